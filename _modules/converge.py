@@ -1,0 +1,90 @@
+"""
+The one way from a wanted state to a state return: observe, plan, apply, look again.
+"""
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+
+def run(name, subject, observe, plan, apply, test, notes=None):
+    """
+    Converge one thing and build the state return; made for state modules.
+
+    The plan is what ``changes`` shows: in a dry run the plan itself, after a real
+    run what the plan no longer holds when everything is observed once more. So a
+    partial failure reports exactly what did change, and a step that reported
+    success without effect is a failure.
+
+    name (str)
+        The state's name.
+    subject (str)
+        What the comments speak of, for example ``Swap file /swapfile``.
+    observe (callable() -> any)
+        Looks at the machine. Raises when it cannot look.
+    plan (callable(seen) -> dict)
+        Pure. ``{key: {"old": ..., "new": ...}}``, empty when nothing is to do.
+        Raises to refuse.
+    apply (callable(seen, changes) -> None)
+        Carries the plan out. Raises on failure.
+    test (bool)
+        True: predict only.
+    notes (callable(seen) -> list of str, optional)
+        Sentences for the operator, added to every comment.
+
+    Returns a state return: name, result, changes, comment.
+
+    Raises nothing for the two Salt errors (wrong input, a host that refused):
+    they become ``result: False``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line: it takes functions. Used by every state of this tree.
+
+    Source: Salt's documentation "State Modules", section "Return Data"
+    """
+    ret = {"name": name, "result": False, "changes": {}, "comment": ""}
+    try:
+        seen = observe()
+        planned = plan(seen)
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        ret["comment"] = str(exc)
+        return ret
+    if planned and not test:
+        return _carry_out(ret, subject, observe, plan, apply, notes, seen, planned)
+    ret["changes"] = planned
+    ret["result"] = None if planned else True
+    outcome = f"would change: {', '.join(planned)}" if planned else "is already correct"
+    ret["comment"] = _sentences(f"{subject} {outcome}", notes, seen)
+    return ret
+
+
+def _carry_out(ret, subject, observe, plan, apply, notes, seen, planned):
+    failure = None
+    try:
+        apply(seen, planned)
+    except (CommandExecutionError, SaltInvocationError, OSError) as exc:
+        failure = str(exc)
+    try:
+        seen = observe()
+        left = plan(seen)
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        # Not known what holds now: claim nothing, say what was under way.
+        failure = f"{failure}; then: {exc}" if failure and failure != str(exc) else str(exc)
+        ret["comment"] = f"{subject} could not be completed: {failure}. " + (
+            f"Under way were: {', '.join(planned)}"
+        )
+        return ret
+    ret["changes"] = {key: value for key, value in planned.items() if key not in left}
+    if failure or left:
+        reason = failure or f"still to do after every step succeeded: {', '.join(left)}"
+        done = ", ".join(ret["changes"]) or "nothing"
+        ret["comment"] = f"{subject} could not be completed: {reason}. Changed so far: {done}"
+        return ret
+    ret["result"] = True
+    ret["comment"] = _sentences(f"{subject} changed: {', '.join(planned)}", notes, seen)
+    return ret
+
+
+def _sentences(first, notes, seen):
+    return ". ".join([first, *(notes(seen) if notes else [])])

@@ -1,0 +1,186 @@
+"""
+The two ways in which this tree touches a machine: run a command, replace a file.
+
+Everything that acts goes through here, so time limits, the locale, "could not
+look is not absent" and atomic writes are decided once.
+"""
+
+import logging
+import os
+import shlex
+import stat
+import subprocess
+import tempfile
+
+from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
+
+_ENVIRONMENT = {"LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def run(argv, timeout=60, accept=(0,)):
+    """
+    Run a command without a shell and insist on an expected exit code.
+
+    Core ``cmd.run_all`` mixes "not installed", "took too long" and "said no" into
+    exit codes; here each is an error with its own words.
+
+    argv (list of str)
+        Program and arguments. Never a secret: other users can read them.
+    timeout (seconds, default 60)
+        The command and its children are killed after this time.
+    accept (tuple of int, default ``(0,)``)
+        Exit codes that are an answer; every other one raises.
+
+    Returns a dict: ``retcode`` (int), ``stdout`` and ``stderr`` (str).
+
+    Raises CommandExecutionError when the program is missing, exceeds the time
+    limit or exits with another code.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' host.run '[lsblk, --version]'
+
+    Source: Python's subprocess documentation
+    """
+    shown = shlex.join(argv)
+    log.debug("running: %s", shown)
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PATH": _search_path(), **_ENVIRONMENT},
+            start_new_session=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except FileNotFoundError as exc:
+        raise CommandExecutionError(f"{argv[0]} is not installed, needed for `{shown}`") from exc
+    except OSError as exc:
+        raise CommandExecutionError(f"`{shown}` could not be started: {exc.strerror}") from exc
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as exc:
+        os.killpg(process.pid, 9)
+        process.communicate()
+        raise CommandExecutionError(
+            f"`{shown}` gave no answer within {timeout} s and was ended"
+        ) from exc
+    if process.returncode not in accept:
+        reason = " ".join((stderr.strip() or stdout.strip() or "no message").split())
+        raise CommandExecutionError(
+            f"`{shown}` failed with exit code {process.returncode}: {reason[-500:]}"
+        )
+    return {"retcode": process.returncode, "stdout": stdout, "stderr": stderr}
+
+
+def _search_path():
+    # A minion started by hand may lack the sbin directories that hold our tools.
+    given = os.environ.get("PATH", "").split(":")
+    return ":".join([*filter(None, given), *(p for p in _PATH.split(":") if p not in given)])
+
+
+def read(path):
+    """
+    Read a text file.
+
+    path (str)
+        Absolute path.
+
+    Returns the text, or None when there is no such file.
+
+    Raises CommandExecutionError when it is there and cannot be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' host.read /etc/fstab
+
+    Source: open(2)
+    """
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise CommandExecutionError(f"{path} could not be read: {exc.strerror}") from exc
+
+
+def write(path, text, mode="0644"):
+    """
+    Replace a text file whole: a reader, or a crash, meets the old text or the new one.
+
+    An existing file keeps its owner and, unless ``mode`` is None, gets ``mode``.
+    A symbolic link is followed. Missing parent directories are made, 0755.
+
+    path (str)
+        Absolute path.
+    text (str)
+        The whole content.
+    mode (str, four octal digits, default ``0644``)
+        None keeps the mode of the file that is replaced (0644 for a new one).
+
+    Returns True when the file was written, False when text and mode were right already.
+
+    Raises CommandExecutionError when it cannot be written; the old file is then untouched.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' host.write /etc/motd 'Hello' mode=0644
+
+    Source: rename(2), fsync(2)
+    """
+    path = os.path.realpath(path)
+    try:
+        have = os.stat(path)
+    except FileNotFoundError:
+        have = None
+    wanted_mode = int(str(mode), 8) if mode is not None else _mode_of(have)
+    if have and read(path) == text:
+        if stat.S_IMODE(have.st_mode) == wanted_mode:
+            return False
+        os.chmod(path, wanted_mode)
+        return True
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        _replace(path, text, wanted_mode, have)
+    except OSError as exc:
+        raise CommandExecutionError(f"{path} could not be written: {exc.strerror}") from exc
+    return True
+
+
+def _mode_of(have):
+    return stat.S_IMODE(have.st_mode) if have else 0o644
+
+
+def _replace(path, text, mode, have):
+    folder, base = os.path.split(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{base}.", suffix=".new", dir=folder)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as out:
+            os.fchmod(out.fileno(), mode)
+            if have:
+                os.fchown(out.fileno(), have.st_uid, have.st_gid)
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    # The rename itself must survive a power cut, too.
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

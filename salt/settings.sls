@@ -1,0 +1,12 @@
+# The settings under the pillar key `rancher` are checked before anything else happens.
+{%- from 'settings.jinja' import base with context %}
+
+include:
+  - sync
+
+settings-checked:
+  settings.valid:
+    - name: rancher
+    - defaults: {{ base | json }}
+    - order: 3
+    - failhard: true

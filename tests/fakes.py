@@ -1,0 +1,58 @@
+"""
+Load the tree's modules without a Salt loader, and fake what they call.
+
+`load("swapfile")` imports `_modules/swapfile.py`; `load_state("swapfile")` the state.
+`Salt({...})` is a `__salt__` in which an unexpected function is a failure and every
+fake of one of our own functions must accept the call that the real one would.
+"""
+
+import importlib.util
+import inspect
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def load(name, salt=None, **dunders):
+    """Import ``_modules/<name>.py`` fresh, with the given dunders set."""
+    return _load("_modules", name, salt, dunders)
+
+
+def load_state(name, salt=None, test=False, **dunders):
+    """Import ``_states/<name>.py`` fresh; ``test`` becomes ``__opts__["test"]``."""
+    return _load("_states", name, salt, {"__opts__": {"test": test}, **dunders})
+
+
+def _load(folder, name, salt, dunders):
+    path = ROOT / folder / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{folder}.{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    module.__salt__ = salt if salt is not None else Salt({})
+    for key, value in dunders.items():
+        setattr(module, key, value)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Salt(dict):
+    """A ``__salt__`` of fakes: unknown names fail, wrong arguments fail."""
+
+    def __init__(self, functions):
+        super().__init__({name: _checked(name, fake) for name, fake in functions.items()})
+
+    def __missing__(self, name):
+        raise AssertionError(f"unexpected call: __salt__[{name!r}]")
+
+
+def _checked(name, fake):
+    module, _, function = name.partition(".")
+    path = ROOT / "_modules" / f"{module}.py"
+    if not path.exists():
+        return fake
+    real = inspect.signature(getattr(load(module), function))
+
+    def call(*args, **kwargs):
+        real.bind(*args, **kwargs)
+        return fake(*args, **kwargs)
+
+    return call
