@@ -10,7 +10,11 @@ import importlib.util
 import inspect
 import pathlib
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEFAULTS = yaml.safe_load((ROOT / "salt/settings/defaults.yaml").read_text())
+GOOD_PILLAR = yaml.safe_load((ROOT / "tests/pillar/good.yaml").read_text())["rancher"]
 
 
 def load(name, salt=None, **dunders):

@@ -1,0 +1,39 @@
+import pytest
+from fakes import DEFAULTS, Salt, load, load_state
+from fakes import GOOD_PILLAR as GOOD
+
+SYSTEM = {**DEFAULTS, "tools": {}}
+GRAINS = {"os": "Fedora", "os_family": "RedHat", "osmajorrelease": 40}
+
+
+def valid(pillar, defaults, test):
+    salt = Salt(
+        {
+            "settings.problems": load("settings").problems,
+            "pillar.get": lambda key, default: {"rancher": pillar}.get(key, default),
+        }
+    )
+    state = load_state("settings", salt, test, __grains__=GRAINS)
+    return state.valid("rancher", defaults)
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_good_settings_pass(test):
+    ret = valid(GOOD, SYSTEM, test)
+    assert ret["result"] is True
+    assert ret["changes"] == {}
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_bad_settings_stop_the_run(test):
+    ret = valid({"swap": {"size": 1}}, SYSTEM, test)
+    assert ret["result"] is False
+    assert ret["changes"] == {}
+    assert ret["comment"].startswith("rancher:swap:size is 1; allowed")
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_an_unknown_system_stops_the_run(test):
+    ret = valid({}, DEFAULTS, test)
+    assert ret["result"] is False
+    assert "not supported" in ret["comment"] and "Fedora" in ret["comment"]
