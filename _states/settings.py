@@ -3,7 +3,7 @@ The gate before every run: settings that cannot work stop it before anything cha
 """
 
 
-def valid(name, defaults):
+def valid(name, defaults, supported=True):
     """
     Check the pillar's settings; never changes anything.
 
@@ -11,6 +11,8 @@ def valid(name, defaults):
         The pillar key, ``rancher``.
     defaults (dict)
         ``defaults.yaml`` with the system's part of ``os.yaml``.
+    supported (bool, default True)
+        Whether ``os.yaml`` knows this system.
 
     Returns ``True``, or ``False`` with one line for each problem.
 
@@ -23,7 +25,7 @@ def valid(name, defaults):
     Source: the settings table in README.md
     """
     found = __salt__["settings.problems"](__salt__["pillar.get"](name, None), defaults)
-    if "tools" not in defaults:
+    if not supported:
         grains = {key: __grains__.get(key) for key in ("os", "os_family", "osmajorrelease")}
         found.insert(0, f"This system is not supported: {grains}; see the list in README.md")
     comment = "\n".join(found) or f"Settings under {name} are valid"

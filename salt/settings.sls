@@ -1,5 +1,5 @@
 # The settings under the pillar key `rancher` are checked before anything else happens.
-{%- from 'settings.jinja' import base with context %}
+{%- from 'settings.jinja' import base, system, systems with context %}
 
 include:
   - sync
@@ -8,5 +8,6 @@ settings-checked:
   settings.valid:
     - name: rancher
     - defaults: {{ base | json }}
+    - supported: {{ (system in systems) | json }}
     - order: 3
     - failhard: true

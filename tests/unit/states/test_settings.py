@@ -2,11 +2,10 @@ import pytest
 from fakes import DEFAULTS, Salt, load, load_state
 from fakes import GOOD_PILLAR as GOOD
 
-SYSTEM = {**DEFAULTS, "tools": {}}
 GRAINS = {"os": "Fedora", "os_family": "RedHat", "osmajorrelease": 40}
 
 
-def valid(pillar, defaults, test):
+def valid(pillar, test, supported=True):
     salt = Salt(
         {
             "settings.problems": load("settings").problems,
@@ -14,19 +13,19 @@ def valid(pillar, defaults, test):
         }
     )
     state = load_state("settings", salt, test, __grains__=GRAINS)
-    return state.valid("rancher", defaults)
+    return state.valid("rancher", DEFAULTS, supported)
 
 
 @pytest.mark.parametrize("test", [True, False])
 def test_good_settings_pass(test):
-    ret = valid(GOOD, SYSTEM, test)
+    ret = valid(GOOD, test)
     assert ret["result"] is True
     assert ret["changes"] == {}
 
 
 @pytest.mark.parametrize("test", [True, False])
 def test_bad_settings_stop_the_run(test):
-    ret = valid({"swap": {"size": 1}}, SYSTEM, test)
+    ret = valid({"swap": {"size": 1}}, test)
     assert ret["result"] is False
     assert ret["changes"] == {}
     assert ret["comment"].startswith("rancher:swap:size is 1; allowed")
@@ -34,6 +33,6 @@ def test_bad_settings_stop_the_run(test):
 
 @pytest.mark.parametrize("test", [True, False])
 def test_an_unknown_system_stops_the_run(test):
-    ret = valid({}, DEFAULTS, test)
+    ret = valid({}, test, supported=False)
     assert ret["result"] is False
     assert "not supported" in ret["comment"] and "Fedora" in ret["comment"]

@@ -1,0 +1,4 @@
+# Roles come from the pillar, never from grains: a minion writes its own grains.
+base:
+  '*':
+    - common
