@@ -1,0 +1,72 @@
+# The only entry point. `make` prints this help.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+SALT_LINES := 3006.28 3008.3
+VENV := .venv
+# Guests, and everything that needs one Salt only, run on the long-term line.
+PYTHON := $(VENV)/3006.28/bin/python
+APT := DEBIAN_FRONTEND=noninteractive apt-get
+PACKAGES := python3-venv python3-dev gcc make git openssh-client \
+  qemu-system-x86 qemu-utils mmdebstrap dpkg-dev \
+  e2fsprogs xfsprogs btrfs-progs cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
+  dnf dnf-plugins-core rpm createrepo-c gpg
+
+.PHONY: help setup packages check lint unit render functional vm test demo plan apply docs clean
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+plan:  ## Dry run of `common` on this machine: what would change
+	salt-call --retcode-passthrough state.apply common test=True
+
+apply:  ## Converge this machine with `common`
+	salt-call --retcode-passthrough state.apply common
+
+demo: setup  ## A throwaway guest with two blank disks: converge, again, reboot, again
+	PYTHONPATH=tests $(PYTHON) -m lab.demo
+
+check: lint unit render  ## Lint, unit and render tests on both Salt lines; no root, no network
+
+test: setup  ## Everything, guests included; as root on Debian 12
+	$(MAKE) check functional vm
+
+lint: $(VENV)/3008.3/ready
+	$(VENV)/3008.3/bin/ruff check .
+	$(VENV)/3008.3/bin/ruff format --check .
+	$(VENV)/3008.3/bin/yamllint --strict .
+	$(VENV)/3008.3/bin/salt-lint $$(git ls-files 'salt/*.sls' 'pillar/*.sls')
+
+unit: $(SALT_LINES:%=$(VENV)/%/ready)  ## Unit tests on both Salt lines
+	@set -e; for line in $(SALT_LINES); do echo "== unit tests on Salt $$line"; \
+	  $(VENV)/$$line/bin/python -m pytest -q tests/unit tests/test_tree.py; done
+
+render: $(SALT_LINES:%=$(VENV)/%/ready)  ## Render and compile every SLS on both Salt lines
+	@set -e; for line in $(SALT_LINES); do echo "== render tests on Salt $$line"; \
+	  $(VENV)/$$line/bin/python -m pytest -q tests/render; done
+
+functional: $(PYTHON)  ## Real disks, packages and daemons on this machine; as root
+	$(PYTHON) -m pytest -v tests/functional
+
+vm: $(PYTHON)  ## Whole hosts in QEMU guests
+	$(PYTHON) -m pytest -v tests/vm
+
+docs: $(PYTHON)  ## Rewrite the generated parts of README.md
+	$(PYTHON) tests/settings_table.py --write
+
+setup: packages $(SALT_LINES:%=$(VENV)/%/ready)  ## Packages of Debian 12 and one virtualenv per Salt line
+
+packages:
+	@missing=; for name in $(PACKAGES); do \
+	  dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$name"; done; \
+	if [ -n "$$missing" ]; then $(APT) -q update && $(APT) -qy install --no-install-recommends $$missing; fi
+
+$(PYTHON): $(VENV)/3006.28/ready
+
+$(VENV)/%/ready: tests/requirements.txt
+	python3 -m venv $(VENV)/$*
+	$(VENV)/$*/bin/pip install --quiet salt==$* -r tests/requirements.txt
+	touch $@
+
+clean:  ## Remove virtualenvs, guests and caches
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache
