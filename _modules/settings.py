@@ -38,7 +38,9 @@ def size(text):
     """
     match = re.fullmatch(r"([1-9][0-9]{0,8})([KMGT])", text) if isinstance(text, str) else None
     if not match:
-        raise SaltInvocationError(f"{_shown(text)} is not a size; allowed: a text such as 512K or 20G")
+        raise SaltInvocationError(
+            f"{_shown(text)} is not a size; allowed: a text such as 512K or 20G"
+        )
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -100,8 +102,9 @@ def _size(low, high, step):
 
 def _list(rule):
     words, fits = rule
-    return f"a list, each item {words}", lambda value: (
-        isinstance(value, list) and all(map(fits, value))
+    return (
+        f"a list, each item {words}",
+        lambda value: isinstance(value, list) and all(map(fits, value)),
     )
 
 

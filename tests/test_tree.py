@@ -68,7 +68,9 @@ def test_sync_knows_every_module_and_state():
 
 
 @pytest.mark.parametrize(
-    ("package", "paths"), [(salt.modules, MODULES), (salt.states, STATES)], ids=["modules", "states"]
+    ("package", "paths"),
+    [(salt.modules, MODULES), (salt.states, STATES)],
+    ids=["modules", "states"],
 )
 def test_no_name_shadows_salt_core(package, paths):
     folder = pathlib.Path(package.__path__[0])

@@ -27,7 +27,7 @@ PILLARS = {
     "good": {"rancher": GOOD_PILLAR},
     # The check of the settings names what is wrong; rendering must get that far.
     "no mapping": {"rancher": 5},
-    "wrong sections": {"rancher": {key: 5 for key in GOOD_PILLAR}},
+    "wrong sections": {"rancher": dict.fromkeys(GOOD_PILLAR, 5)},
 }
 SECRETS = [
     GOOD_PILLAR["server"]["database"]["password"],
@@ -123,9 +123,11 @@ def unknown_functions(chunks, states):
             for key in sorted(given - set(signature.parameters) - {"name"}):
                 yield f"{chunk['__id__']}: {full} takes no argument {key}"
         for key, parameter in signature.parameters.items():
-            if parameter.default is parameter.empty and parameter.kind == parameter.POSITIONAL_OR_KEYWORD:
-                if key not in chunk:
-                    yield f"{chunk['__id__']}: {full} needs the argument {key}"
+            if (
+                parameter.default is parameter.empty
+                and parameter.kind == parameter.POSITIONAL_OR_KEYWORD
+            ) and key not in chunk:
+                yield f"{chunk['__id__']}: {full} needs the argument {key}"
 
 
 @pytest.mark.parametrize("pillar", PILLARS)

@@ -71,8 +71,9 @@ def test_a_partial_failure_reports_what_really_changed():
 def test_a_step_without_effect_is_a_failure():
     ret = run(Thing(lies=True), test=False)
     assert (ret["result"], ret["changes"]) == (False, {})
-    assert "still to do after every step succeeded: size, active. Changed so far: nothing" in (
-        ret["comment"]
+    assert (
+        "still to do after every step succeeded: size, active. Changed so far: nothing"
+        in (ret["comment"])
     )
 
 

@@ -31,7 +31,9 @@ def test_a_good_pillar_has_no_problems(given):
     assert settings.problems(given, DEFAULTS) == []
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=lambda case: f"{':'.join(case['path'])}={case['value']}")
+@pytest.mark.parametrize(
+    "case", BROKEN, ids=lambda case: f"{':'.join(case['path'])}={case['value']}"
+)
 def test_one_mutation_gives_one_line_that_names_the_key(case):
     found = settings.problems(mutated(case["path"], case["value"]), DEFAULTS)
     assert len(found) == 1
@@ -74,7 +76,9 @@ def test_size(text, size):
     assert settings.size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "G", "0G", "1.5G", "1g", "1 G", "1GB", "-1G", 5, None, "1G\n"])
+@pytest.mark.parametrize(
+    "text", ["", "G", "0G", "1.5G", "1g", "1 G", "1GB", "-1G", 5, None, "1G\n"]
+)
 def test_no_size(text):
     with pytest.raises(SaltInvocationError, match="is not a size; allowed: a text such as 512K"):
         settings.size(text)
