@@ -1,0 +1,31 @@
+"""
+A throwaway Debian 12 host for tests and demonstrations: a guest under QEMU, a Salt
+master beside it, and a way back to the bare host in seconds.
+
+    export PYTHONPATH=tests                  # in the checkout, with the Python of its environment
+    python -m lab up                         # build what is missing, start guest and master
+    python -m lab fresh                      # the bare host again, its minion answering
+    python -m lab pillar FILE                # give the guest this pillar
+    python -m lab salt state.apply common    # what `salt guest state.apply common` would do
+    python -m lab ssh lsblk                  # a command in the guest; without one, a shell
+    python -m lab reboot                     # let the guest reboot itself
+    python -m lab save NAME / load NAME      # a snapshot of your own
+    python -m lab console                    # follow the serial console
+    python -m lab status / down / forget     # what runs / end it / delete its disks too
+    python -m lab --name mine up             # a second lab beside the first
+
+The guest has two blank disks, /dev/disk/by-id/virtio-data (8 GiB) and virtio-pool
+(20 GiB), no internet, and the packages of `image.OFFERED` in a local apt repository.
+In Python:
+
+    with Lab("mine") as lab:
+        lab.fresh()
+        lab.master.pillar({"rancher": {}})
+        report = lab.call("state.apply", "common", test=True)
+        lab.guest.must("lsblk")
+"""
+
+from .lab import MINION, SNAPSHOT, Lab
+from .process import LabError
+
+__all__ = ["MINION", "SNAPSHOT", "Lab", "LabError"]

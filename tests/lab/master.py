@@ -1,0 +1,147 @@
+"""A Salt master on this machine that serves the checkout's states to the guest."""
+
+import json
+import pathlib
+import sys
+import time
+
+from .process import Daemon, LabError, wait_until
+
+CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+PATHS = {
+    "pki_dir": "pki",
+    "cachedir": "cache",
+    "extension_modules": "cache/extmods",
+    "token_dir": "cache/tokens",
+    "syndic_dir": "cache/syndics",
+    "sqlite_queue_dir": "cache/queues",
+    "log_file": "master.log",
+    "key_logfile": "key.log",
+}
+
+
+class Master:
+    """
+    The salt-master of the running interpreter's environment, all its files in ``directory``.
+
+    ``pillar`` replaces the pillar of all minions; ``call`` runs a function on one.
+    """
+
+    def __init__(self, directory, sockets, *, publish_port, return_port, kept=False):
+        self.directory = directory
+        self.config = directory / "etc/master"
+        self.publish_port = publish_port
+        self.return_port = return_port
+        self.kept = kept
+        self._sockets = sockets
+        self._pillar = directory / "pillar"
+        self._process = Daemon(directory / "master.pid", directory / "master.out")
+        self._client = None
+
+    @property
+    def running(self):
+        return bool(self._process.pid)
+
+    def start(self):
+        """Start it when it is not running, and wait until it serves."""
+        if self.running:
+            return
+        self._write_config()
+        if not (self._pillar / "top.sls").exists():
+            self.pillar({})
+        self._process.start([_salt_master(), "-c", self.config.parent, "-l", "warning"], kept=self.kept)
+        wait_until(self._serves, timeout=60, what="start of salt-master")
+
+    def stop(self):
+        self._client = None
+        self._process.stop()
+
+    def pillar(self, data):
+        """Give all minions the pillar ``data``."""
+        self._pillar.mkdir(parents=True, exist_ok=True)
+        for name, text in (("top", {"base": {"*": ["lab"]}}), ("lab", data)):
+            (self._pillar / f"{name}.sls").write_text("#!json\n" + json.dumps(text, indent=1))
+
+    def call(self, minion, function, args=(), *, timeout=300, **kwargs):
+        """
+        Run ``function`` on ``minion`` and return what it returns.
+
+        Keyword arguments go to the function: ``call("guest", "state.apply", ["common"], test=True)``.
+        Raises LabError when nothing came back within ``timeout`` seconds.
+        """
+        event = self.returned(minion, function, args, timeout=timeout, **kwargs)
+        if event is None:
+            raise LabError(f"{minion} did not answer to {function} within {timeout} s")
+        return event["return"]
+
+    def returned(self, minion, function, args=(), *, timeout, **kwargs):
+        """Like ``call``, but the whole return with its ``retcode``; None when there was none."""
+        client = self.client()
+        job = client.run_job(minion, function, list(args), tgt_type="list", listen=True, timeout=30, kwarg=kwargs)
+        if not job:
+            raise LabError(f"the master did not publish {function}")
+        tag = f"salt/job/{job['jid']}/ret/{minion}"
+        return client.event.get_event(wait=timeout, tag=tag, match_type="startswith")
+
+    def ping(self, minion, timeout):
+        """Whether ``minion`` answers; asked anew every two seconds."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            if not (self.directory / "pki/minions" / minion).exists():
+                time.sleep(0.5)
+            elif self.returned(minion, "test.ping", timeout=2):
+                return True
+        return False
+
+    def client(self):
+        """Salt's own client of this master."""
+        if self._client is None:
+            import salt.client
+
+            self._client = salt.client.LocalClient(c_path=str(self.config))
+        return self._client
+
+    def options(self):
+        """The master's configuration, as Salt's outputters want it."""
+        import salt.config
+
+        return salt.config.client_config(str(self.config))
+
+    def log_tail(self, lines=20):
+        return self._process.tail(lines)
+
+    def _write_config(self):
+        self.config.parent.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(json.dumps(self.settings(), indent=1) + "\n")
+
+    def settings(self):
+        """The content of the master's configuration file."""
+        return {
+            "interface": "127.0.0.1",
+            "publish_port": self.publish_port,
+            "ret_port": self.return_port,
+            # Salt would put a root_dir before every other path, the sockets' too.
+            "root_dir": "/",
+            "sock_dir": str(self._sockets / "master"),
+            "pidfile": str(self._sockets / "master/pid"),
+            **{key: str(self.directory / name) for key, name in PATHS.items()},
+            "file_roots": {"base": [str(CHECKOUT / "salt")]},
+            "pillar_roots": {"base": [str(self._pillar)]},
+            "fileserver_list_cache_time": 0,
+            "auto_accept": True,
+            "worker_threads": 3,
+            "keep_jobs_seconds": 3600,
+            "enable_ssh_minions": False,
+        }
+
+    def _serves(self):
+        if not self.running:
+            raise LabError(f"salt-master ended: {self.log_tail()}")
+        return (self._sockets / "master/publish_pull.ipc").exists() and (self._sockets / "master/workers.ipc").exists()
+
+
+def _salt_master():
+    program = pathlib.Path(sys.prefix) / "bin/salt-master"
+    if not program.exists():
+        raise LabError(f"no salt-master in {sys.prefix}/bin: use the Python of an environment with Salt")
+    return program
