@@ -1,0 +1,185 @@
+"""
+Single lines of /etc/fstab: read them, set one, remove one; every other line stays as it is.
+"""
+
+import os
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+FSTAB = "/etc/fstab"
+SYSTEMD = "/run/systemd/system"
+FIELDS = ("spec", "file", "type", "options", "freq", "passno")
+_ESCAPED = {"\\": "\\134", " ": "\\040", "\t": "\\011", "\n": "\\012", "#": "\\043"}
+
+
+# --- Pure ---
+
+
+def parse_line(line):
+    """One line as an entry, or None for a comment, an empty or a malformed line."""
+    words = line.split()
+    if not words or words[0].startswith("#") or len(words) < 3:
+        return None
+    words = [*words[:6], *("defaults", "0", "0")[len(words[:6]) - 3 :]]
+    if not (words[4].isdigit() and words[5].isdigit()):
+        return None
+    entry = dict(zip(FIELDS, map(decode, words), strict=True))
+    return {**entry, "freq": int(words[4]), "passno": int(words[5])}
+
+
+def parse(text):
+    """All entries of an fstab's text, in their order."""
+    return [entry for entry in map(parse_line, text.split("\n")) if entry]
+
+
+def decode(word):
+    r"""A field as it is meant: ``\040`` is a space."""
+    for plain, escaped in reversed(_ESCAPED.items()):
+        word = word.replace(escaped, plain)
+    return word
+
+
+def encode(word):
+    r"""A field as it is written: a space becomes ``\040``."""
+    return "".join(_ESCAPED.get(letter, letter) for letter in word)
+
+
+def format_line(entry):
+    """An entry as a line of fstab, without its end."""
+    return " ".join(encode(str(entry[field])) for field in FIELDS)
+
+
+def replaced(text, matches, entry, path=FSTAB):
+    """
+    The text with the one matching line replaced by the entry (None: dropped), else
+    the entry appended. More than one match is refused: which one counts is not ours
+    to guess.
+    """
+    lines = text.split("\n")
+    found = [number for number, line in enumerate(lines) if matches(parse_line(line))]
+    if len(found) > 1:
+        raise CommandExecutionError(
+            f"{path} has {len(found)} lines for the same thing (lines "
+            f"{', '.join(str(number + 1) for number in found)}): "
+            f"`{lines[found[0]]}` and `{lines[found[1]]}`. Nothing was written. "
+            "Remove the wrong one, then run again"
+        )
+    if found:
+        if entry is None:
+            del lines[found[0]]
+        elif parse_line(lines[found[0]]) != entry:
+            lines[found[0]] = format_line(entry)
+        return "\n".join(lines)
+    if entry is None:
+        return text
+    end = "" if not text or text.endswith("\n") else "\n"
+    return f"{text}{end}{format_line(entry)}\n"
+
+
+# --- The machine ---
+
+
+def entries():
+    r"""
+    Read the host's fstab.
+
+    Returns a list of dicts ``spec``, ``file``, ``type``, ``options``, ``freq``, ``passno``
+    in the order of the file, ``\040`` escapes decoded; lines that are no entry are left out.
+
+    Raises CommandExecutionError when the file cannot be read. No file is an empty list.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' fstab.entries
+
+    Source: fstab(5)
+    """
+    return parse(_read())
+
+
+def set_entry(spec, file, type, options, freq=0, passno=0, key="file"):
+    """
+    Make sure that fstab has exactly this line; all other lines stay byte for byte.
+
+    spec (str)
+        What is mounted, for example ``UUID=...``.
+    file (str)
+        Where, ``none`` for swap.
+    type (str)
+        File system type.
+    options (str or list of str)
+        Mount options.
+    freq (int, default 0), passno (int, default 0)
+        Fields five and six.
+    key (str, default ``file``)
+        The field by which the line to replace is found: ``file`` or ``spec``.
+
+    Returns True when the file was changed, False when the line was there already.
+
+    Raises CommandExecutionError when two lines match or the file cannot be written, and
+    SaltInvocationError for a field that cannot be written into fstab.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' fstab.set_entry UUID=0a3407de-014b-458b-b5c1-848e92a327a3 /data xfs defaults,nofail
+
+    Source: fstab(5), systemd-fstab-generator(8)
+    """
+    if key not in ("file", "spec"):
+        raise SaltInvocationError(f"key is {key!r}, it must be file or spec")
+    if not isinstance(options, str):
+        options = ",".join(options)
+    entry = dict(zip(FIELDS, (spec, file, type, options, int(freq), int(passno)), strict=True))
+    for field in FIELDS[:4]:
+        if not entry[field] or "\0" in entry[field]:
+            raise SaltInvocationError(f"{field} is {entry[field]!r}, it cannot stand in {FSTAB}")
+    return _write(lambda line: line is not None and line[key] == entry[key], entry)
+
+
+def remove_entry(spec=None, file=None):
+    """
+    Remove the one line with this spec or this mount point, or both when both are given.
+
+    spec (str, optional)
+        First field.
+    file (str, optional)
+        Second field.
+
+    Returns True when a line was removed, False when there was none.
+
+    Raises CommandExecutionError when two lines match or the file cannot be written.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' fstab.remove_entry spec=/data/swap/swapfile
+
+    Source: fstab(5), systemd-fstab-generator(8)
+    """
+    wanted = {key: value for key, value in (("spec", spec), ("file", file)) if value is not None}
+    if not wanted:
+        raise SaltInvocationError("fstab.remove_entry needs a spec or a file")
+    return _write(
+        lambda line: line is not None and all(line[key] == wanted[key] for key in wanted), None
+    )
+
+
+def _read():
+    return __salt__["host.read"](FSTAB) or ""
+
+
+def _write(matches, entry):
+    text = _read()
+    new = replaced(text, matches, entry, FSTAB)
+    if new == text:
+        return False
+    __salt__["host.write"](FSTAB, new, mode=None)
+    # systemd turns fstab into units when it reloads; until then the old ones count.
+    if os.path.isdir(SYSTEMD):
+        __salt__["host.run"](["systemctl", "daemon-reload"])
+    return True
