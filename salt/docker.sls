@@ -2,7 +2,8 @@
 include:
   - sync
   - settings
+  - docker.suitable
   - docker.repo
-  - docker.installed
   - docker.configured
+  - docker.installed
   - docker.running

@@ -1,0 +1,41 @@
+"""
+Who may talk to the Docker daemon without being root.
+"""
+
+
+def present(name, users=None):
+    """
+    Make a system group and add users to it; nobody is removed.
+
+    Members of the group ``docker`` are as good as root.
+
+    name (str)
+        The group.
+    users (list of str, optional)
+        Users that must be in it; each has to exist.
+
+    Changes: ``group <name>``, ``user <name>``.
+
+    Returns a state return.
+
+    Example:
+
+    .. code-block:: yaml
+
+        docker-group-present:
+          docker_group.present:
+            - name: docker
+            - users: [operator]
+
+    Source: gpasswd(1)
+    """
+    wanted = users or []
+    return __salt__["converge.run"](
+        name,
+        f"Group {name}",
+        observe=lambda: __salt__["docker_group.status"](name, wanted),
+        plan=lambda seen: __salt__["docker_group.plan"](name, wanted, seen),
+        apply=lambda seen, changes: __salt__["docker_group.apply"](name, wanted, seen),
+        test=__opts__["test"],
+        notes=lambda seen: ["Open sessions see a new group at their next login"] if wanted else [],
+    )

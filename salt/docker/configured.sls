@@ -1,0 +1,29 @@
+# /etc/docker/daemon.json holds the storage driver and the settings, checked; what an older
+# Docker left behind and would break the start is moved aside. Before the package: it starts Docker.
+{%- from 'settings.jinja' import cfg with context %}
+
+include:
+  - sync
+  - settings
+  - docker.suitable
+
+docker-leftovers-cleared:
+  docker_daemon.cleared:
+    - name: docker
+    - package: {{ cfg.docker.package | json }}
+    - version: {{ cfg.docker.version | json }}
+    - daemon: {{ cfg.docker.daemon | json }}
+    - thin_pool: {{ cfg.thin_pool | json }}
+    - require:
+      - settings: settings-checked
+      - docker_daemon: docker-suitable
+
+docker-daemon-configured:
+  docker_daemon.configured:
+    - name: /etc/docker/daemon.json
+    - package: {{ cfg.docker.package | json }}
+    - version: {{ cfg.docker.version | json }}
+    - daemon: {{ cfg.docker.daemon | json }}
+    - thin_pool: {{ cfg.thin_pool | json }}
+    - require:
+      - docker_daemon: docker-leftovers-cleared

@@ -1,0 +1,38 @@
+# Docker is installed at its exact version and held there; the group docker has its members.
+# The pool and daemon.json come first: some packages start the daemon at once.
+{%- from 'settings.jinja' import cfg with context %}
+
+include:
+  - sync
+  - settings
+  - common.thin_pool
+  - docker.repo
+  - docker.configured
+
+docker-group-present:
+  docker_group.present:
+    - name: docker
+    - users: {{ cfg.docker.users | json }}
+    - require:
+      - settings: settings-checked
+      - docker_daemon: docker-suitable
+
+docker-package-installed:
+  docker_package.installed:
+    - name: {{ cfg.docker.package | json }}
+    - version: {{ cfg.docker.version | json }}
+    - leftovers: {{ cfg.tools.docker_leftovers | json }}
+    - thin_pool: {{ cfg.thin_pool.device | json }}
+    - require:
+      - thinpool: thin-pool-present
+      - docker_repository: docker-repository-configured
+      - docker_daemon: docker-daemon-configured
+      - docker_group: docker-group-present
+
+docker-package-held:
+  docker_package.held:
+    - name: {{ cfg.docker.package | json }}
+    - version: {{ cfg.docker.version | json }}
+    - tools: {{ cfg.tools.hold | json }}
+    - require:
+      - docker_package: docker-package-installed

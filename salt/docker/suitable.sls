@@ -1,0 +1,16 @@
+# The Docker that is asked for fits this host; else no step of docker begins. Changes nothing.
+{%- from 'settings.jinja' import cfg with context %}
+
+include:
+  - sync
+  - settings
+
+docker-suitable:
+  docker_daemon.suitable:
+    - name: docker
+    - package: {{ cfg.docker.package | json }}
+    - version: {{ cfg.docker.version | json }}
+    - daemon: {{ cfg.docker.daemon | json }}
+    - thin_pool: {{ cfg.thin_pool | json }}
+    - require:
+      - settings: settings-checked
