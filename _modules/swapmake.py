@@ -1,0 +1,131 @@
+"""
+Make a swap file: carry out what ``swapplan`` found, in an order that a crash cannot hurt.
+
+Whatever is written goes to ``F.new`` first, which is renamed to F when it is complete.
+So a run that ends anywhere leaves either no F or a usable one, and at most an ``F.new``
+that the next run knows as its own.
+"""
+
+import logging
+import os
+
+from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
+
+MIB = 1024**2
+# Zeros are written in pieces: each has its own time limit and leaves a line in the log.
+_PIECE_MIB = 1024
+
+
+def apply(size, seen, changes):
+    """
+    Carry out the changes that ``swapplan.plan`` found.
+
+    size (int)
+        Wanted size in bytes.
+    seen (dict)
+        What ``swapfile.status`` gave.
+    changes (dict)
+        What ``swapplan.plan`` gave for it.
+
+    Returns nothing.
+
+    Raises CommandExecutionError when a step fails; the file that was being built is then
+    removed, so that it does not fill the disk.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Takes the answers of status and plan. For people: salt '*' state.apply common.swap
+
+    Source: mkswap(8), swapon(8)
+    """
+    path = seen["path"]
+    if seen["waits_for"]:
+        raise CommandExecutionError(
+            f"{path} belongs on the data disk, which is not mounted at {seen['waits_for']}: "
+            f"apply common.data_disk first"
+        )
+    if "leftover" in changes:
+        os.unlink(path + ".new")
+    if "file" in changes:
+        _make(path, size, seen)
+    if "mode" in changes:
+        os.chmod(path, 0o600)
+    if "owner" in changes:
+        os.chown(path, 0, 0)
+    if "context" in changes:
+        _label(path)
+    if "active" in changes or "file" in changes:
+        __salt__["host.run"](["swapon", path])
+    if "fstab" in changes:
+        _, point, kind, options, freq, passno = changes["fstab"]["new"].split()
+        __salt__["fstab.set_entry"](path, point, kind, options, int(freq), int(passno), key="spec")
+
+
+def _make(path, size, seen):
+    if not __salt__["swapplan.fits_beside"](path, size, seen):
+        _swap_off(path, seen)
+        os.unlink(path)
+        seen = {**seen, "active": None}
+    try:
+        _build(path + ".new", size, seen)
+        _swap_off(path, seen)
+        _rename(path + ".new", path)
+    except (CommandExecutionError, OSError):
+        if os.path.lexists(path + ".new"):
+            os.unlink(path + ".new")
+        raise
+
+
+def _swap_off(path, seen):
+    if seen["active"]:
+        # The kernel reads every page back; that is slow, and can be interrupted without harm.
+        __salt__["host.run"](["swapoff", path], timeout=4 * 3600)
+
+
+def _build(path, size, seen):
+    run = __salt__["host.run"]
+    if seen["folder"]["missing"]:
+        run(["install", "-d", "-m", "0755", *seen["folder"]["missing"]])
+    # Empty and private first: what will be swapped out is never readable for anybody.
+    run(["install", "-m", "0600", "-o", "root", "-g", "root", "/dev/null", path])
+    _write_zeros(path, size // MIB)
+    have = os.stat(path)
+    if have.st_size != size or have.st_blocks * 512 < size:
+        raise CommandExecutionError(
+            f"{path} has holes after {size // MIB} MiB of zeros were written to it: "
+            f"its file system cannot hold a swap file"
+        )
+    if seen["selinux"]:
+        _label(path)
+    run(["mkswap", path])
+
+
+def _write_zeros(path, total):
+    for done in range(0, total, _PIECE_MIB):
+        piece = min(_PIECE_MIB, total - done)
+        log.info("%s: %s of %s MiB written, next %s MiB", path, done, total, piece)
+        options = ["conv=nocreat,notrunc,fsync", "oflag=nofollow"]
+        argv = ["dd", "if=/dev/zero", f"of={path}", "bs=1M", f"count={piece}", f"seek={done}"]
+        __salt__["host.run"]([*argv, *options], timeout=3600)
+
+
+def _label(path):
+    __salt__["host.run"](["chcon", "-t", "swapfile_t", path])
+
+
+def _rename(old, new):
+    _flush(old)
+    os.replace(old, new)
+    _flush(os.path.dirname(new))
+
+
+def _flush(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
