@@ -1,0 +1,278 @@
+"""
+Whether a disk may be touched: every reason to refuse, and its words. Pure.
+"""
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+MIB = 1024**2
+LVM = "e6d6d379-f507-44c2-a23c-238f2a3df928"
+# What parted sets by itself: Linux data, and the basic data of old versions.
+PLAIN = ("0fc63daf-8483-4772-8e79-3d69d8477de4", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7")
+KEYS = {"linux": "rancher:data_disk:device", "lvm": "rancher:thin_pool:device"}
+
+
+def stage(disk, mark, part_type, minimum=0):
+    """
+    Say how far a disk has come on its way to our one partition, or refuse it.
+
+    disk (dict)
+        What ``diskprobe.examine`` found.
+    mark (str)
+        GPT name of our partition, the proof that it is ours.
+    part_type (str)
+        ``linux`` or ``lvm``.
+    minimum (int, bytes, default 0)
+        A smaller disk is refused.
+
+    Returns ``blank``, ``label``, ``partition`` or ``ready``.
+
+    Raises CommandExecutionError, the refusal.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line: it takes what diskprobe.examine returns.
+
+    Source: parted(8), wipefs(8)
+    """
+    if part_type not in KEYS:
+        raise SaltInvocationError(f"the partition's type is {part_type!r}, it must be linux or lvm")
+    part = _own(disk, mark)
+    reason, advice = (
+        _unfit(disk, part, minimum) or _foreign(disk, part, mark, part_type) or ("", "")
+    )
+    if reason:
+        raise CommandExecutionError(refusal(disk, reason, advice, part_type))
+    if part:
+        return "partition" if part_type == "lvm" and part["type"] != LVM else "ready"
+    return "label" if disk["table"] else "blank"
+
+
+def refusal(disk, reason, advice, part_type):
+    """
+    Word a refusal: the disk by all its names, what was found, what to do.
+
+    disk (dict)
+        What ``diskprobe.examine`` found.
+    reason (str)
+        What was found and where, as a half sentence.
+    advice (str)
+        What to do if the disk is the right one; may be empty.
+    part_type (str)
+        ``linux`` or ``lvm``; tells the pillar key.
+
+    Returns one line.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line: it takes what diskprobe.examine returns.
+
+    Source: this tree's STYLE.md, "A message is one line"
+    """
+    asked = f"asked for as {disk['asked']}, " if disk["asked"] != disk["path"] else ""
+    serial = f", serial {printable(disk['serial'])}" if disk["serial"] else ""
+    return " ".join(
+        filter(
+            None,
+            (
+                f"Refusing to touch {disk['path']} ({asked}{size_text(disk['size'])}{serial}):",
+                f"{reason}. Nothing was written.",
+                advice,
+                f"If it is the wrong disk, correct the pillar key {KEYS[part_type]}.",
+            ),
+        )
+    )
+
+
+def erase_advice(disk):
+    """
+    Give the exact command that empties a disk, for an operator who wants that.
+
+    disk (dict)
+        What ``diskprobe.examine`` found.
+
+    Returns a sentence.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line: it takes what diskprobe.examine returns.
+
+    Source: wipefs(8)
+    """
+    parts = [part["path"] for part in disk["partitions"] if part["path"]]
+    return (
+        "If this disk may be erased, run on this host: "
+        f"wipefs -a {' '.join([*parts, disk['asked']])}"
+    ) + "."
+
+
+def size_text(size):
+    """
+    Write a size for people.
+
+    size (int, bytes)
+        The size.
+
+    Returns a text, for example ``100 GiB``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskrules.size_text 107374182400
+
+    Source: IEC 80000-13 (binary prefixes)
+    """
+    value, units = float(size), ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.1f}".removesuffix(".0") + f" {units[0]}"
+
+
+def printable(text):
+    """
+    Make what a disk says fit for a log: a label can hold anything.
+
+    text (str)
+        Any text.
+
+    Returns it with all characters that are not printable escaped, at most 80 characters.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskrules.printable data
+
+    Source: this tree's STYLE.md, "A message is one line"
+    """
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+    return shown[:80]
+
+
+def _own(disk, mark):
+    """Our partition, or None: the only one, in our place, with our name."""
+    parts = disk["partitions"]
+    if disk["table"] != "gpt" or disk["table_damaged"] or len(parts) != 1:
+        return None
+    part = parts[0]
+    fits = part["number"] == 1 and part["start"] == MIB and part["label"] == mark
+    return part if fits else None
+
+
+def _unfit(disk, part, minimum):
+    """Reasons that lie in the device itself, whatever it holds."""
+    if disk["parent"]:
+        return f"it is a partition of {disk['parent']}, not a whole disk", ""
+    if not disk["is_disk"]:
+        return "it is a device mapper volume, not a disk", ""
+    if disk["system"]:
+        return f"the running system is on it, it {disk['system']}", ""
+    if not disk["size"]:
+        return "its size is 0, it has no medium", ""
+    if disk["read_only"]:
+        return "it is read-only", ""
+    if not part and disk["size"] < max(minimum, 4 * MIB):
+        return f"it is too small, at least {size_text(max(minimum, 4 * MIB))} are needed", ""
+    return None
+
+
+def _foreign(disk, part, mark, part_type):
+    """Reasons that lie in what is on the disk, or None."""
+    if disk["holders"]:
+        return f"it is in use by {', '.join(disk['holders'])}", ""
+    if part:
+        return _foreign_in_own(disk, part, part_type)
+    return _used(disk) or _occupied(disk, mark)
+
+
+def _foreign_in_own(disk, part, part_type):
+    wanted = PLAIN if part_type == "linux" else (*PLAIN, LVM)
+    if part["type"] not in wanted:
+        return f"its partition {part['label']} has the type {part['type']}, not one of ours", ""
+    in_use = part["mounts"] or part["holders"]
+    if disk["stale"]:
+        return f"{disk['stale']}", _reread(disk)
+    if disk["signatures"] and not in_use:
+        return f"beside its partition {part['label']} it holds {_listed(disk['signatures'])}", ""
+    if part_type == "lvm" and part["type"] != LVM:
+        if in_use:
+            return f"its partition is in use by {', '.join(in_use)}", ""
+        if part["signatures"] or part["filesystem"]:
+            return f"its partition {part['label']} holds {_inside(part)}", erase_advice(disk)
+    return None
+
+
+def _used(disk):
+    if disk["mounts"]:
+        return f"it is mounted at {', '.join(map(printable, disk['mounts']))}", ""
+    if disk["swaps"]:
+        return f"it is active swap: {', '.join(disk['swaps'])}", ""
+    held = [holder for part in disk["partitions"] for holder in part["holders"]]
+    if held:
+        return f"it is in use by {', '.join(held)}", ""
+    return None
+
+
+def _occupied(disk, mark):
+    if disk["signatures"]:
+        return f"it holds {_listed(disk['signatures'])}", erase_advice(disk)
+    if disk["table_damaged"]:
+        return f"its partition table is damaged: there is {disk['table_damaged']}", erase_advice(
+            disk
+        )
+    if disk["stale"]:
+        return disk["stale"], _reread(disk)
+    if disk["partitions"]:
+        return f"it has partitions that are not ours: {_parts(disk, mark)}", erase_advice(disk)
+    if disk["table"] not in (None, "gpt"):
+        return f"it has a partition table of type {disk['table']}", erase_advice(disk)
+    if disk["offset_signature"]:
+        return (
+            f"it looks blank, but old content ({printable(disk['offset_signature'])}) lies at "
+            "1 MiB (offset 0x100000), where the partition would start"
+        ), (
+            "If this disk may be erased, run on this host: "
+            f"dd if=/dev/zero of={disk['asked']} bs=1M seek=1 count=16 conv=fsync."
+        )
+    if disk["busy"]:
+        return "another program holds it exclusively, or it is mounted in another namespace", ""
+    return None
+
+
+def _reread(disk):
+    return f"Run on this host: blockdev --rereadpt {disk['asked']}."
+
+
+def _listed(signatures):
+    return ", ".join(map(_signature, signatures))
+
+
+def _signature(entry):
+    words = [f"a signature of {printable(entry['type'])}"]
+    if entry["label"]:
+        words.append(f"label {printable(entry['label'])}")
+    if entry["uuid"]:
+        words.append(f"UUID {printable(entry['uuid'])}")
+    where = f" at offset {entry['offset']:#x}" if entry["offset"] is not None else ""
+    return " ".join(words[:1] + [f"({', '.join(words[1:])})"] * bool(words[1:])) + where
+
+
+def _inside(part):
+    return _listed(part["signatures"]) or f"a signature of {printable(part['filesystem'])}"
+
+
+def _parts(disk, mark):
+    shown = []
+    for part in disk["partitions"]:
+        name = f" named {printable(part['label'])}" if part["label"] else ""
+        holds = _inside(part) if part["signatures"] or part["filesystem"] else "nothing known"
+        words = f"{part['path'] or part['number']}{name} ({size_text(part['size'])}, holds {holds})"
+        shown.append(words)
+    more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
+    return f"{', '.join(shown[:4])}{more}; ours would be a single one named {mark}"
