@@ -18,8 +18,8 @@ def parse_swaps(text):
     text (str)
         Its content. Special characters in a path are octal escapes there.
 
-    Returns a list of dicts: ``path``, ``size`` (bytes, the page that holds the signature
-    included), ``used`` (bytes) and ``deleted``, True for a removed file.
+    Returns a list of dicts: ``path``, ``size`` (bytes, without the page that holds the
+    signature), ``used`` (bytes) and ``deleted``, True for a removed file.
 
     Raises CommandExecutionError when a line is not understood.
 
@@ -40,8 +40,7 @@ def parse_swaps(text):
         areas.append(
             {
                 "path": path.removesuffix(" (deleted)"),
-                # The kernel does not count the page with the signature.
-                "size": int(fields[2]) * 1024 + os.sysconf("SC_PAGE_SIZE"),
+                "size": int(fields[2]) * 1024,
                 "used": int(fields[3]) * 1024,
                 "deleted": path.endswith(" (deleted)"),
             }

@@ -152,10 +152,16 @@ def _refusals(path, seen):
 
 
 def _sound_size(seen):
-    """The size in bytes of the file; when the kernel swaps to less or more than that, its size."""
+    """
+    The size in bytes of the file; of the part that is in use when that is far less.
+
+    A little less is usual: a page holds the signature, and the kernel leaves out what is
+    not aligned to pages (on ext4 with blocks of 1 KiB some pages of every extent).
+    """
     if not seen["file"]:
         return None
-    return seen["active"]["size"] if seen["active"] else seen["file"]["size"]
+    size, used = seen["file"]["size"], seen["active"]["size"] if seen["active"] else None
+    return used if used and used * 2 < size else size
 
 
 def _has_holes(file):

@@ -1,0 +1,252 @@
+"""
+Swap files on this machine's real kernel, on a small file system of their own.
+
+Only fstab is imitated: this machine's own is not ours to write. The run is ended by an
+exception that nothing catches, before and after every command and every rename.
+"""
+
+import contextlib
+import os
+import subprocess
+
+import pytest
+from fakes import Salt, load, load_state
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.getuid() != 0, reason="needs root for loop devices and swapon"),
+]
+MIB = 1024**2
+READING = ("blkid", "findmnt")
+
+
+class Killed(BaseException):
+    """The run ended here."""
+
+
+def must(*argv):
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+
+
+@pytest.fixture(scope="module", params=["ext4", "xfs"])
+def disk(request, tmp_path_factory):
+    """A mounted file system of 320 MiB, which holds two files of 128 MiB, not three."""
+    image = tmp_path_factory.mktemp("disk") / "image"
+    point = tmp_path_factory.mktemp("data")
+    with open(image, "wb") as out:
+        out.truncate(320 * MIB)
+    must(f"mkfs.{request.param}", "-q", str(image))
+    must("mount", "-o", "loop", str(image), str(point))
+    yield point
+    must("umount", str(point))
+    image.unlink()
+
+
+@pytest.fixture
+def machine(disk):
+    made = Machine(str(disk / "swap" / "swapfile"))
+    yield made
+    for path in (made.path, made.path + ".new"):
+        if os.path.lexists(path):
+            with contextlib.suppress(subprocess.CalledProcessError):
+                must("swapoff", path)
+            os.unlink(path)
+    if os.path.isdir(os.path.dirname(made.path)):
+        os.rmdir(os.path.dirname(made.path))
+
+
+class Machine:
+    """Our modules on the real machine, but for fstab; `die` is the number of the last step."""
+
+    def __init__(self, path):
+        self.path = path
+        self.fstab = []
+        self.steps = []
+        self.die = None
+        self.real = load("host")
+
+    def apply(self, size, test=False):
+        salt = {
+            "host.run": self.run,
+            "host.read": self.real.read,
+            "fstab.entries": lambda: self.fstab,
+            "fstab.set_entry": self.set_entry,
+            "settings.size": load("settings").size,
+            "converge.run": load("converge").run,
+        }
+        salt = Salt(salt)
+        for name, functions in (("swapplan", ("plan", "fits_beside")), ("swapfile", ("status",))):
+            for function in functions:
+                salt[f"{name}.{function}"] = getattr(load(name, salt), function)
+        make = load("swapmake", salt)
+        make.os, make._PIECE_MIB = Os(self), 40
+        salt["swapmake.apply"] = make.apply
+        return load_state("swapfile", salt, test).active(self.path, size)
+
+    def run(self, argv, timeout=60, accept=(0,)):
+        if argv[0] in READING:
+            return self.real.run(argv, timeout, accept)
+        return self.step(" ".join(argv), lambda: self.real.run(argv, timeout, accept))
+
+    def step(self, name, do):
+        if self.die == len(self.steps):
+            raise Killed(name)
+        self.steps.append(name)
+        return do()
+
+    def set_entry(self, spec, file, type, options, freq=0, passno=0, key="file"):
+        entry = {"spec": spec, "file": file, "type": type, "options": options}
+        entry.update(freq=freq, passno=passno)
+        self.step("fstab", lambda: self.fstab.append(entry))
+
+    def is_done(self, size):
+        have = os.stat(self.path)
+        (area,) = [a for a in self.in_use() if a["path"] == self.path]
+        # ext4 with blocks of 1 KiB: some more pages than the one of the signature are left out.
+        assert size - MIB < area["size"] < size and not area["deleted"]
+        assert (have.st_size, have.st_mode & 0o777, have.st_uid) == (size, 0o600, 0)
+        assert os.listdir(os.path.dirname(self.path)) == ["swapfile"]
+        return [entry["spec"] for entry in self.fstab] == [self.path]
+
+    def in_use(self):
+        return load("swapfile").parse_swaps(self.real.read("/proc/swaps"))
+
+
+class Os:
+    def __init__(self, machine):
+        self._machine = machine
+
+    def __getattr__(self, name):
+        if name not in ("unlink", "replace", "chmod", "chown"):
+            return getattr(os, name)
+        return lambda *args: self._machine.step(name, lambda: getattr(os, name)(*args))
+
+
+def test_made_used_resized_and_stable(machine):
+    predicted = machine.apply("64M", test=True)
+    assert (predicted["result"], machine.steps) == (None, [])
+    assert not os.path.exists(os.path.dirname(machine.path))
+    actual = machine.apply("64M")
+    assert actual["result"] is True, actual["comment"]
+    assert actual["changes"] == predicted["changes"]
+    assert machine.is_done(64 * MIB)
+    assert os.stat(os.path.dirname(machine.path)).st_mode & 0o777 == 0o755
+    assert machine.apply("64M") == machine.apply("64M", test=True)
+    predicted = machine.apply("96M", test=True)
+    actual = machine.apply("96M")
+    assert actual["changes"] == predicted["changes"] == {"file": {"old": "64M", "new": "96M"}}
+    assert machine.is_done(96 * MIB)
+
+
+def killed_at_every_step(machine, start, size, steps):
+    """Run to each step in turn; after each death one run must finish the job."""
+    for number in range(steps + 1):
+        start()
+        machine.steps.clear()
+        machine.die = number
+        if number == steps:
+            assert machine.apply(size)["result"] is True
+        else:
+            with pytest.raises(Killed):
+                machine.apply(size)
+        machine.die = None
+        predicted = machine.apply(size, test=True)
+        actual = machine.apply(size)
+        assert actual["result"] is True, f"killed at step {number}: {actual['comment']}"
+        assert actual["changes"] == predicted["changes"]
+        assert machine.is_done(int(size[:-1]) * MIB)
+        assert machine.apply(size)["changes"] == {}
+
+
+def test_killed_at_every_step_of_the_first_run(machine):
+    def bare():
+        if os.path.exists(machine.path):
+            must("swapoff", machine.path)
+            os.unlink(machine.path)
+            os.rmdir(os.path.dirname(machine.path))
+            machine.fstab.clear()
+
+    # Directory, empty file, two pieces, mkswap, rename, swapon, fstab.
+    killed_at_every_step(machine, bare, "64M", steps=8)
+
+
+def test_killed_at_every_step_of_a_resize(machine):
+    # Empty file, two pieces, mkswap, swapoff, rename, swapon.
+    killed_at_every_step(machine, lambda: machine.apply("32M"), "64M", steps=7)
+
+
+def test_killed_at_every_step_of_a_resize_in_place(machine):
+    # Not even the old file's place makes two of these fit: swapoff, remove, then as above.
+    killed_at_every_step(machine, lambda: machine.apply("128M"), "200M", steps=11)
+
+
+def test_a_disk_that_fills_up_is_freed_again(machine, monkeypatch):
+    machine.apply("64M")
+    vfs = os.statvfs(machine.path)
+    lying = os.statvfs_result((*vfs[:2], vfs[2], 10**9, 10**9, *vfs[5:10]))
+    monkeypatch.setattr(os, "statvfs", lambda _path: lying)
+    ret = machine.apply("400M")
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "No space left on device" in ret["comment"]
+    assert machine.is_done(64 * MIB)
+
+
+def test_no_room_is_seen_before_anything_is_written(machine):
+    for test in (True, False):
+        ret = machine.apply("400M", test)
+        assert (ret["result"], ret["changes"], machine.steps) == (False, {}, [])
+        assert "needs 400 MiB" in ret["comment"] and "make room" in ret["comment"]
+
+
+def test_holes_mode_and_use_are_put_right(machine):
+    machine.apply("64M")
+    must("swapoff", machine.path)
+    os.truncate(machine.path, 4096)
+    os.truncate(machine.path, 64 * MIB)
+    os.chmod(machine.path, 0o644)
+    predicted = machine.apply("64M", test=True)
+    actual = machine.apply("64M")
+    assert actual["changes"] == predicted["changes"]
+    assert list(actual["changes"]) == ["file", "active"]
+    assert machine.is_done(64 * MIB)
+    os.chmod(machine.path, 0o644)
+    assert list(machine.apply("64M")["changes"]) == ["mode"]
+    assert machine.is_done(64 * MIB)
+
+
+def test_a_file_system_in_a_file_survives(machine):
+    os.mkdir(os.path.dirname(machine.path))
+    with open(machine.path, "wb") as out:
+        out.truncate(64 * MIB)
+    must("mkfs.ext4", "-q", machine.path)
+    before = must("sha256sum", machine.path)
+    for test in (True, False):
+        ret = machine.apply("64M", test)
+        assert (ret["result"], machine.steps) == (False, [])
+        assert "exists and holds ext4, so it may be data" in ret["comment"]
+    assert must("sha256sum", machine.path) == before
+
+
+def test_a_memory_file_system_is_refused(machine, tmp_path):
+    must("mount", "-t", "tmpfs", "none", str(tmp_path))
+    try:
+        tmp_path.chmod(0o755)
+        machine.path = str(tmp_path / "swapfile")
+        ret = machine.apply("4M")
+    finally:
+        must("umount", str(tmp_path))
+    assert (ret["result"], machine.steps) == (False, [])
+    assert "would lie on a tmpfs file system" in ret["comment"]
+
+
+def test_in_use_below_another_mount(machine):
+    machine.apply("4M")
+    folder = os.path.dirname(machine.path)
+    must("mount", "-t", "tmpfs", "none", folder)
+    try:
+        ret = machine.apply("4M")
+    finally:
+        must("umount", folder)
+    assert ret["result"] is False
+    assert "another disk was mounted above it" in ret["comment"]
+    assert machine.apply("4M")["changes"] == {}
