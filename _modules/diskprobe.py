@@ -12,7 +12,6 @@ import time
 from salt.exceptions import CommandExecutionError
 
 MIB = 1024**2
-WAIT = 60
 TABLES = {"gpt", "PMBR", "dos", "mac", "sgi", "sun", "bsd", "atari", "aix"} | {
     "solaris_x86",
     "ultrix",
@@ -50,11 +49,11 @@ def examine(device):
     folder = os.path.realpath(f"/sys/dev/block/{number}")
     if not os.path.isdir(folder):
         raise CommandExecutionError(f"{_shown(device, path)} is unknown to the kernel's sysfs")
-    read = __salt__["diskread.attribute"]
+    read = __salt__["diskuse.attribute"]
     is_part = read(folder, "partition") is not None
     parent = os.path.dirname(folder) if is_part else folder
     name = os.path.basename(folder)
-    mounts, swaps = __salt__["diskread.mounts"](), __salt__["diskread.swaps"]()
+    mounts, swaps = __salt__["diskuse.mounts"](), __salt__["diskuse.swaps"]()
     disk = {
         "asked": device,
         "path": path,
@@ -66,9 +65,9 @@ def examine(device):
         "removable": read(parent, "removable") == "1",
         "is_disk": not is_part and not name.startswith("dm-"),
         "parent": f"/dev/{os.path.basename(parent)}" if is_part else None,
-        "system": __salt__["diskread.system"]().get(number),
+        "system": __salt__["diskuse.system"]().get(number),
         "busy": False,
-        "holders": _holders(folder),
+        "holders": __salt__["diskuse.holders"](folder),
         "table": None,
         "table_damaged": None,
         "signatures": [],
@@ -78,12 +77,13 @@ def examine(device):
     }
     if disk["size"] and not disk["system"]:
         # The system's own disk is not even opened: that it is the system's is enough.
-        disk["busy"] = _busy(path)
         _contents(disk)
-        _partitions(disk, folder, mounts)
+        _partitions(disk, mounts)
     numbers = {number, *(part["devno"] for part in disk["partitions"])}
     disk["mounts"] = _points(mounts, numbers)
     disk["swaps"] = [swaps[number] for number in sorted(numbers & set(swaps))]
+    if disk["size"] and not disk["system"]:
+        _claims(disk)
     return disk
 
 
@@ -101,7 +101,7 @@ def _resolve(device):
             f"{device} is a dangling link to {path}, which does not exist. Nothing was written. "
             "Attach the disk, or correct the pillar key"
         )
-    number = __salt__["diskread.devno"](path)
+    number = __salt__["diskuse.devno"](path)
     if number is None:
         raise CommandExecutionError(
             f"{_shown(device, path)} is not a block device. Nothing was written. "
@@ -115,29 +115,29 @@ def _shown(device, path):
 
 
 def _serial(folder):
-    found = filter(None, (__salt__["diskread.attribute"](folder, name) for name in SERIALS))
+    found = filter(None, (__salt__["diskuse.attribute"](folder, name) for name in SERIALS))
     return next(found, None)
 
 
-def _busy(path):
-    # Mounted, swap, device mapper, md and running mkfs all hold a device exclusively.
-    try:
-        os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
-    except OSError as exc:
-        if exc.errno == errno.EBUSY:
-            return True
-        if exc.errno not in (errno.ENOMEDIUM, errno.ENXIO):
-            raise CommandExecutionError(f"{path} cannot be opened: {exc.strerror}") from exc
-    return False
+def _claims(disk):
+    # Mounted, swap, device mapper, md and a running mkfs all hold a device exclusively.
+    for device in (disk, *disk["partitions"]):
+        known = disk["mounts"] or disk["holders"] or disk["swaps"] or device["holders"]
+        if device["path"]:
+            device["busy"] = _busy(device["path"], tries=1 if known else 5)
 
 
-def _holders(folder):
-    names = sorted(os.listdir(f"{folder}/holders")) if os.path.isdir(f"{folder}/holders") else []
-    found = []
-    for name in names:
-        mapped = __salt__["diskread.attribute"](f"{folder}/holders/{name}", "dm/name")
-        found.append(f"/dev/mapper/{mapped}" if mapped else f"/dev/{name}")
-    return found
+def _busy(path, tries):
+    for _ in range(tries):
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+            return False
+        except OSError as exc:
+            if exc.errno != errno.EBUSY:
+                raise CommandExecutionError(f"{path} cannot be opened: {exc.strerror}") from exc
+        # A daemon that reacts to every new device may hold it for a moment.
+        time.sleep(0.3)
+    return True
 
 
 def _points(mounts, numbers):
@@ -176,18 +176,19 @@ def _damage(tables):
     return None
 
 
-def _partitions(disk, folder, mounts):
+def _partitions(disk, mounts):
     known = {}
     if disk["table"] and not disk["table_damaged"]:
         known = {part["number"]: part for part in __salt__["diskread.table"](disk["path"])}
-    nodes = _nodes(folder)
+    nodes = __salt__["diskuse.nodes"](disk["devno"])
     disk["stale"] = _stale(disk["table"], known, nodes)
     for number in sorted({*known, *nodes}):
         part = {"label": None, "type": None, **nodes.get(number, {}), **known.get(number, {})}
         disk["partitions"].append(_inside(disk, part, mounts))
     if not disk["partitions"] and disk["size"] > 3 * MIB:
         # To the end of the disk, and to the end of the partition that we would make.
-        for size in (None, disk["size"] // MIB * MIB - 2 * MIB):
+        end = (disk["size"] - 33 * 512) // MIB * MIB
+        for size in (None, end - MIB):
             found = __salt__["diskread.blkid"](disk["path"], MIB, size)
             disk["offset_signature"] = disk["offset_signature"] or _signature(found)
 
@@ -196,25 +197,6 @@ def _signature(found):
     if "AMBIVALENT" in found:
         return "several signatures"
     return found.get("TYPE") or found.get("PTTYPE")
-
-
-def _nodes(folder):
-    read, found = __salt__["diskread.attribute"], {}
-    for name in sorted(os.listdir(folder)):
-        number = (
-            read(f"{folder}/{name}", "partition") if os.path.isdir(f"{folder}/{name}") else None
-        )
-        if number is not None:
-            child = f"{folder}/{name}"
-            found[int(number)] = {
-                "number": int(number),
-                "path": f"/dev/{name}",
-                "devno": read(child, "dev"),
-                "start": int(read(child, "start")) * 512,
-                "size": int(read(child, "size")) * 512,
-                "holders": _holders(child),
-            }
-    return found
 
 
 def _stale(table, known, nodes):
@@ -242,7 +224,7 @@ def _inside(disk, part, mounts):
         "devno": None,
         "holders": [],
         **part,
-        "busy": bool(path) and _busy(path),
+        "busy": False,
         "signatures": listed,
         "filesystem": found.get("TYPE"),
         "uuid": found.get("UUID"),
@@ -328,83 +310,4 @@ def partition(disk, mark, part_type, minimum=0):
 
     Source: parted(8), udevadm(8)
     """
-    fresh = False
-    for _ in range(4):
-        now = examine(disk["asked"])
-        _unchanged(disk, now)
-        at = stage(now, mark, part_type, minimum)
-        if fresh:
-            _no_old_content(now)
-        if at == "ready":
-            return _node(now)
-        fresh = fresh or at in ("blank", "label")
-        _step(now, at, mark, part_type)
-        _settle(now)
-    raise CommandExecutionError(
-        f"{_shown(disk['asked'], disk['path'])}: parted reports success, but the disk is still "
-        f"at the stage `{at}`"
-    )
-
-
-def _unchanged(before, now):
-    for key, word in (
-        ("path", "name"),
-        ("devno", "number"),
-        ("serial", "serial"),
-        ("size", "size"),
-    ):
-        if before[key] != now[key]:
-            raise CommandExecutionError(
-                f"{before['asked']} changed its {word} since it was checked: {before[key]} became "
-                f"{now[key]}. Nothing was written to {now['path']}. Find out which disk is meant "
-                "(`ls -l /dev/disk/by-id`), then run again"
-            )
-
-
-def _no_old_content(disk):
-    for part in disk["partitions"]:
-        if part["signatures"] or part["filesystem"]:
-            kinds = ", ".join(entry["type"] for entry in part["signatures"]) or part["filesystem"]
-            raise CommandExecutionError(
-                f"the new partition {part['path']} on {_shown(disk['asked'], disk['path'])} shows "
-                f"old content: {kinds}. The partition table was written, the content was not "
-                f"touched. If it may be erased, run on this host: wipefs -a {part['path']}"
-            )
-
-
-def _step(disk, at, mark, part_type):
-    steps = {
-        "blank": ["mklabel", "gpt"],
-        "label": ["mkpart", mark, "1MiB", "100%"],
-        "partition": ["set", "1", part_type, "on"],
-    }
-    __salt__["host.run"](["parted", "-s", "-a", "optimal", disk["path"], *steps[at]])
-
-
-def _settle(disk):
-    if os.path.exists("/run/udev/control"):
-        __salt__["host.run"](["udevadm", "settle", "--timeout=30"], accept=(0, 1))
-    for part in __salt__["diskread.table"](disk["path"]):
-        _wait(disk["path"], part["number"])
-
-
-def _node(disk):
-    return _wait(disk["path"], disk["partitions"][0]["number"])
-
-
-def _wait(path, number):
-    """The partition's path, as soon as the kernel and /dev have it."""
-    deadline, asked = time.monotonic() + WAIT, False
-    while time.monotonic() < deadline:
-        folder = os.path.realpath(f"/sys/dev/block/{__salt__['diskread.devno'](path)}")
-        node = _nodes(folder).get(number)
-        if node and __salt__["diskread.devno"](node["path"]) == node["devno"]:
-            return node["path"]
-        if not node and not asked:
-            # A run that was ended between parted's writing and its telling the kernel.
-            __salt__["host.run"](["partx", "--update", path], accept=(0, 1))
-            asked = True
-        time.sleep(0.1)
-    raise CommandExecutionError(
-        f"partition {number} of {path} did not appear below /dev within {WAIT} s"
-    )
+    return __salt__["diskmake.partition"](disk, mark, part_type, minimum)

@@ -172,11 +172,13 @@ def _unfit(disk, part, minimum):
     if not disk["is_disk"]:
         return "it is a device mapper volume, not a disk", ""
     if disk["system"]:
-        return f"the running system is on it, it {disk['system']}", ""
+        return f"the running system needs it, it {disk['system']}", ""
     if not disk["size"]:
         return "its size is 0, it has no medium", ""
     if disk["read_only"]:
         return "it is read-only", ""
+    if not part and disk["removable"]:
+        return "it is a removable medium", ""
     if not part and disk["size"] < max(minimum, 4 * MIB):
         return f"it is too small, at least {size_text(max(minimum, 4 * MIB))} are needed", ""
     return None

@@ -1,0 +1,258 @@
+"""
+What the kernel says about block devices: who uses them, and what the system lives on.
+"""
+
+import os
+import re
+import stat
+
+from salt.exceptions import CommandExecutionError
+
+SYSFS = "/sys"
+PROC = "/proc"
+SYSTEM_MOUNTS = ("/", "/boot", "/boot/efi", "/efi", "/usr", "/var")
+
+
+def parse_mountinfo(text):
+    """
+    Read the text of /proc/self/mountinfo.
+
+    text (str)
+        Its content.
+
+    Returns a list of dicts ``devno`` (``maj:min``), ``root``, ``point``, ``type``,
+    ``source``, ``options``.
+
+    Raises CommandExecutionError when a line is something else.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.parse_mountinfo "$(cat /proc/self/mountinfo)"
+
+    Source: proc(5)
+    """
+    found = []
+    for line in filter(None, text.split("\n")):
+        left, separator, right = line.partition(" - ")
+        left, right = left.split(" "), right.split(" ")
+        if not separator or len(left) < 6 or len(right) < 2:
+            raise CommandExecutionError(f"a line of mountinfo is not understood: {line!r}")
+        root, point, kind, source = map(_octal, (left[3], left[4], right[0], right[1]))
+        entry = {"devno": left[2], "root": root, "point": point, "type": kind, "source": source}
+        found.append({**entry, "options": left[5]})
+    return found
+
+
+def _octal(word):
+    return re.sub(r"\\([0-7]{3})", lambda hit: chr(int(hit[1], 8)), word)
+
+
+def mounts():
+    """
+    List what is mounted, with the block devices behind it.
+
+    Returns the list of ``parse_mountinfo``, each with ``devnos``: the ``maj:min`` of every
+    block device that carries it directly (btrfs hides them behind a number of its own).
+
+    Raises CommandExecutionError when the kernel's list cannot be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.mounts
+
+    Source: proc(5)
+    """
+    text = __salt__["host.read"](f"{PROC}/self/mountinfo")
+    if not text:
+        raise CommandExecutionError(f"{PROC}/self/mountinfo is empty or missing")
+    found = parse_mountinfo(text)
+    for mount in found:
+        devnos = {mount["devno"]}
+        if mount["devno"].startswith("0:") and mount["source"].startswith("/dev/"):
+            devnos = {devno(mount["source"])} - {None}
+        if mount["type"] == "btrfs":
+            devnos.update(*(group for group in _btrfs() if devnos & group))
+        mount["devnos"] = sorted(devnos)
+    return found
+
+
+def _btrfs():
+    folder = f"{SYSFS}/fs/btrfs"
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        members = f"{folder}/{name}/devices"
+        if os.path.isdir(members):
+            yield {attribute(f"{members}/{member}", "dev") for member in os.listdir(members)}
+
+
+def swaps():
+    """
+    List the block devices that are active swap.
+
+    Returns a dict ``maj:min`` to path. Swap files are not in it.
+
+    Raises CommandExecutionError when the kernel's list cannot be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.swaps
+
+    Source: proc(5)
+    """
+    lines = (__salt__["host.read"](f"{PROC}/swaps") or "").split("\n")[1:]
+    paths = [_octal(line.split()[0]) for line in lines if line.strip()]
+    return {number: path for path in paths if (number := devno(path))}
+
+
+def system():
+    """
+    Say which block devices the running system lives on, down to the disks.
+
+    Returns a dict ``maj:min`` to the reason, for example ``holds /``.
+
+    Raises CommandExecutionError when the kernel's lists cannot be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.system
+
+    Source: sysfs(5), the directories slaves/ of the kernel's block devices
+    """
+    reasons = {}
+    for mount in mounts():
+        if mount["point"] in SYSTEM_MOUNTS:
+            for number in mount["devnos"]:
+                _below(number, f"holds {mount['point']}", reasons)
+    for number in swaps():
+        _below(number, "holds active swap", reasons)
+    return reasons
+
+
+def _below(number, reason, reasons):
+    if number in reasons:
+        return
+    folder = os.path.realpath(f"{SYSFS}/dev/block/{number}")
+    if not os.path.isdir(folder):
+        return
+    reasons[number] = reason
+    if os.path.exists(f"{folder}/partition"):
+        _below(attribute(os.path.dirname(folder), "dev"), reason, reasons)
+    slaves = f"{folder}/slaves"
+    for slave in os.listdir(slaves) if os.path.isdir(slaves) else ():
+        _below(attribute(f"{slaves}/{slave}", "dev"), reason, reasons)
+
+
+def nodes(number):
+    """
+    List the partitions of a disk that the kernel knows.
+
+    number (str)
+        The disk's ``maj:min``.
+
+    Returns a dict: number of the partition to ``number``, ``path``, ``devno``, ``start`` and
+    ``size`` (bytes), ``holders``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.nodes 254:16
+
+    Source: sysfs(5)
+    """
+    found, folder = {}, os.path.realpath(f"{SYSFS}/dev/block/{number}")
+    for name in sorted(os.listdir(folder)):
+        child = f"{folder}/{name}"
+        count = attribute(child, "partition") if os.path.isdir(child) else None
+        if count is not None:
+            found[int(count)] = {
+                "number": int(count),
+                "path": f"/dev/{name}",
+                "devno": attribute(child, "dev"),
+                "start": int(attribute(child, "start") or 0) * 512,
+                "size": int(attribute(child, "size") or 0) * 512,
+                "holders": holders(child),
+            }
+    return found
+
+
+def holders(folder):
+    """
+    List what is built on a device: device mapper volumes, RAID arrays, caches.
+
+    folder (str)
+        The device's folder in sysfs.
+
+    Returns a list of paths such as ``/dev/mapper/docker-thinpool`` or ``/dev/md0``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.holders /sys/class/block/vdb1
+
+    Source: sysfs(5), the directory holders/ of the kernel's block devices
+    """
+    found, place = [], f"{folder}/holders"
+    for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
+        mapped = attribute(f"{place}/{name}", "dm/name")
+        found.append(f"/dev/mapper/{mapped}" if mapped else f"/dev/{name}")
+    return found
+
+
+def devno(path):
+    """
+    Give the number of a block device.
+
+    path (str)
+        Path, links are followed.
+
+    Returns ``maj:min``, or None when there is no block device.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.devno /dev/vdb
+
+    Source: stat(2)
+    """
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISBLK(found.st_mode):
+        return None
+    return f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}"
+
+
+def attribute(folder, name):
+    """
+    Read one attribute out of sysfs.
+
+    folder (str)
+        The device's folder.
+    name (str)
+        The attribute's file, for example ``dev`` or ``device/serial``.
+
+    Returns its text without white space around it, or None when it is not there or empty.
+
+    Raises CommandExecutionError when it is there and cannot be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.attribute /sys/class/block/vda size
+
+    Source: sysfs(5)
+    """
+    text = __salt__["host.read"](f"{folder}/{name}")
+    return (text or "").strip().strip("\0").strip() or None
