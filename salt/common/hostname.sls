@@ -1,0 +1,11 @@
+# The host carries the name of the settings, stored and running, and /etc/hosts and cloud-init
+# agree with it; without a name it stays as it is.
+{%- from 'settings.jinja' import cfg with context %}
+
+include:
+  - sync
+  - settings
+
+hostname-configured:
+  hostname.configured:
+    - hostname: {{ cfg.hostname | json }}

@@ -1,0 +1,207 @@
+import os
+
+import pytest
+import yaml
+from fakes import ROOT, Salt, load
+from salt.exceptions import SaltInvocationError
+
+CASES = yaml.safe_load((ROOT / "tests/unit/cases/hostname.yaml").read_text())
+NAME = "node1.example.com"
+SEEN = {
+    "static": NAME,
+    "running": NAME,
+    "hosts": f"127.0.1.1 {NAME} node1\n",
+    "cloud": False,
+    "cloud_text": None,
+}
+
+hostname = load("hostname")
+
+
+@pytest.mark.parametrize("name", CASES["hosts"])
+def test_hosts(name):
+    case = CASES["hosts"][name]
+    wanted = case.get("name", NAME)
+    if "after" not in case:
+        assert hostname.resolves(case["text"], wanted)
+        return
+    assert not hostname.resolves(case["text"], wanted)
+    text, old, new = hostname.hosts_with(case["text"], wanted, case["was"])
+    assert (text, old, new) == (case["after"], case["old"], case["new"])
+    assert hostname.resolves(text, wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (None, None),
+        ("", None),
+        ("# made by the installer\n\n", None),
+        ("node1\n", "node1"),
+        ("# comment\n  node1.example.com  \nother\n", NAME),
+    ],
+)
+def test_the_stored_name(text, name):
+    assert hostname.parse_stored(text) == name
+
+
+@pytest.mark.parametrize(
+    ("seen", "changes"),
+    [
+        ({}, {}),
+        ({"static": None}, {"static": {"old": None, "new": NAME}}),
+        ({"running": "localhost"}, {"running": {"old": "localhost", "new": NAME}}),
+        ({"cloud": True, "cloud_text": hostname.CLOUD_TEXT}, {}),
+        (
+            {"cloud": True},
+            {
+                "cloud-init": {
+                    "old": None,
+                    "new": "preserve_hostname: true; manage_etc_hosts: false",
+                }
+            },
+        ),
+        (
+            {"cloud": True, "cloud_text": "# no\npreserve_hostname: false\n"},
+            {
+                "cloud-init": {
+                    "old": "preserve_hostname: false",
+                    "new": "preserve_hostname: true; manage_etc_hosts: false",
+                }
+            },
+        ),
+        (
+            {"hosts": "127.0.0.1 localhost\n127.0.1.1 old\n", "static": "old", "running": "old"},
+            {
+                "/etc/hosts": {"old": "127.0.1.1 old", "new": f"127.0.1.1 {NAME} node1"},
+                "static": {"old": "old", "new": NAME},
+                "running": {"old": "old", "new": NAME},
+            },
+        ),
+    ],
+)
+def test_plan(seen, changes):
+    assert hostname.plan(NAME, {**SEEN, **seen}) == changes
+
+
+@pytest.mark.parametrize("name", ["", "a b", "-a", "a..b", "NODE", "node1.", "a;reboot", "x" * 65])
+def test_a_name_that_no_host_can_have(name):
+    with pytest.raises(SaltInvocationError, match="is no host name"):
+        hostname.plan(name, SEEN)
+
+
+class Host:
+    """Files as texts, commands noted in their order."""
+
+    def __init__(self, paths=(), **files):
+        self.files, self.paths, self.done = files, paths, []
+
+    def module(self, monkeypatch, grains=None, **opts):
+        monkeypatch.setattr(os.path, "exists", lambda path: path in self.paths)
+        monkeypatch.setattr(os.path, "isdir", lambda path: path in self.paths)
+        salt = {"host.read": self.files.get, "host.write": self.write, "host.run": self.run}
+        dunders = {"__grains__": grains or {}, "__opts__": {"root_dir": "/", **opts}}
+        return load("hostname", Salt(salt), **dunders)
+
+    def write(self, path, text, mode="0644"):
+        self.done.append((path, mode))
+        self.files[path] = text
+
+    def run(self, argv, timeout=60, accept=(0,)):
+        self.done.append(" ".join(argv))
+
+
+def test_status_of_a_bare_host(monkeypatch):
+    files = {"/etc/hostname": "old\n", "/proc/sys/kernel/hostname": "old\n", "/etc/hosts": "x\n"}
+    assert Host(**files).module(monkeypatch).status() == {
+        "static": "old",
+        "running": "old",
+        "hosts": "x\n",
+        "cloud": False,
+        "cloud_text": None,
+    }
+
+
+def test_status_where_nothing_is(monkeypatch):
+    seen = Host(["/etc/cloud"]).module(monkeypatch).status()
+    assert (seen["static"], seen["running"], seen["cloud"]) == (None, None, True)
+    assert seen["hosts"] == "127.0.0.1 localhost\n::1 localhost\n"
+
+
+ALL = {"/etc/hosts": {}, "cloud-init": {}, "static": {}, "running": {}}
+
+
+def test_what_resolves_the_name_comes_before_the_name(monkeypatch):
+    host = Host(["/run/systemd/system", "/run/dbus/system_bus_socket"])
+    host.module(monkeypatch).apply(NAME, {**SEEN, "hosts": "127.0.0.1 localhost\n"}, ALL)
+    assert host.done == [
+        ("/etc/hosts", None),
+        (hostname.CLOUD_FILE, "0644"),
+        f"hostnamectl set-hostname {NAME}",
+    ]
+    assert host.files["/etc/hosts"] == f"127.0.0.1 localhost\n127.0.1.1 {NAME} node1\n"
+
+
+@pytest.mark.parametrize("paths", [[], ["/run/systemd/system"]])
+def test_without_a_systemd_that_answers(monkeypatch, paths):
+    host = Host(paths)
+    host.module(monkeypatch).apply(NAME, SEEN, {"running": {}})
+    assert host.done == [("/etc/hostname", None), f"hostname {NAME}"]
+    assert host.files["/etc/hostname"] == f"{NAME}\n"
+
+
+def test_only_what_is_wrong_is_touched(monkeypatch):
+    host = Host()
+    host.module(monkeypatch).apply(NAME, SEEN, {"cloud-init": {}})
+    assert host.done == [(hostname.CLOUD_FILE, "0644")]
+
+
+def test_cloud_init_understands_what_we_write():
+    assert yaml.safe_load(hostname.CLOUD_TEXT) == {
+        "preserve_hostname": True,
+        "manage_etc_hosts": False,
+    }
+
+
+CONF = {"conf_file": "/etc/salt/minion", "id": "old"}
+
+
+@pytest.mark.parametrize(
+    ("opts", "files", "paths", "noted"),
+    [
+        ({**CONF}, {}, [], True),
+        ({**CONF, "minion_id_caching": False}, {}, ["/etc/salt/minion_id"], True),
+        ({**CONF}, {}, ["/etc/salt/minion_id"], False),
+        ({**CONF}, {"/etc/salt/minion": "id: old\n"}, [], False),
+        ({**CONF}, {"/etc/salt/minion": "# id: old\n"}, [], True),
+        ({**CONF, "id": NAME}, {}, [], False),
+        ({"id": "roster"}, {}, [], False),
+    ],
+)
+def test_a_minion_id_that_would_follow_is_noted(monkeypatch, opts, files, paths, noted):
+    notes = Host(paths, **files).module(monkeypatch, **opts).notes(NAME, SEEN)
+    assert any("The minion id old is stored nowhere" in note for note in notes) is noted
+
+
+def test_an_id_in_an_included_file(monkeypatch, tmp_path):
+    (tmp_path / "minion.d").mkdir()
+    (tmp_path / "minion.d" / "id.conf").touch()
+    host = Host(**{str(tmp_path / "minion.d" / "id.conf"): "id: old\n"})
+    module = host.module(monkeypatch, conf_file=str(tmp_path / "minion"), id="old")
+    assert module.notes(NAME, SEEN) == []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "noted"),
+    [
+        (f"10.0.0.5 {NAME}\n", False),
+        (f"fd00::5 {NAME}\n", False),
+        (f"127.0.1.1 {NAME}\n", False),
+        (f"10.0.0.7 {NAME}\n", True),
+    ],
+)
+def test_a_foreign_address_is_noted(monkeypatch, hosts, noted):
+    grains = {"ipv4": ["127.0.0.1", "10.0.0.5"], "ipv6": ["::1", "fd00::5"]}
+    notes = Host().module(monkeypatch, grains, id=NAME).notes(NAME, {**SEEN, "hosts": hosts})
+    wanted = f"/etc/hosts gives {NAME} the address 10.0.0.7, which this host does not have"
+    assert notes == ([wanted] if noted else [])

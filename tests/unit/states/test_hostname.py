@@ -1,0 +1,139 @@
+import pytest
+from fakes import Salt, load, load_state
+from salt.exceptions import CommandExecutionError
+
+NAME = "node1.example.com"
+
+
+class Host:
+    """/etc and the running name in memory; `systemd` as well as a host without it."""
+
+    def __init__(self, static="old", running="old", hosts="127.0.0.1 localhost\n127.0.1.1 old\n"):
+        self.files = {"/etc/hostname": f"{static}\n", "/etc/hosts": hosts}
+        self.running = running
+        self.cloud = True
+        self.systemd = True
+        self.writes = 0
+        self.breaks_at = None
+
+    def state(self, test, hostname=NAME):
+        salt = Salt({"host.read": self.read, "host.write": self.write, "host.run": self.run})
+        module = load("hostname", salt, __grains__={}, __opts__={"id": "minion-7"})
+        module.os = self
+        for function in ("status", "plan", "apply", "notes"):
+            salt[f"hostname.{function}"] = getattr(module, function)
+        salt["converge.run"] = load("converge").run
+        return load_state("hostname", salt, test).configured("hostname", hostname)
+
+    # What the module asks of `os`.
+
+    @property
+    def path(self):
+        return self
+
+    def isdir(self, path):
+        return path == "/etc/cloud" and self.cloud
+
+    def exists(self, _path):
+        return self.systemd
+
+    # What it asks of `host`.
+
+    def read(self, path):
+        return f"{self.running}\n" if path.startswith("/proc") else self.files.get(path)
+
+    def write(self, path, text, mode="0644"):
+        self._step(path)
+        self.files[path] = text
+        return True
+
+    def run(self, argv, timeout=60, accept=(0,)):
+        self._step(argv[0])
+        self.running = argv[-1]
+        if argv[0] == "hostnamectl":
+            self.files["/etc/hostname"] = f"{argv[-1]}\n"
+
+    def _step(self, name):
+        if name == self.breaks_at:
+            raise CommandExecutionError(f"{name} failed")
+        self.writes += 1
+
+
+def converges(host, keys):
+    before = (dict(host.files), host.running)
+    predicted = host.state(test=True)
+    assert (predicted["result"], list(predicted["changes"])) == (None, keys)
+    assert ((host.files, host.running), host.writes) == (before, 0)
+    actual = host.state(test=False)
+    assert (actual["result"], actual["changes"]) == (True, predicted["changes"])
+    assert (host.files["/etc/hostname"], host.running) == (f"{NAME}\n", NAME)
+    assert f"127.0.1.1 {NAME} node1\n" in host.files["/etc/hosts"]
+    for test in (True, False):
+        again = host.state(test)
+        assert (again["result"], again["changes"]) == (True, {})
+        assert again["comment"] == f"Host name {NAME} is already correct"
+
+
+@pytest.mark.parametrize("systemd", [True, False])
+def test_a_new_name(systemd):
+    host = Host()
+    host.systemd = systemd
+    converges(host, ["/etc/hosts", "cloud-init", "static", "running"])
+
+
+def test_without_a_cloud():
+    host = Host()
+    host.cloud = False
+    converges(host, ["/etc/hosts", "static", "running"])
+    assert not any("cloud" in path for path in host.files)
+
+
+def test_only_the_running_name_is_another():
+    host = Host()
+    host.state(test=False)
+    host.running, host.writes = "given-by-dhcp", 0
+    converges(host, ["running"])
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_null_leaves_everything_alone(test):
+    host = Host()
+    ret = host.state(test, hostname=None)
+    assert (ret["result"], ret["changes"], host.writes) == (True, {}, 0)
+    assert ret["comment"] == "No host name is configured, so it stays as it is"
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_name_that_no_host_can_have(test):
+    host = Host()
+    ret = host.state(test, hostname="$(reboot)")
+    assert (ret["result"], ret["changes"], host.writes) == (False, {}, 0)
+
+
+@pytest.mark.parametrize(
+    "breaks_at", ["/etc/hosts", "/etc/cloud/cloud.cfg.d/99-preserve-hostname.cfg"]
+)
+def test_the_name_stays_while_it_would_not_resolve(breaks_at):
+    host = Host()
+    host.breaks_at = breaks_at
+    ret = host.state(test=False)
+    assert ret["result"] is False
+    assert f"{breaks_at} failed" in ret["comment"]
+    assert (host.files["/etc/hostname"], host.running) == ("old\n", "old")
+
+
+@pytest.mark.parametrize("systemd", [True, False])
+@pytest.mark.parametrize(
+    "breaks_at",
+    ["/etc/hosts", "/etc/cloud/cloud.cfg.d/99-preserve-hostname.cfg", "hostnamectl", "hostname"],
+)
+def test_interrupted_anywhere_it_converges(systemd, breaks_at):
+    host = Host()
+    host.systemd, host.breaks_at = systemd, breaks_at
+    host.state(test=False)
+    host.breaks_at = None
+    predicted = host.state(test=True)
+    actual = host.state(test=False)
+    assert (actual["result"], actual["changes"]) == (True, predicted["changes"])
+    assert (host.files["/etc/hostname"], host.running) == (f"{NAME}\n", NAME)
+    assert host.state(test=False)["changes"] == {}
