@@ -51,8 +51,10 @@ def project(url, project=None, access_key=None, secret_key=None, ca_certificate=
         ``http(s)://host[:port]`` of the server.
     project (str, default pillar rancher:agent:project)
         Id or exact name. None: the project that the server was born with, else the only one.
-    access_key, secret_key (str, default pillar rancher:agent:access_key and secret_key)
-        API keys. None in both places: none are sent.
+    access_key (str, default pillar rancher:agent:access_key)
+        API key. None in both places: none is sent.
+    secret_key (str, default pillar rancher:agent:secret_key)
+        The second half of the API key.
     ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
         Authority that signed the server's certificate.
     timeout (seconds, default 60)
@@ -84,8 +86,13 @@ def registration(
     The token text inside changes from time to time while older ones stay valid: only the id
     says whether it is another token.
 
-    url, project, access_key, secret_key, ca_certificate, timeout
-        As in ``rancher.project``.
+    url (str)
+        ``http(s)://host[:port]``. This and the rest are as in ``rancher.project``.
+    project (str, default pillar rancher:agent:project)
+    access_key (str, default pillar rancher:agent:access_key)
+    secret_key (str, default pillar rancher:agent:secret_key)
+    ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
+    timeout (seconds, default 60)
 
     Returns a dict: ``id``, ``image`` (of the agent), ``url`` (of the registration script)
     and ``command`` (what Rancher's web pages show), all str. Treat url and command as secrets.
@@ -116,13 +123,19 @@ def hosts(url, project=None, access_key=None, secret_key=None, ca_certificate=No
     """
     List the hosts of a project, sorted by name.
 
-    url, project, access_key, secret_key, ca_certificate, timeout
-        As in ``rancher.project``.
+    url (str)
+        ``http(s)://host[:port]``. This and the rest are as in ``rancher.project``.
+    project (str, default pillar rancher:agent:project)
+    access_key (str, default pillar rancher:agent:access_key)
+    secret_key (str, default pillar rancher:agent:secret_key)
+    ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
+    timeout (seconds, default 60)
 
     Returns a list of dicts: ``id``, ``hostname``, ``state``, ``agent_state``, ``ip``
     (all str or None) and ``labels`` (dict). A host works when ``state`` is ``active`` and
     ``agent_state`` is ``active`` or None; API v1 keeps ``state`` at ``active`` while the
-    agent is gone. Names need not be unique.
+    agent is gone. Names need not be unique. On the command line this is a table, in which Salt
+    cuts long labels off; the host's own come first, and ``--out=yaml`` shows all of them.
 
     Raises SaltInvocationError for wrong arguments, CommandExecutionError when the server
     cannot be asked.
@@ -211,13 +224,15 @@ def _number(row):
 
 
 def _host(row):
+    labels = row.get("labels") or {}
+    own_first = sorted(labels, key=lambda key: (key.startswith("io.rancher."), key))
     return {
         "id": row["id"],
         "hostname": row.get("hostname"),
         "state": row.get("state"),
         "agent_state": row.get("agentState"),
         "ip": row.get("agentIpAddress"),
-        "labels": row.get("labels") or {},
+        "labels": {key: labels[key] for key in own_first},
     }
 
 
@@ -265,6 +280,6 @@ def _await_token(api, project_id, link):
                 made = answer["body"].get("id")
             why = answer["problem"] or f"{made} was just created"
         else:
-            why = f"{token['id']} is {token['state']}"
+            why = f"{token['id']} is {token['state']}; the server's log knows more"
         api.pause(turn, f"a registration token of project {project_id}", why)
     return token

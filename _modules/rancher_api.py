@@ -21,6 +21,8 @@ VERSIONS = ("v2-beta", "v1")
 PAUSES = (0.25, 0.5, 1, 2, 4, 5)
 # Seconds for one exchange, however much time is left for all of them.
 ONE_EXCHANGE = 30
+# Seconds without which another look would only tell that it was cut short.
+SHORTEST = 1
 
 
 def connect(url, access_key=None, secret_key=None, ca_certificate=None, timeout=60):
@@ -29,8 +31,10 @@ def connect(url, access_key=None, secret_key=None, ca_certificate=None, timeout=
 
     url (str)
         ``http(s)://host[:port]`` of the server.
-    access_key, secret_key (str, default pillar rancher:agent:access_key and secret_key)
-        API keys. None in both places: none are sent.
+    access_key (str, default pillar rancher:agent:access_key)
+        API key. None in both places: none is sent.
+    secret_key (str, default pillar rancher:agent:secret_key)
+        The second half of the API key.
     ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
         Authority that signed the server's certificate.
     timeout (seconds, default 60)
@@ -145,7 +149,7 @@ class _Conversation:
         )
 
     def _left(self):
-        return min(ONE_EXCHANGE, max(0.1, self.limit - self.passed()))
+        return min(ONE_EXCHANGE, max(SHORTEST, self.limit - self.passed()))
 
     def get(self, url):
         """The answer to a GET, asked for again while there is hope and time."""
@@ -202,7 +206,7 @@ class _Conversation:
         """Wait before the next look, or give up when the time is over."""
         pause = PAUSES[min(turn, len(PAUSES) - 1)]
         passed = self.passed()
-        if passed + pause >= self.limit:
+        if passed + pause + SHORTEST > self.limit:
             raise CommandExecutionError(f"waited {self.limit:g} s in vain for {what}: {why}")
         log.info("waiting for %s (%s): %d s of %d s", what, why, passed, self.limit)
         time.sleep(pause)

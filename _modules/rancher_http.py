@@ -7,6 +7,7 @@ because they carry the request and with it the API keys.
 """
 
 import base64
+import contextlib
 import http.client
 import json
 import re
@@ -27,9 +28,18 @@ _LATE = "no complete answer in time"
 
 # What went wrong below HTTP, and whether another try can help. The first match counts.
 _TROUBLES = [
-    (socket.gaierror, "the name {host} cannot be resolved", True),
-    (ConnectionRefusedError, "connection refused, nothing listens on this port", True),
-    ((requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError), _LATE, True),
+    (socket.gaierror, "the name {host} cannot be resolved; check it, and this host's DNS", True),
+    (
+        ConnectionRefusedError,
+        "connection refused; does the server run, and is this its port?",
+        True,
+    ),
+    (
+        requests.ConnectTimeout,
+        "no connection in time; a firewall in between, or a wrong address",
+        True,
+    ),
+    ((requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError), _LATE, True),
     (
         (http.client.IncompleteRead, urllib3.exceptions.IncompleteRead),
         "the connection broke in the middle of the answer",
@@ -49,7 +59,7 @@ _TROUBLES = [
 
 _REFUSALS = {
     400: "the server did not understand the request",
-    403: "these API keys may not do that; take keys of an owner or a member of the project",
+    403: "this user may not do that; take API keys of an owner or a member of the project",
     404: "there is no such thing on this server",
     405: "the server does not allow that to this user or in this state",
     409: "the server is busy with the same thing",
@@ -76,8 +86,10 @@ def exchange(
         Complete URL. At log level debug the HTTP library names its path.
     body (dict, optional)
         Sent as JSON.
-    access_key, secret_key (str, optional)
-        API keys. None: no credentials are sent.
+    access_key (str, optional)
+        API key. None: no credentials are sent.
+    secret_key (str, optional)
+        The second half of the API key.
     ca_certificate (str, PEM, optional)
         The only authority to trust. None: those of this system and of Salt.
     timeout (seconds, default 30)
@@ -165,7 +177,8 @@ def _send(method, url, headers, data, trust, until):
             timeout=(min(10, left), left),
             proxies=requests.utils.get_environ_proxies(url),
         )
-        content = _content(response, until)
+        with contextlib.closing(response):
+            content = _content(response, until)
     except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException) as exc:
         return _answer(*_trouble(exc, urllib.parse.urlsplit(url).hostname))
     finally:
@@ -210,7 +223,7 @@ def _explained(answer, access_key, secret_key):
         words = "the server does not know these API keys; check pillar rancher:agent:access_key"
     elif status == 401:
         words = "the server wants API keys; set pillar rancher:agent:access_key and secret_key"
-    if answer["kind"] == "html":
+    if answer["kind"] == "html" and status not in (502, 503, 504):
         words += "; a web page says so, perhaps of a proxy in front or of another application"
     said = _said(answer["body"], access_key, secret_key)
     answer["problem"] = f"{words} (HTTP {status}{': ' + said if said else ''})"

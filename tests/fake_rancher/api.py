@@ -100,6 +100,10 @@ def answer(world, request, names=("v1", "v2-beta")):
 
 
 def _headers(request, where, place, old):
+    own = request.path.rstrip("/").rpartition("/")
+    if place and not place.in_path and own[0].endswith("/projects"):
+        # A client that starts at a project stays in it.
+        where = f"{where}/projects/{own[2]}"
     headers = {"X-API-Schemas": f"{where}/schemas", "X-API-Client-IP": request.address}
     if place:
         account = place.project or "1a1"

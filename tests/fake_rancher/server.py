@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import gzip
 import http.server
-import itertools
 import json
 import re
 import socket
@@ -79,7 +78,7 @@ class FakeRancher:
         self.stage = "up"
         if self.versions == ("v1",):
             self.world.image = "rancher/agent:v1.0.2"
-        self._host, self._stopping = host, threading.Event()
+        self._host, self.stopping = host, threading.Event()
         self._control = _Server((host, control_port), _ControlHandler, self)
         self._api = _Server((host, port), _ApiHandler, self)
         self.port = self._api.server_address[1]
@@ -91,7 +90,7 @@ class FakeRancher:
         return self
 
     def __exit__(self, *_):
-        self._stopping.set()
+        self.stopping.set()
         self._api.end()
         self._control.end()
 
@@ -126,7 +125,7 @@ class FakeRancher:
         def walk():
             for stage, seconds in stages:
                 self.set_stage(stage)
-                if self._stopping.wait(seconds):
+                if self.stopping.wait(seconds):
                     return
             self.set_stage("up")
 
@@ -270,7 +269,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def begin(self):
         self.server_activate()
         self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+            target=self.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True
         )
         self._thread.start()
 
@@ -287,6 +286,7 @@ class _Server(http.server.ThreadingHTTPServer):
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 20
+    disable_nagle_algorithm = True  # else head and body are 40 ms apart
 
     def log_message(self, *_):
         pass
@@ -422,7 +422,7 @@ class _ApiHandler(_Handler):
     def _gigantic(self, answer, fault):
         self._head(answer, 1 << 40)
         block = b" " * (1 << 16)
-        for _ in itertools.count():
+        while not self.server.fake.stopping.is_set():
             self.wfile.write(block)
 
     def _not_http(self, answer, fault):
@@ -442,4 +442,5 @@ class _ApiHandler(_Handler):
     def _drip(self, content, fault):
         for number in range(len(content)):
             self.wfile.write(content[number : number + 1])
-            time.sleep(float(fault.value or 0.2))
+            if self.server.fake.stopping.wait(float(fault.value or 0.2)):
+                break

@@ -1,0 +1,50 @@
+"""
+The real Rancher modules, wired as Salt would, for tests against the double.
+
+    kit = Kit({"access_key": ..., "secret_key": ...})
+    kit.rancher.hosts(fake.url)
+"""
+
+from fakes import Salt, load
+
+# What a password generator may think of; all of it in both keys.
+NASTY = "A$HOME'\"#{{ grains.id }}%s %20äß€\\"
+ACCESS, SECRET = f"access-{NASTY}", f"secret-{NASTY}"
+
+
+class Kit:
+    """`agent` is what the pillar holds under rancher:agent."""
+
+    def __init__(self, agent=None):
+        self.agent = agent or {}
+        self.host = load("host")
+        self.http = load("rancher_http")
+        self.api = load(
+            "rancher_api",
+            Salt(
+                {
+                    "pillar.get": self._pillar,
+                    "host.read": self.host.read,
+                    "rancher_http.exchange": self.http.exchange,
+                }
+            ),
+        )
+        self.rancher = load(
+            "rancher",
+            Salt({"pillar.get": self._pillar, "rancher_api.connect": self.api.connect}),
+        )
+        # Patience for tests: the same looks, closer together.
+        self.api.PAUSES = (0.002, 0.005, 0.01)
+        self.api.SHORTEST = 0.1
+
+    def _pillar(self, key, default=None):
+        return {"rancher:agent": self.agent}.get(
+            key, self.agent.get(key.removeprefix("rancher:agent:"), default)
+        )
+
+
+def everything(exc):
+    """All that an exception could tell: text, repr and traceback of the whole chain."""
+    import traceback
+
+    return "".join(traceback.format_exception(exc)) + repr(exc) + repr(exc.__context__)
