@@ -9,3 +9,5 @@ include:
 hostname-configured:
   hostname.configured:
     - hostname: {{ cfg.hostname | json }}
+    - require:
+      - settings: settings-checked

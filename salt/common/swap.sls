@@ -13,4 +13,5 @@ swap-file-active:
     - size: {{ cfg.swap.size | json }}
     - data_disk: {{ cfg.data_disk | json }}
     - require:
+      - settings: settings-checked
       - datadisk: data-disk-mounted
