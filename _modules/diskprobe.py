@@ -11,11 +11,9 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-MIB = 1024**2
-TABLES = {"gpt", "PMBR", "dos", "mac", "sgi", "sun", "bsd", "atari", "aix"} | {
-    "solaris_x86",
-    "ultrix",
-    "unixware",
+NOTHING = {
+    **{"table": None, "table_damaged": None, "half_written": False, "signatures": []},
+    **{"offset_signature": None, "stale": None, "partitions": []},
 }
 SERIALS = ("serial", "device/serial", "wwid", "device/wwid")
 
@@ -31,8 +29,9 @@ def examine(device):
     ``model``, ``read_only``, ``removable``, ``is_disk``, ``parent`` (of a partition), ``system``
     (None or why it belongs to the running system), ``busy`` (someone holds it exclusively),
     ``holders``, ``mounts`` and ``swaps`` (of disk and partitions), ``table``, ``table_damaged``,
-    ``signatures``, ``offset_signature`` (what a partition from 1 MiB on would hold), ``stale``
-    (kernel and table disagree) and ``partitions``.
+    ``half_written`` (only the second copy of the GPT is whole), ``signatures``,
+    ``offset_signature`` (what a partition from 1 MiB on would hold), ``stale`` (kernel and
+    table disagree) and ``partitions``.
 
     Raises CommandExecutionError when there is no such block device or it could not be
     looked at: that is never the same as empty.
@@ -53,7 +52,6 @@ def examine(device):
     is_part = read(folder, "partition") is not None
     parent = os.path.dirname(folder) if is_part else folder
     name = os.path.basename(folder)
-    mounts, swaps = __salt__["diskuse.mounts"](), __salt__["diskuse.swaps"]()
     disk = {
         "asked": device,
         "path": path,
@@ -66,23 +64,16 @@ def examine(device):
         "is_disk": not is_part and not name.startswith("dm-"),
         "parent": f"/dev/{os.path.basename(parent)}" if is_part else None,
         "system": __salt__["diskuse.system"]().get(number),
-        "busy": False,
         "holders": __salt__["diskuse.holders"](folder),
-        "table": None,
-        "table_damaged": None,
-        "signatures": [],
-        "offset_signature": None,
-        "stale": None,
-        "partitions": [],
+        "busy": False,
+        **NOTHING,
     }
-    if disk["size"] and not disk["system"]:
-        # The system's own disk is not even opened: that it is the system's is enough.
-        _contents(disk)
-        _partitions(disk, mounts)
-    numbers = {number, *(part["devno"] for part in disk["partitions"])}
-    disk["mounts"] = _points(mounts, numbers)
-    disk["swaps"] = [swaps[number] for number in sorted(numbers & set(swaps))]
-    if disk["size"] and not disk["system"]:
+    # The system's own disk is not even opened: that it is the system's is enough.
+    readable = disk["size"] and not disk["system"]
+    if readable:
+        disk.update(__salt__["disktable.contents"](path, number, disk["size"]))
+    _uses(disk)
+    if readable:
         _claims(disk)
     return disk
 
@@ -119,6 +110,15 @@ def _serial(folder):
     return next(found, None)
 
 
+def _uses(disk):
+    mounts, swaps = __salt__["diskuse.mounts"](), __salt__["diskuse.swaps"]()
+    numbers = {disk["devno"], *(part["devno"] for part in disk["partitions"])}
+    disk["mounts"] = _points(mounts, numbers)
+    disk["swaps"] = [swaps[number] for number in sorted(numbers & set(swaps))]
+    for part in disk["partitions"]:
+        part["mounts"] = _points(mounts, {part["devno"]})
+
+
 def _claims(disk):
     # Mounted, swap, device mapper, md and a running mkfs all hold a device exclusively.
     for device in (disk, *disk["partitions"]):
@@ -143,94 +143,6 @@ def _busy(path, tries):
 def _points(mounts, numbers):
     found = (mount["point"] for mount in mounts if numbers & set(mount["devnos"]))
     return list(dict.fromkeys(found))
-
-
-def _contents(disk):
-    path = disk["path"]
-    known, listed = __salt__["diskread.blkid"](path), __salt__["diskread.wipefs"](path)
-    _agree(path, known, listed)
-    tables = {entry["type"]: entry["offset"] for entry in reversed(listed)}
-    tables = {kind: offset for kind, offset in tables.items() if kind in TABLES}
-    disk["signatures"] = [entry for entry in listed if entry["type"] not in TABLES]
-    disk["table"] = known.get("PTTYPE") or next(iter(sorted(tables, reverse=True)), None)
-    if "gpt" in tables:
-        disk["table"] = "gpt"
-    disk["table_damaged"] = _damage(tables)
-
-
-def _agree(path, known, listed):
-    if any(known.get(key) for key in ("TYPE", "PTTYPE", "AMBIVALENT")) and not listed:
-        raise CommandExecutionError(
-            f"blkid finds {known.get('TYPE') or known.get('PTTYPE') or 'several signatures'} on "
-            f"{path} and wipefs finds nothing: what the disk holds is not known"
-        )
-
-
-def _damage(tables):
-    if "gpt" in tables and tables["gpt"] not in (512, 4096):
-        return f"only the second copy of a GPT, at offset {tables['gpt']:#x}"
-    if "gpt" in tables and set(tables) - {"gpt", "PMBR"}:
-        return f"a GPT together with a table of type {min(set(tables) - {'gpt', 'PMBR'})}"
-    if "PMBR" in tables and "gpt" not in tables:
-        return "the protective MBR of a GPT that is gone"
-    return None
-
-
-def _partitions(disk, mounts):
-    known = {}
-    if disk["table"] and not disk["table_damaged"]:
-        known = {part["number"]: part for part in __salt__["diskread.table"](disk["path"])}
-    nodes = __salt__["diskuse.nodes"](disk["devno"])
-    disk["stale"] = _stale(disk["table"], known, nodes)
-    for number in sorted({*known, *nodes}):
-        part = {"label": None, "type": None, **nodes.get(number, {}), **known.get(number, {})}
-        disk["partitions"].append(_inside(disk, part, mounts))
-    if not disk["partitions"] and disk["size"] > 3 * MIB:
-        # To the end of the disk, and to the end of the partition that we would make.
-        end = (disk["size"] - 33 * 512) // MIB * MIB
-        for size in (None, end - MIB):
-            found = __salt__["diskread.blkid"](disk["path"], MIB, size)
-            disk["offset_signature"] = disk["offset_signature"] or _signature(found)
-
-
-def _signature(found):
-    if "AMBIVALENT" in found:
-        return "several signatures"
-    return found.get("TYPE") or found.get("PTTYPE")
-
-
-def _stale(table, known, nodes):
-    for number, node in nodes.items():
-        part = known.get(number)
-        if part is None:
-            return f"the kernel still knows {node['path']}, which is in no partition table"
-        if table == "gpt" and any(part[key] != node[key] for key in ("start", "size")):
-            return f"the kernel knows {node['path']} with another place or size than the table"
-    return None
-
-
-def _inside(disk, part, mounts):
-    path = part.get("path")
-    if path:
-        found, listed = __salt__["diskread.blkid"](path), __salt__["diskread.wipefs"](path)
-        _agree(path, found, listed)
-    else:
-        # In the table only, the kernel has not read it yet.
-        found = __salt__["diskread.blkid"](disk["path"], part["start"], part["size"])
-        kind = _signature(found)
-        listed = [{"type": kind, "offset": None, "uuid": None, "label": None}] if kind else []
-    return {
-        "path": None,
-        "devno": None,
-        "holders": [],
-        **part,
-        "busy": False,
-        "signatures": listed,
-        "filesystem": found.get("TYPE"),
-        "uuid": found.get("UUID"),
-        "fs_label": found.get("LABEL"),
-        "mounts": _points(mounts, {part.get("devno")}),
-    }
 
 
 def stage(disk, mark, part_type, minimum=0):

@@ -158,7 +158,9 @@ def printable(text):
 def _own(disk, mark):
     """Our partition, or None: the only one, in our place, with our name."""
     parts = disk["partitions"]
-    if disk["table"] != "gpt" or disk["table_damaged"] or len(parts) != 1:
+    if disk["table"] != "gpt" or len(parts) != 1:
+        return None
+    if disk["table_damaged"] and not disk["half_written"]:
         return None
     part = parts[0]
     fits = part["number"] == 1 and part["start"] == MIB and part["label"] == mark

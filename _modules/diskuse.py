@@ -123,30 +123,45 @@ def system():
 
         salt '*' diskuse.system
 
-    Source: sysfs(5), the directories slaves/ of the kernel's block devices
+    Source: proc(5)
     """
     reasons = {}
+    for number in swaps():
+        reasons.update(dict.fromkeys(below(number), "holds active swap"))
     for mount in mounts():
         if mount["point"] in SYSTEM_MOUNTS:
             for number in mount["devnos"]:
-                _below(number, f"holds {mount['point']}", reasons)
-    for number in swaps():
-        _below(number, "holds active swap", reasons)
+                reasons.update(dict.fromkeys(below(number), f"holds {mount['point']}"))
     return reasons
 
 
-def _below(number, reason, reasons):
-    if number in reasons:
-        return
+def below(number):
+    """
+    List a block device and all that it stands on: volumes, arrays, partitions, disks.
+
+    number (str)
+        Its ``maj:min``.
+
+    Returns a list of ``maj:min``, empty when the kernel does not know it.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskuse.below 254:17
+
+    Source: sysfs(5), the directories slaves/ of the kernel's block devices
+    """
     folder = os.path.realpath(f"{SYSFS}/dev/block/{number}")
     if not os.path.isdir(folder):
-        return
-    reasons[number] = reason
+        return []
+    found = [number]
     if os.path.exists(f"{folder}/partition"):
-        _below(attribute(os.path.dirname(folder), "dev"), reason, reasons)
+        found += below(attribute(os.path.dirname(folder), "dev"))
     slaves = f"{folder}/slaves"
-    for slave in os.listdir(slaves) if os.path.isdir(slaves) else ():
-        _below(attribute(f"{slaves}/{slave}", "dev"), reason, reasons)
+    for slave in sorted(os.listdir(slaves)) if os.path.isdir(slaves) else ():
+        found += below(attribute(f"{slaves}/{slave}", "dev"))
+    return list(dict.fromkeys(found))
 
 
 def nodes(number):

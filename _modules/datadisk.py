@@ -1,0 +1,179 @@
+"""
+The data disk: one partition, one file system, mounted now and at every boot.
+
+``status`` looks, ``dataplan`` decides or refuses, ``apply`` acts; ``diskprobe`` knows disks.
+"""
+
+import os
+import shutil
+
+from salt.exceptions import CommandExecutionError
+
+# GPT name of our partition: the proof that it is ours.
+MARK = "rancher-data"
+MKFS = {
+    # Without -f mkfs.xfs itself refuses to write over anything. ftype: overlay2 needs it.
+    "xfs": ["mkfs.xfs", "-q", "-n", "ftype=1", "-L"],
+    "ext4": ["mkfs.ext4", "-q", "-L"],
+}
+SYSFS = "/sys"
+
+
+def status(mount_point, device, pool_device=None):
+    """
+    Look at everything that concerns the data disk; nothing is written.
+
+    mount_point (str)
+        Absolute path.
+    device (str)
+        Path of the disk.
+    pool_device (str, optional)
+        Path of the thin pool's disk, which must be another one.
+
+    Returns a dict: ``disk`` (see ``diskprobe.examine``), ``mark`` (name of our partition),
+    ``mount_point``, ``mounted`` (what is mounted there, or None), ``folder`` (``missing``, ``empty``, or what is in the way),
+    ``unfinished`` (an interrupted mkfs.xfs), ``fstab`` (all entries), ``pool`` (same disk).
+
+    Raises CommandExecutionError when it could not look, or the mount point is a link.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' datadisk.status /data /dev/vdb
+
+    Source: proc(5), fstab(5)
+    """
+    point = os.path.normpath(mount_point)
+    if not point.startswith("/") or os.path.realpath(point) != point:
+        raise CommandExecutionError(
+            f"the mount point {mount_point} leads through a symbolic link to "
+            f"{os.path.realpath(point)}. Nothing was written. Name that in the pillar key "
+            "rancher:data_disk:mount_point"
+        )
+    disk = __salt__["diskprobe.examine"](device)
+    mounted = _mounted(point)
+    parts = disk["partitions"]
+    only = parts[0] if len(parts) == 1 else {}
+    xfs = only.get("filesystem") == "xfs" and not only["mounts"] and only["path"]
+    pool = __salt__["diskuse.devno"](pool_device) if pool_device else None
+    return {
+        "disk": disk,
+        "mark": MARK,
+        "mount_point": point,
+        "mounted": mounted,
+        "folder": None if mounted else _folder(point),
+        "unfinished": bool(xfs) and _unfinished(only["path"]),
+        "fstab": __salt__["fstab.entries"](),
+        "pool": pool == disk["devno"],
+    }
+
+
+def _mounted(point):
+    here = [mount for mount in __salt__["diskuse.mounts"]() if mount["point"] == point]
+    if not here:
+        return None
+    # The last one covers the others.
+    mount = {**here[-1], "below": [], "uuid": None}
+    for number in mount["devnos"]:
+        mount["below"] += __salt__["diskuse.below"](number)
+        node = os.path.basename(os.path.realpath(f"{SYSFS}/dev/block/{number}"))
+        mount["uuid"] = __salt__["diskread.blkid"](f"/dev/{node}").get("UUID")
+    return mount
+
+
+def _folder(point):
+    try:
+        names = sorted(os.listdir(point))
+    except FileNotFoundError:
+        return "missing"
+    except NotADirectoryError:
+        return "no directory"
+    except OSError as exc:
+        raise CommandExecutionError(f"{point} cannot be looked at: {exc.strerror}") from exc
+    if not names:
+        return "empty"
+    shown = ", ".join(map(__salt__["diskrules.printable"], names[:3]))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"not empty, it holds {shown}{more}"
+
+
+def _unfinished(path):
+    """
+    Whether mkfs.xfs was ended on its way: its first write carries a flag (sb_inprogress)
+    that its last one clears, and no kernel mounts the file system before.
+    """
+    try:
+        with open(path, "rb") as device:
+            block = device.read(512)
+    except OSError as exc:
+        raise CommandExecutionError(f"{path} could not be read: {exc.strerror}") from exc
+    return block[:4] == b"XFSB" and len(block) > 126 and block[126] != 0
+
+
+def apply(seen, changes, filesystem, label, options):
+    """
+    Carry out what ``dataplan.plan`` found, in this order: partition, file system, mount, fstab.
+
+    seen (dict)
+        What ``status`` gave.
+    changes (dict)
+        What ``dataplan.plan`` gave for it.
+    filesystem (str)
+        ``xfs`` or ``ext4``.
+    label (str)
+        Label of the file system.
+    options (list of str)
+        Mount options.
+
+    Returns nothing.
+
+    Raises CommandExecutionError when a step fails. A later run goes on from there.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line: it takes what datadisk.status and dataplan.plan return.
+
+    Source: mkfs.xfs(8), mke2fs(8), mount(8), restorecon(8)
+    """
+    point = seen["mount_point"]
+    if "mount" in changes:
+        path = __salt__["diskprobe.partition"](seen["disk"], MARK, "linux")
+        if "filesystem" in changes:
+            _format(seen, path, filesystem, label)
+        if "directory" in changes:
+            os.makedirs(point, 0o755, exist_ok=True)
+            os.chmod(point, 0o755)
+        # As fstab will say it, but before: a line that cannot be mounted never gets there.
+        joined = ",".join(options) or "defaults"
+        __salt__["host.run"](["mount", "-t", filesystem, "-o", joined, path, point], timeout=300)
+        _relabel(point)
+    if "fstab" in changes:
+        mounted = _mounted(point)
+        if not mounted:
+            raise CommandExecutionError(f"mount reported success, but nothing is at {point}")
+        entry = __salt__["dataplan.line"](point, mounted["uuid"], filesystem, options)
+        __salt__["fstab.set_entry"](**entry)
+
+
+def _format(seen, path, filesystem, label):
+    """Look once more, directly before: nobody else's content is ever formatted."""
+    now = status(seen["mount_point"], seen["disk"]["asked"])
+    _, uuid = __salt__["dataplan.unmounted"](now, filesystem, label)
+    part = now["disk"]["partitions"][0]
+    if uuid or part["path"] != path or now["disk"]["devno"] != seen["disk"]["devno"]:
+        raise CommandExecutionError(
+            f"{path} changed while it was being prepared, so it was not formatted. Run again"
+        )
+    if now["unfinished"]:
+        __salt__["host.run"](["wipefs", "-a", path])
+    # Discarding a large disk can take long.
+    __salt__["host.run"]([*MKFS[filesystem], label, path], timeout=7200)
+
+
+def _relabel(point):
+    # The root of a new file system has no SELinux label.
+    if os.path.exists(f"{SYSFS}/fs/selinux/enforce") and shutil.which("restorecon"):
+        __salt__["host.run"](["restorecon", point])

@@ -1,0 +1,137 @@
+"""
+What is on a disk: its table, its partitions and every signature, from all tools that can
+tell. Where they contradict each other nothing is known, and that is an error.
+"""
+
+from salt.exceptions import CommandExecutionError
+
+MIB = 1024**2
+TABLES = {"gpt", "PMBR", "dos", "mac", "sgi", "sun", "bsd", "atari", "aix"} | {
+    "solaris_x86",
+    "ultrix",
+    "unixware",
+}
+
+
+def contents(path, number, size):
+    """
+    Look at what a disk holds; nothing is written.
+
+    path (str)
+        Its resolved path.
+    number (str)
+        Its ``maj:min``.
+    size (int, bytes)
+        Its size, not 0.
+
+    Returns a dict ``table``, ``table_damaged``, ``half_written``, ``signatures``,
+    ``offset_signature``, ``stale`` and ``partitions``, see ``diskprobe.examine``.
+
+    Raises CommandExecutionError when it could not look, or two tools disagree.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' disktable.contents /dev/vdb 254:16 107374182400
+
+    Source: blkid(8), wipefs(8), partx(8), UEFI specification 5.3 (GPT)
+    """
+    known, listed = __salt__["diskread.blkid"](path), __salt__["diskread.wipefs"](path)
+    _agree(path, known, listed)
+    found = _table(known, listed)
+    whole = found["half_written"] or not found["table_damaged"]
+    entries = __salt__["diskread.table"](path) if found["table"] and whole else []
+    entries = {entry["number"]: entry for entry in entries}
+    nodes = __salt__["diskuse.nodes"](number)
+    parts = [
+        _inside(path, {"label": None, "type": None, **nodes.get(key, {}), **entries.get(key, {})})
+        for key in sorted({*entries, *nodes})
+    ]
+    return {
+        **found,
+        "stale": _stale(found["table"], entries, nodes),
+        "partitions": parts,
+        "offset_signature": None if parts else _at_offset(path, size),
+    }
+
+
+def _agree(path, known, listed):
+    if any(known.get(key) for key in ("TYPE", "PTTYPE", "AMBIVALENT")) and not listed:
+        raise CommandExecutionError(
+            f"blkid finds {known.get('TYPE') or known.get('PTTYPE') or 'several signatures'} on "
+            f"{path} and wipefs finds nothing: what the disk holds is not known"
+        )
+
+
+def _table(known, listed):
+    # The first place counts: a GPT has a copy at the end.
+    tables = {entry["type"]: entry["offset"] for entry in reversed(listed)}
+    tables = {kind: offset for kind, offset in tables.items() if kind in TABLES}
+    second = "gpt" in tables and tables["gpt"] not in (512, 4096)
+    kind = "gpt" if "gpt" in tables else known.get("PTTYPE") or next(iter(tables), None)
+    return {
+        "table": kind,
+        "table_damaged": _damage(tables, second),
+        # parted writes the first copy, then the second. Ended in between, the one that is
+        # whole counts, for libblkid, the kernel and parted alike; a table lost for another
+        # reason has mostly lost its protective MBR as well, and blkid then says nothing.
+        "half_written": second and known.get("PTTYPE") == "gpt",
+        "signatures": [entry for entry in listed if entry["type"] not in TABLES],
+    }
+
+
+def _damage(tables, second):
+    if second:
+        return f"only the second copy of a GPT, at offset {tables['gpt']:#x}"
+    others = set(tables) - {"gpt", "PMBR"}
+    if "gpt" in tables and others:
+        return f"a GPT together with a table of type {min(others)}"
+    if "PMBR" in tables and "gpt" not in tables:
+        return "the protective MBR of a GPT that is gone"
+    return None
+
+
+def _at_offset(path, size):
+    """What a partition from 1 MiB on would hold: to the disk's end, and to its own."""
+    if size < 3 * MIB:
+        return None
+    end = (size - 33 * 512) // MIB * MIB
+    found = (_signature(__salt__["diskread.blkid"](path, MIB, area)) for area in (None, end - MIB))
+    return next(filter(None, found), None)
+
+
+def _signature(found):
+    return (
+        "several signatures" if "AMBIVALENT" in found else found.get("TYPE") or found.get("PTTYPE")
+    )
+
+
+def _stale(table, known, nodes):
+    for number, node in nodes.items():
+        part = known.get(number)
+        if part is None:
+            return f"the kernel still knows {node['path']}, which is in no partition table"
+        if table == "gpt" and any(part[key] != node[key] for key in ("start", "size")):
+            return f"the kernel knows {node['path']} with another place or size than the table"
+    return None
+
+
+def _inside(disk, part):
+    path = part.get("path")
+    if path:
+        found, listed = __salt__["diskread.blkid"](path), __salt__["diskread.wipefs"](path)
+        _agree(path, found, listed)
+    else:
+        # In the table only, the kernel has not read it yet.
+        found = __salt__["diskread.blkid"](disk, part["start"], part["size"])
+        kind = _signature(found)
+        listed = [{"type": kind, "offset": None, "uuid": None, "label": None}] if kind else []
+    return {
+        **{"path": None, "devno": None, "holders": [], "mounts": [], "busy": False},
+        **part,
+        "signatures": listed,
+        "filesystem": found.get("TYPE"),
+        "uuid": found.get("UUID"),
+        "fs_label": found.get("LABEL"),
+    }

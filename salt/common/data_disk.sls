@@ -1,0 +1,24 @@
+# The data disk of the settings has one partition with a file system that is mounted now
+# and after a reboot; without a disk in the settings nothing is looked at.
+{%- from 'settings.jinja' import cfg with context %}
+
+include:
+  - sync
+  - settings
+
+data-disk-tools-installed:
+  pkg.installed:
+    - pkgs: {{ cfg.tools.disk | json }}
+    - require:
+      - settings: settings-checked
+
+data-disk-mounted:
+  datadisk.mounted:
+    - name: {{ cfg.data_disk.mount_point | json }}
+    - device: {{ cfg.data_disk.device | json }}
+    - filesystem: {{ cfg.data_disk.filesystem | json }}
+    - label: {{ cfg.data_disk.label | json }}
+    - options: {{ cfg.data_disk.options | json }}
+    - require:
+      - settings: settings-checked
+      - pkg: data-disk-tools-installed
