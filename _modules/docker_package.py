@@ -118,9 +118,8 @@ def _reason(exc):
     """The last words of the package manager, on one line; Salt puts its output into ``info``."""
     said = exc.info.get("errors") if isinstance(exc.info, dict) else None
     lines = [line.strip() for text in said or [str(exc)] for line in str(text).splitlines()]
-    telling = [
-        line for line in lines if re.search(r"error|fail|conflict|key|unable|E:", line, re.I)
-    ]
+    sign = r"error|fail|conflict|not signed|public key|unable|problem|nothing provides|^E:"
+    telling = [line for line in lines if re.search(sign, line, re.I)]
     return "the package manager refused: " + "; ".join((telling or lines)[-6:])[-900:]
 
 

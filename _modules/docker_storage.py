@@ -248,6 +248,7 @@ def pool(volume_group, name):
         answer = __salt__["host.run"](["dmsetup", "status", os.path.basename(real)])
         numbers = parse_pool(answer["stdout"])
         return numbers and {"path": path, **numbers}
-    if __salt__["thinpool.status"](volume_group, name) is None:
+    # On a bare host the pool's own state installs LVM later in the run.
+    if not __salt__["cmd.has_exec"]("lvs") or not __salt__["thinpool.status"](volume_group, name):
         return None
     return {"path": path, "transaction_id": None, "used": None}
