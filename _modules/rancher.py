@@ -240,8 +240,7 @@ def _host(row):
 
 
 def _find_project(api, wanted):
-    if wanted is None:
-        wanted = __salt__["pillar.get"]("rancher:agent:project", None)
+    wanted = api.project if wanted is None else wanted
     wanted = None if wanted is None else str(wanted)
     url, projects = api.collection("projects")
     found = _choose(projects, wanted)

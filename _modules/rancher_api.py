@@ -40,8 +40,8 @@ def connect(url, access_key=None, secret_key=None, ca_certificate=None, timeout=
     timeout (seconds, default 60)
         For the whole conversation, retries included; it starts now.
 
-    Returns an object with ``base``, ``ask``, ``get``, ``pages``, ``collection``, ``link`` and
-    ``pause``. It never shows the keys.
+    Returns an object with ``base``, ``project`` (of the pillar), ``ask``, ``knock``, ``get``,
+    ``collection``, ``pages``, ``link``, ``passed`` and ``pause``. It never shows the keys.
 
     Raises SaltInvocationError when an argument, or the pillar, is wrong.
 
@@ -53,7 +53,8 @@ def connect(url, access_key=None, secret_key=None, ca_certificate=None, timeout=
 
     Source: Rancher 1.6 documentation, "API": authentication, pagination, links
     """
-    pillar = __salt__["pillar.get"]("rancher:agent") or {}
+    # Not pillar.get: from Salt 3008 on it gives modules asterisks in place of values.
+    pillar = (__pillar__.get("rancher") or {}).get("agent") or {}
     if access_key is None and secret_key is None:
         access_key, secret_key = pillar.get("access_key"), pillar.get("secret_key")
     if bool(access_key) != bool(secret_key):
@@ -64,7 +65,7 @@ def connect(url, access_key=None, secret_key=None, ca_certificate=None, timeout=
         "secret_key": secret_key and str(secret_key),
         "ca_certificate": _certificate(ca_certificate or pillar.get("ca_certificate")),
     }
-    return _Conversation(_base(url), access, _seconds(timeout))
+    return _Conversation(_base(url), access, _seconds(timeout), pillar.get("project"))
 
 
 def _certificate(given):
@@ -84,6 +85,11 @@ def _base(url):
         raise SaltInvocationError(
             "the server's URL must not contain user and password; "
             "API keys belong into rancher:agent:access_key and secret_key"
+        )
+    if "/scripts/" in text:
+        raise SaltInvocationError(
+            "the server's URL is that of a registration script; "
+            "it belongs into rancher:agent:registration_url, without its path into server_url"
         )
     for version in VERSIONS:
         text = text.removesuffix(f"/{version}")
@@ -123,9 +129,10 @@ def _is_collection(body):
 
 
 class _Conversation:
-    def __init__(self, base, access, limit):
+    def __init__(self, base, access, limit, project):
         self.base = base
         self.limit = limit
+        self.project = project
         self._access = access
         self._start = time.monotonic()
 

@@ -16,31 +16,14 @@ class Kit:
     """`agent` is what the pillar holds under rancher:agent."""
 
     def __init__(self, agent=None):
-        self.agent = agent or {}
         self.host = load("host")
         self.http = load("rancher_http")
-        self.api = load(
-            "rancher_api",
-            Salt(
-                {
-                    "pillar.get": self._pillar,
-                    "host.read": self.host.read,
-                    "rancher_http.exchange": self.http.exchange,
-                }
-            ),
-        )
-        self.rancher = load(
-            "rancher",
-            Salt({"pillar.get": self._pillar, "rancher_api.connect": self.api.connect}),
-        )
+        calls = {"host.read": self.host.read, "rancher_http.exchange": self.http.exchange}
+        self.api = load("rancher_api", Salt(calls), __pillar__={"rancher": {"agent": agent}})
+        self.rancher = load("rancher", Salt({"rancher_api.connect": self.api.connect}))
         # Patience for tests: the same looks, closer together.
         self.api.PAUSES = (0.002, 0.005, 0.01)
         self.api.SHORTEST = 0.1
-
-    def _pillar(self, key, default=None):
-        return {"rancher:agent": self.agent}.get(
-            key, self.agent.get(key.removeprefix("rancher:agent:"), default)
-        )
 
 
 def everything(exc):

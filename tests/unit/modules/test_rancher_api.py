@@ -79,6 +79,14 @@ def test_a_password_in_the_url_is_refused_and_not_repeated():
     assert SECRET not in everything(caught.value) and "me:" not in str(caught.value)
 
 
+def test_a_registration_url_is_not_the_servers_and_not_repeated():
+    pasted = f"http://h:8080/v1/scripts/{'A' * 20}:1:token"
+    with pytest.raises(SaltInvocationError) as caught:
+        Kit().api.connect(pasted)
+    assert "it belongs into rancher:agent:registration_url" in str(caught.value)
+    assert "AAAA" not in everything(caught.value)
+
+
 @pytest.mark.parametrize(
     ("link", "base", "url"),
     [
@@ -101,6 +109,26 @@ def test_keys_come_from_the_pillar(fake):
     api = connect(fake, {"access_key": ACCESS, "secret_key": SECRET})
     assert api.get(fake.url + PROJECTS)["status"] == 200
     assert SECRET not in repr(api) + str(api)
+
+
+@pytest.mark.parametrize("pillar", [{}, {"rancher": None}, {"rancher": {"agent": None}}])
+def test_no_pillar_no_keys(fake, pillar):
+    api = load("rancher_api", Kit().api.__salt__, __pillar__=pillar).connect(fake.url)
+    assert api.get(fake.url + PROJECTS)["status"] == 200
+    assert "authorization" not in fake.journal[0].headers
+    assert api.project is None
+
+
+def test_keys_are_read_through_the_mask_that_salt_3008_puts_on_the_pillar(fake):
+    secret = pytest.importorskip("salt.utils.secret", reason="Salt before 3008 masks nothing")
+    fake.add_key(ACCESS, SECRET)
+    fake.configure(access_control=True)
+    agent = {"access_key": ACCESS, "secret_key": SECRET, "project": "Default"}
+    masked = secret.hide({"rancher": {"agent": agent}})
+    assert SECRET not in repr(masked)
+    api = load("rancher_api", Kit().api.__salt__, __pillar__=masked).connect(fake.url)
+    assert api.get(fake.url + PROJECTS)["status"] == 200
+    assert api.project == "Default"
 
 
 def test_arguments_go_before_the_pillar(fake):

@@ -74,6 +74,13 @@ def test_netrc_is_not_read(fake, monkeypatch, tmp_path):
     assert "authorization" not in fake.journal[0].headers
 
 
+def test_a_proxy_of_the_environment_is_used(fake, monkeypatch):
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", fake.url)
+    exchange("http://rancher.example.test:8080/ping")
+    assert fake.journal[0].path == "http://rancher.example.test:8080/ping"
+
+
 @pytest.mark.parametrize(
     ("kind", "words", "passing"),
     [
