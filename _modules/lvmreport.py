@@ -1,0 +1,227 @@
+"""
+What LVM says about itself: physical volumes, volume groups, logical volumes.
+
+Full listings only: asked for one name, ``pvs``, ``vgs`` and ``lvs`` exit with 5 for
+"not there" as well as for a real error. Plain columns, not JSON, which EL 7.2 lacks.
+"""
+
+import os
+import re
+import shutil
+
+from salt.exceptions import CommandExecutionError
+
+_SEPARATOR = "|"
+_FIELDS = {
+    "pvs": ("pv_name", "pv_uuid", "vg_name", "pv_attr", "pv_size", "pe_start"),
+    "vgs": (
+        "vg_name",
+        "vg_uuid",
+        "vg_attr",
+        "vg_tags",
+        "vg_extent_size",
+        "vg_extent_count",
+        "vg_free_count",
+    ),
+    "lvs": (
+        "vg_name",
+        "lv_name",
+        "lv_attr",
+        "lv_size",
+        "segtype",
+        "seg_pe_ranges",
+        "data_lv",
+        "metadata_lv",
+        "lv_profile",
+        "seg_monitor",
+        "data_percent",
+        "metadata_percent",
+        "chunk_size",
+    ),
+}
+_NUMBERS = {
+    "pv_size",
+    "pe_start",
+    "vg_extent_size",
+    "vg_extent_count",
+    "vg_free_count",
+    "lv_size",
+    "chunk_size",
+}
+# What LVM says on stderr, with exit code 0, when its answer is not the whole truth.
+_DOUBTS = re.compile(
+    r"duplicate|prefers device|not using device|missing pv|couldn't find device|rejected by a filter"
+    r"|\bmda|metadata (area|header|summary|location)|bad metadata|checksum|seqno|marked in use"
+    r"|need repairing|inconsisten|outdated|mismatch",
+    re.IGNORECASE,
+)
+
+
+def parse(text, fields):
+    """
+    Read a report that was made with ``--noheadings --separator '|' --units b --nosuffix``.
+
+    text (str)
+        The output.
+    fields (list of str)
+        The columns that were asked for, in this order.
+
+    Returns a list of dicts; sizes and counts are int, everything else is str.
+
+    Raises CommandExecutionError when a line does not hold exactly these columns.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' lvmreport.parse '  docker|12' '[vg_name, vg_free_count]'
+
+    Source: lvmreport(7)
+    """
+    rows = []
+    for line in filter(str.strip, text.splitlines()):
+        values = line.strip().split(_SEPARATOR)
+        if len(values) != len(fields):
+            raise CommandExecutionError(f"LVM answered a line that is not understood: {line!r}")
+        row = dict(zip(fields, values, strict=True))
+        for key in _NUMBERS.intersection(fields):
+            # A column that does not apply to this kind of volume is empty.
+            if not re.fullmatch(r"[0-9]*", row[key]):
+                raise CommandExecutionError(f"LVM answered {key}={row[key]!r}, not a number")
+            row[key] = int(row[key] or 0)
+        rows.append(row)
+    return rows
+
+
+def parse_version(text):
+    """
+    Read the output of ``lvm version``.
+
+    text (str)
+        The output.
+
+    Returns the version of the tools as a list of three int, for example ``[2, 3, 16]``.
+
+    Raises CommandExecutionError when it is not understood.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' lvmreport.parse_version 'LVM version: 2.03.16(2) (2022-05-18)'
+
+    Source: lvm(8)
+    """
+    match = re.search(r"LVM version:\s+(\d+)\.(\d+)\.(\d+)", text)
+    if not match:
+        raise CommandExecutionError(f"`lvm version` answered what is not understood: {text[:80]!r}")
+    return [int(part) for part in match.groups()]
+
+
+def doubts(stderr):
+    """
+    Pick the warnings after which a listing cannot be trusted: missing or duplicate
+    physical volumes, unreadable or old metadata.
+
+    stderr (str)
+        What a listing wrote there.
+
+    Returns a list of str, each once.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' lvmreport.doubts 'WARNING: VG docker is missing PV bQypZg'
+
+    Source: observed with lvm2 2.03.16; lib/cache and lib/metadata of lvm2
+    """
+    lines = (line.strip().removeprefix("WARNING: ") for line in stderr.splitlines())
+    return list(dict.fromkeys(line for line in lines if _DOUBTS.search(line)))
+
+
+def version():
+    """
+    Tell the version of the LVM tools.
+
+    Returns a list of three int, or None when they are not installed.
+
+    Raises CommandExecutionError when it cannot be told.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' lvmreport.version
+
+    Source: lvm(8)
+    """
+    if not __salt__["lvmreport.tool"]("lvm"):
+        return None
+    return parse_version(__salt__["host.run"](["lvm", "version"])["stdout"])
+
+
+def tool(name):
+    """
+    Find a program where ``host.run`` would.
+
+    name (str)
+        Its name without a directory.
+
+    Returns its path, or None.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' lvmreport.tool thin_check
+
+    Source: Python's shutil.which
+    """
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def look():
+    """
+    List everything that LVM knows on this host.
+
+    Returns a dict: ``version`` (list of int, None = LVM is not installed), ``pvs``, ``vgs``
+    and ``lvs`` (lists of dicts named as LVM's columns, hidden volumes included; ``pvs`` also
+    have ``path``, the name with links resolved), and ``doubts`` (list of str): warnings
+    after which the lists cannot be trusted.
+
+    Raises CommandExecutionError when a listing fails or is not understood.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' lvmreport.look
+
+    Source: pvs(8), vgs(8), lvs(8)
+    """
+    seen = {"version": version(), "pvs": [], "vgs": [], "lvs": [], "doubts": []}
+    if seen["version"] is None:
+        return seen
+    stderr = ""
+    for kind, fields in _FIELDS.items():
+        answer = __salt__["host.run"](_listing(kind, fields, seen["version"]))
+        seen[kind] = parse(answer["stdout"], fields)
+        stderr += answer["stderr"]
+    for volume in seen["pvs"]:
+        volume["path"] = os.path.realpath(volume["pv_name"])
+    # A volume in several pieces is listed once for each.
+    pieces = {(row["vg_name"], row["lv_name"]): row for row in reversed(seen["lvs"])}
+    seen["lvs"] = list(reversed(pieces.values()))
+    seen["doubts"] = doubts(stderr)
+    return seen
+
+
+def _listing(kind, fields, have):
+    argv = [kind, "--noheadings", "--separator", _SEPARATOR, "--units", "b", "--nosuffix"]
+    if kind == "lvs":
+        argv.append("--all")
+    if have >= [2, 3, 2]:
+        # Without hints LVM looks at every device, and leaves no hints file behind.
+        argv.append("--nohints")
+    return [*argv, "--options", ",".join(fields)]

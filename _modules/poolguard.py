@@ -1,0 +1,301 @@
+"""
+What must be left alone on the way to a thin pool: every reason, and the way out. Pure.
+
+Each function returns None, or a dict ``state`` (a name that ends in x, or P12), ``found``
+(half a sentence) and ``advice`` (sentences): ``poolplan`` makes the refusal of it.
+"""
+
+# The first that knows `lvchange --metadataprofile`.
+_OLDEST = [2, 2, 107]
+# What LVM calls a group that must exist, by what is on the disk, and cannot be found.
+_UNKNOWN = "[unknown]"
+_REPAIR = (
+    "Stop Docker, then: lvchange -an {it}; lvconvert --repair {it}; lvchange -ay {it}; then check "
+    "the file systems in it (lvmthin(7), Metadata check and repair)."
+)
+_SPACE = "Remove containers and images, or add a disk (vgextend) and space (lvextend -L+SIZE {it})."
+_LOOK = "Look at `dmsetup info` and `journalctl -u dm-event`."
+# By the ninth letter of lv_attr.
+_HEALTH = {
+    "F": ("its metadata or its data failed", _REPAIR),
+    "M": ("its metadata was set read-only after an error", _REPAIR),
+    "D": ("its space for data is used up", _SPACE),
+    "p": ("one of its disks is missing", "Bring the disk back: `pvs` names it."),
+    "X": ("its health cannot be told", _LOOK),
+}
+# By the fifth letter of lv_attr.
+_STATE = {
+    "c": ("its metadata needs a check", _REPAIR),
+    "C": ("its metadata needs a check, and it is suspended", _REPAIR),
+    "s": ("it is suspended: another program works on it, or broke off", _LOOK),
+    "X": ("its state cannot be told", _LOOK),
+}
+_GROUP = {
+    (2, "x"): ("is exported", "Bring it in with `vgimport`, or use another disk."),
+    (3, "p"): ("lacks a disk", "Bring the disk back: `pvs` names it."),
+    (5, "c"): ("is shared with other hosts", "A pool for Docker belongs to one host."),
+    (5, "s"): ("is shared with other hosts", "A pool for Docker belongs to one host."),
+}
+
+
+def _no(state, found, advice=""):
+    return {"state": state, "found": found, "advice": advice}
+
+
+def lists(lvm, members):
+    """
+    Judge whether LVM's lists can be relied on.
+
+    lvm (dict)
+        What ``lvmreport.look`` returned.
+    members (list of str)
+        Devices with the signature of a physical volume; looked for when LVM is missing.
+
+    Returns None, or why not.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # For the command line there is thinpool.plan
+
+    Source: lvmreport.doubts; WHATS_NEW of lvm2 2.02.107
+    """
+    version = lvm["version"]
+    if version is None and members:
+        found = "LVM is not installed, so nobody can tell what is on the physical volumes "
+        return _no(None, found + ", ".join(members), "Install lvm2 and run this again.")
+    if version and version < _OLDEST:
+        found = "lvm2 {}.{:02}.{} cannot attach a profile to a pool".format(*version)
+        return _no(None, found, "Install lvm2 2.02.107 or newer.")
+    if lvm["doubts"]:
+        found = f"LVM doubts its own lists: {'; '.join(lvm['doubts'][:3])}"
+        return _no("P4x", found, "Put right what `pvs` warns of.")
+    return None
+
+
+def foreign(rows):
+    """
+    Judge the physical volumes on a disk that is in no volume group of the wanted name.
+
+    rows (list of dict)
+        Those that LVM shows on this disk.
+
+    Returns None, or why the disk must be left alone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # For the command line there is thinpool.plan
+
+    Source: pvs(8)
+    """
+    for row in rows:
+        if row["vg_name"] not in ("", _UNKNOWN):
+            found = f"{row['pv_name']} on it belongs to volume group {row['vg_name']}"
+            advice = "If nothing there is needed: vgremove that group, then wipefs -a this disk."
+            return _no("P5x", found, advice)
+        if row["vg_name"] or row["pv_attr"][0] != "-":
+            found = f"{row['pv_name']} is marked as part of a volume group that cannot be read"
+            return _no("P4x", found, "Restore that group with vgcfgrestore.")
+    return None
+
+
+def partition(part, rows):
+    """
+    Judge what our own partition holds.
+
+    part (dict)
+        The partition as ``diskprobe.examine`` describes it.
+    rows (list of dict)
+        The physical volumes that LVM shows on this disk.
+
+    Returns None, or why it must be left alone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # For the command line there is thinpool.plan
+
+    Source: pvs(8), "pv_attr"
+    """
+    path, kinds = part["path"], [entry["type"] for entry in part["signatures"]]
+    if part["mounts"] or part["holders"] or part["busy"]:
+        users = ", ".join([*part["mounts"], *part["holders"]]) or "another program"
+        return _no("P3x", f"its partition {path} is in use by {users}")
+    if kinds and kinds != ["LVM2_member"]:
+        advice = f"If it may be erased, run on this host: wipefs -a {path}."
+        return _no("P3x", f"its partition {path} holds old content: {', '.join(kinds)}", advice)
+    if kinds and not rows:
+        advice = "Look at filter in /etc/lvm/lvm.conf and at /etc/lvm/devices/system.devices."
+        return _no("P4x", f"{path} is a physical volume that LVM does not show", advice)
+    return None
+
+
+def group(rows, members, here, has_pool, mark):
+    """
+    Judge the volume group that has the wanted name.
+
+    rows (list of dict)
+        The groups of that name, at least one.
+    members (list of str)
+        Names of their physical volumes.
+    here (bool)
+        One of them is on the wanted disk.
+    has_pool (bool)
+        It holds a thin pool of the wanted name. Such a pool on the wanted disk is looked
+        after whoever made it: nothing that is done to it can destroy anything.
+    mark (str)
+        Tag of a group that is ours.
+
+    Returns None, or why it must be left alone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # For the command line there is thinpool.plan
+
+    Source: vgs(8), "vg_attr"
+    """
+    row, where = rows[0], ", ".join(members)
+    it, tagged = f"volume group {row['vg_name']}", mark in row["vg_tags"].split(",")
+    if len(rows) > 1 or not here:
+        advice = "Choose another rancher:thin_pool:volume_group."
+        return _no("P5x", f"a {it} exists already, on {where}", advice)
+    for (place, letter), (words, advice) in _GROUP.items():
+        if row["vg_attr"][place] == letter:
+            return _no("P5x", f"{it} {words}", advice)
+    take_over = f"vgchange --addtag {mark} {row['vg_name']}."
+    if not (tagged or has_pool):
+        found = f"{it} on it was not made here (it has no tag {mark}) and holds no such pool"
+        return _no("P5x", found, f"If it may become the pool: {take_over}")
+    if len(members) > 1 and not has_pool:
+        advice = "Take the other disks out with vgreduce until the pool is complete."
+        return _no("P5x", f"{it} has several disks ({where}) and no complete pool", advice)
+    if len(members) > 1 and not tagged:
+        advice = f"If it is to be looked after all the same: {take_over}"
+        return _no("P5x", f"{it} was not made here and has several disks: {where}", advice)
+    return None
+
+
+def others(group_name, names):
+    """
+    Judge further volumes in a group that holds no pool yet.
+
+    group_name (str)
+        The volume group.
+    names (list of str)
+        Volumes that no run of ours makes.
+
+    Returns None, or why the group must be left alone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # For the command line there is thinpool.plan
+
+    Source: lvs(8)
+    """
+    if not names:
+        return None
+    found = f"volume group {group_name} holds volumes that are not ours: {', '.join(sorted(names))}"
+    return _no("P5x", found, "Remove them, or choose another rancher:thin_pool:volume_group.")
+
+
+def volume(row, size, signature):
+    """
+    Judge a plain volume that is to become data or metadata of the pool.
+
+    row (dict)
+        The volume as LVM lists it.
+    size (int, bytes)
+        The size that we would have given it.
+    signature (str or None)
+        What it holds.
+
+    Returns None, or why it must be left alone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # For the command line there is thinpool.plan
+
+    Source: lvs(8), "lv_attr"
+    """
+    it, attributes = f"{row['vg_name']}/{row['lv_name']}", row["lv_attr"]
+    reasons = (
+        (row["segtype"] != "linear", f"is of type {row['segtype']}, not linear"),
+        (attributes[4] not in "a-", f"is in an unusual state ({attributes})"),
+        (attributes[5] not in "o-", f"is in an unusual state ({attributes})"),
+        (attributes[5] == "o", "is in use"),
+        (signature, f"holds {signature}"),
+        (row["lv_size"] != size, f"has {row['lv_size']} bytes, and {size} were to be expected"),
+    )
+    for applies, words in reasons:
+        if applies:
+            advice = f"If nothing on it is needed: lvremove {it}."
+            return _no("P6x", f"volume {it} {words}", advice)
+    return None
+
+
+def pool(row, stray):
+    """
+    Judge a thin pool that is there.
+
+    row (dict)
+        The pool as LVM lists it.
+    stray (bool)
+        Beside it there is a volume with the name that its metadata had.
+
+    Returns None, or why it must be left alone.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # For the command line there is thinpool.plan
+
+    Source: lvs(8), "lv_attr"; lvmthin(7)
+    """
+    it = f"{row['vg_name']}/{row['lv_name']}"
+    if stray:
+        found = (
+            f"beside pool {it} there is a volume {it}meta; repeating Docker's recipe now would "
+            "give the pool this volume in place of its metadata"
+        )
+        return _no("P8x", found, f"If nothing on it is needed: lvremove {it}meta.")
+    state, health = row["lv_attr"][4], row["lv_attr"][8]
+    words, advice = _HEALTH.get(health) or _STATE.get(state) or (None, "")
+    if not words and state not in "a-":
+        words, advice = f"it is in an unusual state ({row['lv_attr']})", _LOOK
+    return _no("P12", f"pool {it} is sick: {words}", advice.format(it=it)) if words else None
+
+
+def kernel(place, target):
+    """
+    Judge whether the running kernel can do it.
+
+    place (str)
+        Where the disk is on its way.
+    target (bool)
+        The kernel knows thin pools.
+
+    Returns None, or why nothing should be begun.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # For the command line there is thinpool.plan
+
+    Source: kernel documentation thin-provisioning.rst
+    """
+    if target:
+        return None
+    advice = "Install the modules of this kernel; after an update of the kernel, reboot."
+    return _no(place, "the running kernel has no thin pools (module dm_thin_pool)", advice)

@@ -1,0 +1,135 @@
+"""
+Make Docker's thin pool and keep it right: each step on what is seen right before it.
+"""
+
+import os
+
+from salt.exceptions import CommandExecutionError
+
+# Zeroing up to 15.6 GiB of metadata on a slow disk takes its time.
+_LONG = 1800
+_UNITS = ("dm-event.socket", "lvm2-monitor.service")
+
+
+def apply(seen, changes, want):
+    """
+    Carry out what was planned, step by step.
+
+    Before each step everything is looked at again and planned anew: what is there already
+    is not done twice, and what differs from the plan stops the run. A pool is so never
+    converted a second time, and no report names a size that was not made.
+
+    want (dict)
+        What ``poolprobe.wanted`` returned.
+    seen (dict)
+        What ``poolprobe.observe`` returned.
+    changes (dict)
+        What ``poolplan.plan`` returned for it.
+
+    Returns nothing.
+
+    Raises CommandExecutionError when a step fails, or when the machine is not as planned.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line: `state.single thinpool.present` does this.
+
+    Source: lvmthin(7); Docker's manual, "Device Mapper storage driver"
+    """
+    if "pool" in changes and seen["missing"]:
+        raise CommandExecutionError(f"not installed on this host: {', '.join(seen['missing'])}")
+    for position, (key, change) in enumerate(changes.items()):
+        if position:
+            # With a volume group on it, the disk itself is settled.
+            settled = any(row["vg_name"] == want["volume_group"] for row in seen["lvm"]["vgs"])
+            seen = __salt__["poolprobe.observe"](want, seen["disk"] if settled else None)
+        left = __salt__["poolplan.plan"](seen, want)
+        if key not in left:
+            continue
+        if left[key]["new"] != change["new"]:
+            raise CommandExecutionError(
+                f"planned was `{change['new']}`, and it would become `{left[key]['new']}`; "
+                "run again to accept that"
+            )
+        _STEPS[key](want, seen)
+
+
+def _partition(want, seen):
+    __salt__["diskprobe.partition"](seen["disk"], want["mark"], "lvm")
+
+
+def _physical_volume(_want, seen):
+    # Without -f and -y, which would wipe what is there: LVM asks, and has no terminal.
+    _run("pvcreate", "--dataalignment", "1m", seen["disk"]["partitions"][0]["path"])
+
+
+def _volume_group(want, seen):
+    partition = seen["disk"]["partitions"][0]["path"]
+    size = ("--physicalextentsize", "4m")
+    _run("vgcreate", "--addtag", want["mark"], *size, want["volume_group"], partition)
+
+
+def _data_volume(want, seen):
+    _volume(want, want["name"], _share(want, seen)["data"])
+
+
+def _metadata_volume(want, seen):
+    _volume(want, f"{want['name']}meta", _share(want, seen)["metadata"])
+
+
+def _volume(want, name, extents):
+    # Exact extents: with a percentage LVM takes what it gets. The wiping is inside our own.
+    clean = ("-y", "-Wy", "-Zy")
+    _run("lvcreate", *clean, "-n", name, "-l", str(extents), want["volume_group"])
+
+
+def _share(want, seen):
+    return __salt__["poolplan.detect"](seen, want)["share"]
+
+
+def _pool(want, _seen):
+    # With --type, because without it a pool would get the other volume as its metadata.
+    parts = ("--type", "thin-pool", "--poolmetadata", f"{want['pool']}meta")
+    shape = ("--zero", "n", "-c", f"{want['chunk_size'] // 1024}k", "--poolmetadataspare", "y")
+    _run("lvconvert", "-y", *parts, *shape, want["pool"])
+
+
+def _profile(want, _seen):
+    grows = (want["threshold"], want["percent"])
+    __salt__["thinpool.write_profile"](want["profile"], *grows)
+
+
+def _attachment(want, _seen):
+    _run("lvchange", "--metadataprofile", want["profile"], want["pool"])
+
+
+def _activation(want, _seen):
+    _run("lvchange", "-ay", want["pool"])
+
+
+def _monitoring(want, _seen):
+    if os.path.isdir("/run/systemd/system"):
+        for unit in _UNITS:
+            # 5: there is no such unit here.
+            __salt__["host.run"](["systemctl", "start", unit], accept=(0, 5))
+    _run("lvchange", "--monitor", "y", want["pool"])
+
+
+def _run(*argv):
+    __salt__["host.run"](list(argv), timeout=_LONG)
+
+
+_STEPS = {
+    "partition": _partition,
+    "physical volume": _physical_volume,
+    "volume group": _volume_group,
+    "data volume": _data_volume,
+    "metadata volume": _metadata_volume,
+    "pool": _pool,
+    "profile": _profile,
+    "attachment": _attachment,
+    "activation": _activation,
+    "monitoring": _monitoring,
+}

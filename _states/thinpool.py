@@ -1,0 +1,77 @@
+"""
+A thin pool for Docker's devicemapper driver, which grows by itself and is watched.
+
+Core ``lvm`` knows no pool metadata and no profiles, and its ``pv_present`` erases what the
+disk holds.
+"""
+
+
+def present(
+    name,
+    device=None,
+    volume_group="docker",
+    profile="docker-thinpool",
+    data_percent=80,
+    metadata_percent=1,
+    chunk_size="512K",
+    autoextend_threshold=80,
+    autoextend_percent=20,
+):
+    """
+    Make the thin pool on a blank disk, finish what an earlier run began, and keep profile,
+    attachment, activation and monitoring right for ever.
+
+    Sizes and chunks apply when the pool is made, and are never changed afterwards. A disk
+    that holds anything else is refused.
+
+    name (str)
+        Name of the pool.
+    device (str, optional)
+        Whole disk, best as /dev/disk/by-id/... None: nothing is looked at or changed.
+    volume_group (str, default ``docker``)
+        Name of the volume group.
+    profile (str, default ``docker-thinpool``)
+        Name of the file in /etc/lvm/profile, without ``.profile``.
+    data_percent (int, default 80)
+        Share of the volume group for data.
+    metadata_percent (int, default 1)
+        Share for metadata, and the same again for its spare.
+    chunk_size (str, default ``512K``)
+        Multiple of 64K from 64K to 1G.
+    autoextend_threshold (int, percent, default 80)
+        How full the pool is when it grows; 100 is never.
+    autoextend_percent (int, default 20)
+        By how many percent it grows.
+
+    Returns changes ``partition``, ``physical volume``, ``volume group``, ``data volume``,
+    ``metadata volume``, ``pool``, ``profile``, ``attachment``, ``activation``, ``monitoring``:
+    those that were left to do. A refusal is ``False`` and changes nothing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' state.single thinpool.present thinpool device=/dev/disk/by-id/virtio-pool test=True
+
+    Source: lvmthin(7); Docker's manual, "Device Mapper storage driver"
+    """
+    settings = dict(locals())
+    if device is None:
+        comment = "No thin pool is configured"
+        return {"name": name, "result": True, "changes": {}, "comment": comment}
+
+    def observe():
+        return __salt__["poolprobe.observe"](__salt__["poolprobe.wanted"](settings))
+
+    def with_want(function):
+        return lambda *args: __salt__[function](*args, __salt__["poolprobe.wanted"](settings))
+
+    return __salt__["converge.run"](
+        name,
+        f"Thin pool {volume_group}/{name}",
+        observe=observe,
+        plan=with_want("poolplan.plan"),
+        apply=with_want("poolmake.apply"),
+        test=__opts__["test"],
+        notes=with_want("pooladvice.notes"),
+    )

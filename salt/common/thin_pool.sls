@@ -1,0 +1,26 @@
+# With a disk for it, Docker has a thin pool there that is watched and grows by itself.
+{%- from 'settings.jinja' import cfg with context %}
+
+include:
+  - sync
+  - settings
+
+thin-pool-tools-installed:
+  pkg.installed:
+    - pkgs: {{ (cfg.tools.disk + cfg.tools.lvm if cfg.thin_pool.device else []) | json }}
+    - require:
+      - settings: settings-checked
+
+thin-pool-present:
+  thinpool.present:
+    - name: {{ cfg.thin_pool.name | json }}
+    - device: {{ cfg.thin_pool.device | json }}
+    - volume_group: {{ cfg.thin_pool.volume_group | json }}
+    - profile: {{ cfg.thin_pool.profile | json }}
+    - data_percent: {{ cfg.thin_pool.data_percent | json }}
+    - metadata_percent: {{ cfg.thin_pool.metadata_percent | json }}
+    - chunk_size: {{ cfg.thin_pool.chunk_size | json }}
+    - autoextend_threshold: {{ cfg.thin_pool.autoextend_threshold | json }}
+    - autoextend_percent: {{ cfg.thin_pool.autoextend_percent | json }}
+    - require:
+      - pkg: thin-pool-tools-installed
