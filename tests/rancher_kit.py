@@ -5,7 +5,7 @@ The real Rancher modules, wired as Salt would, for tests against the double.
     kit.rancher.hosts(fake.url)
 """
 
-from fakes import Salt, load
+from fakes import load
 
 # What a password generator may think of; all of it in both keys.
 NASTY = "A$HOME'\"#{{ grains.id }}%s %20äß€\\"
@@ -15,15 +15,16 @@ ACCESS, SECRET = f"access-{NASTY}", f"secret-{NASTY}"
 class Kit:
     """`agent` is what the pillar holds under rancher:agent."""
 
+    host = load("host")
+    http = load("rancher_http")
+
     def __init__(self, agent=None):
-        self.host = load("host")
-        self.http = load("rancher_http")
         calls = {"host.read": self.host.read, "rancher_http.exchange": self.http.exchange}
-        self.api = load("rancher_api", Salt(calls), __pillar__={"rancher": {"agent": agent}})
-        self.rancher = load("rancher", Salt({"rancher_api.connect": self.api.connect}))
+        self.api = load("rancher_api", calls, __pillar__={"rancher": {"agent": agent}})
+        self.rancher = load("rancher", {"rancher_api.connect": self.api.connect})
         # Patience for tests: the same looks, closer together.
         self.api.PAUSES = (0.002, 0.005, 0.01)
-        self.api.SHORTEST = 0.1
+        self.api.SHORTEST = 0.25
 
 
 def everything(exc):

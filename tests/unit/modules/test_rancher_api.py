@@ -204,12 +204,13 @@ def test_patience_ends_with_the_time(fake, kind, why):
     fake.fail(kind, value=0.05 if kind == "slow-body" else None)
     start = time.monotonic()
     kit = Kit()
-    kit.api.ONE_EXCHANGE = 0.1
-    api = kit.api.connect(fake.url, timeout=0.3)
+    if kind == "slow-body":
+        kit.api.ONE_EXCHANGE = 0.1
+    api = kit.api.connect(fake.url, timeout=0.5)
     with pytest.raises(CommandExecutionError) as caught:
         api.get(fake.url + PROJECTS)
-    assert str(caught.value) == f"waited 0.3 s in vain for an answer of {fake.url}: {why}"
-    assert time.monotonic() - start < 1
+    assert str(caught.value) == f"waited 0.5 s in vain for an answer of {fake.url}: {why}"
+    assert time.monotonic() - start < 3
     assert len(fake.journal) > 1
 
 
@@ -217,7 +218,7 @@ def test_waiting_tells_how_long(fake, caplog):
     caplog.set_level(logging.INFO, "_modules.rancher_api")
     fake.set_stage("refuse")
     with pytest.raises(CommandExecutionError):
-        connect(fake, timeout=0.2).get(fake.url + PROJECTS)
+        connect(fake, timeout=0.4).get(fake.url + PROJECTS)
     assert caplog.messages[0] == (
         f"waiting for an answer of {fake.url} (connection refused; does the server run, "
         "and is this its port?): 0 s of 0 s"
