@@ -77,6 +77,8 @@ def apply(changes):
     changes (dict)
         From ``conntrack_plan.plan``.
 
+    Returns nothing.
+
     Raises CommandExecutionError when the host refuses a step.
 
     CLI Example:

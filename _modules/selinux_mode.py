@@ -99,6 +99,8 @@ def apply(seen, changes):
     changes (dict)
         From ``selinux_mode.plan``.
 
+    Returns nothing.
+
     Raises CommandExecutionError when the host refuses a step.
 
     CLI Example:
