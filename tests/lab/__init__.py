@@ -8,7 +8,7 @@ master beside it, and a way back to the bare host in seconds.
     python -m lab pillar FILE                # give the guest this pillar
     python -m lab salt state.apply common    # what `salt guest state.apply common` would do
     python -m lab ssh lsblk                  # a command in the guest; without one, a shell
-    python -m lab reboot                     # let the guest reboot itself
+    python -m lab reboot / cut               # let the guest reboot itself / cut its power, boot
     python -m lab save NAME / load NAME      # a snapshot of your own
     python -m lab console                    # follow the serial console
     python -m lab status / down / forget     # what runs / end it / delete its disks too

@@ -26,9 +26,15 @@ def main(argv=None):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m lab", description=usage, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m lab",
+        description=usage,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--name", default=os.environ.get("LAB_NAME", "default"), help="which lab (default: %(default)s)")
+    parser.add_argument(
+        "--name",
+        default=os.environ.get("LAB_NAME", "default"),
+        help="which lab (default: %(default)s)",
+    )
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("words", nargs=argparse.REMAINDER)
     return parser
@@ -36,11 +42,12 @@ def _parser():
 
 def up(lab, _words):
     lab.up()
-    print(f"lab {lab.name}: guest and master run; ssh on port {lab.guest.ssh_port}, console in {lab.guest.console}")
+    print(
+        f"lab {lab.name}: guest and master run; ssh on port {lab.guest.ssh_port}, console in {lab.guest.console}"
+    )
 
 
 def fresh(lab, _words):
-    lab.up()
     lab.fresh()
 
 
@@ -71,14 +78,19 @@ def pillar(lab, words):
     import yaml
 
     lab.up()
-    source = sys.stdin if words in ([], ["-"]) else open(words[0])
-    with source:
-        lab.master.pillar(yaml.safe_load(source) or {})
+    name = words[0] if words else "-"
+    text = sys.stdin.read() if name == "-" else pathlib.Path(name).read_text()
+    lab.master.pillar(yaml.safe_load(text) or {})
 
 
 def reboot(lab, _words):
     lab.up()
     lab.reboot()
+
+
+def cut(lab, _words):
+    lab.up()
+    lab.power_cycle()
 
 
 def save(lab, words):
@@ -106,7 +118,21 @@ def status(_lab, _words):
 
 COMMANDS = {
     each.__name__: each
-    for each in (up, fresh, ssh, salt, pillar, reboot, save, load, console, status, down, forget)
+    for each in (
+        up,
+        fresh,
+        ssh,
+        salt,
+        pillar,
+        reboot,
+        cut,
+        save,
+        load,
+        console,
+        status,
+        down,
+        forget,
+    )
 }
 
 if __name__ == "__main__":

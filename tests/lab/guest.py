@@ -9,7 +9,8 @@ import subprocess
 
 from .process import Daemon, LabError, run, wait_until
 
-BOOT_TIMEOUT = 240
+# Generous: several guests may share the machine.
+BOOT_TIMEOUT = 600
 KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=error net.ifnames=0"
 
 
@@ -50,7 +51,7 @@ class Guest:
         """Power on, from ``snapshot`` when it is given; returns before the guest has booted."""
         self._monitor.unlink(missing_ok=True)
         self._qemu.start(self.arguments(snapshot), kept=self.kept)
-        wait_until(self._answers_monitor, timeout=60, what="QEMU's monitor")
+        wait_until(self._answers_monitor, timeout=120, what="QEMU's monitor")
 
     def wait_for_boot(self, timeout=BOOT_TIMEOUT):
         """Wait until ssh answers."""
@@ -62,7 +63,12 @@ class Guest:
         with contextlib.suppress(LabError):
             self.ssh("systemctl reboot", timeout=30)
         self._ssh.disconnect()
-        wait_until(lambda: self._boot_id() not in (None, before), timeout=timeout, what="reboot of the guest", every=1)
+        wait_until(
+            lambda: self._boot_id() not in (None, before),
+            timeout=timeout,
+            what="reboot of the guest",
+            every=1,
+        )
 
     def power_off(self):
         """Cut the power: what the guest has not written to its disks is lost."""
@@ -73,7 +79,7 @@ class Guest:
 
     def save(self, name):
         """Save memory and all disks under ``name``."""
-        self._command(f"savevm {name}", timeout=180)
+        self._command(f"savevm {name}", timeout=600)
 
     def load(self, name):
         """
@@ -84,7 +90,7 @@ class Guest:
         """
         self.power_off()
         self.start(snapshot=name)
-        wait_until(self._set_clock, timeout=60, what="ssh after the snapshot was loaded")
+        wait_until(self._set_clock, timeout=180, what="ssh after the snapshot was loaded")
 
     def has_snapshot(self, name):
         disk = self._disk("root")
@@ -107,7 +113,9 @@ class Guest:
         """Run ``command`` and return its stdout; LabError when it fails."""
         code, out, err = self.ssh(command, timeout=timeout, input=input)
         if code:
-            raise LabError(f"in the guest, {command!r} exited {code}: {(err or out).strip()[-2000:]}")
+            raise LabError(
+                f"in the guest, {command!r} exited {code}: {(err or out).strip()[-2000:]}"
+            )
         return out
 
     def write(self, path, text, mode="0644"):
@@ -149,7 +157,10 @@ class Guest:
             "-device", "virtio-rng-pci",
         ]  # fmt: skip
         for name in ["root", *self.disks]:
-            words += ["-drive", f"if=none,id={name},file={self._disk(name)},cache=unsafe,discard=unmap"]
+            words += [
+                "-drive",
+                f"if=none,id={name},file={self._disk(name)},cache=unsafe,discard=unmap",
+            ]
             words += ["-device", f"virtio-blk-pci,drive={name},serial={name}"]
         return words + (["-loadvm", snapshot] if snapshot else [])
 
@@ -177,7 +188,9 @@ class Guest:
 
     def _command(self, line, timeout):
         try:
-            said = monitor_command(self._monitor, "human-monitor-command", timeout, **{"command-line": line})
+            said = monitor_command(
+                self._monitor, "human-monitor-command", timeout, **{"command-line": line}
+            )
         except (OSError, ValueError) as error:
             raise LabError(f"QEMU did not answer to {line}: {error}") from error
         if said.strip():
@@ -223,7 +236,12 @@ class Ssh:
     def run(self, command, *, timeout, input=None):
         line = command if isinstance(command, str) else shlex.join(str(word) for word in command)
         self._connect()
-        done = run(["ssh", "-F/dev/null", *self._options, "guest", line], timeout=timeout, input=input, check=False)
+        done = run(
+            ["ssh", "-F/dev/null", *self._options, "guest", line],
+            timeout=timeout,
+            input=input,
+            check=False,
+        )
         return done.returncode, done.stdout, done.stderr
 
     def copy(self, source, target, timeout):

@@ -103,7 +103,10 @@ class Recipe:
     @property
     def key(self):
         """Hash of the recipe and of this script."""
-        parts = json.dumps(dataclasses.asdict(self), sort_keys=True).encode() + pathlib.Path(__file__).read_bytes()
+        parts = (
+            json.dumps(dataclasses.asdict(self), sort_keys=True).encode()
+            + pathlib.Path(__file__).read_bytes()
+        )
         return hashlib.sha256(parts).hexdigest()[:16]
 
 
@@ -153,7 +156,11 @@ def _build(recipe, image):
         work = pathlib.Path(work)
         parts, root = work / "image", work / "root"
         parts.mkdir()
-        print(f"lab: building the guest's image {image.key}, once, about three minutes", file=sys.stderr, flush=True)
+        print(
+            f"lab: building the guest's image {image.key}, once, about three minutes",
+            file=sys.stderr,
+            flush=True,
+        )
         _bootstrap(recipe, root)
         _check_modules(root)
         _index_packages(root)
@@ -167,7 +174,11 @@ def _build(recipe, image):
 
 
 def _chroot(root, *argv, timeout=600):
-    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    environment = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "DEBIAN_FRONTEND": "noninteractive",
+    }
     return run(["chroot", root, *argv], timeout=timeout, env=environment).stdout
 
 
@@ -189,7 +200,10 @@ def _bootstrap(recipe, root):
 
 
 def _check_modules(root):
-    available = {path.name.split(".ko")[0].replace("-", "_") for path in root.glob("lib/modules/*/kernel/**/*.ko*")}
+    available = {
+        path.name.split(".ko")[0].replace("-", "_")
+        for path in root.glob("lib/modules/*/kernel/**/*.ko*")
+    }
     missing = [name for name in KERNEL_MODULES if name not in available]
     if missing:
         raise LabError(f"the guest's kernel has no module {', '.join(missing)}")
@@ -199,14 +213,37 @@ def _index_packages(root):
     archive = root / "srv/apt"
     shutil.rmtree(archive / "partial")
     (archive / "lock").unlink(missing_ok=True)
-    (archive / "Packages").write_text(run(["dpkg-scanpackages", "--multiversion", "."], timeout=120, cwd=archive).stdout)
+    (archive / "Packages").write_text(
+        run(["dpkg-scanpackages", "--multiversion", "."], timeout=120, cwd=archive).stdout
+    )
 
 
 def _install_salt(recipe, root, wheels):
-    run([_python_of_guest(), "-m", "pip", "wheel", "-q", "--wheel-dir", wheels, f"salt=={recipe.salt}"], timeout=900)
+    run(
+        [
+            _python_of_guest(),
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--wheel-dir",
+            wheels,
+            f"salt=={recipe.salt}",
+        ],
+        timeout=900,
+    )
     shutil.copytree(wheels, root / "tmp/wheels")
     _chroot(root, "python3", "-m", "venv", "/opt/salt")
-    _chroot(root, "/opt/salt/bin/pip", "install", "-q", "--no-index", "--find-links", "/tmp/wheels", f"salt=={recipe.salt}")
+    _chroot(
+        root,
+        "/opt/salt/bin/pip",
+        "install",
+        "-q",
+        "--no-index",
+        "--find-links",
+        "/tmp/wheels",
+        f"salt=={recipe.salt}",
+    )
     shutil.rmtree(root / "tmp/wheels")
     for name in ("salt-call", "salt-minion"):
         (root / "usr/local/bin" / name).symlink_to(f"/opt/salt/bin/{name}")
@@ -270,5 +307,8 @@ def _make_disk(root, raw, disk):
     """A disk without partition table: the kernel is given to QEMU, so nothing has to boot from it."""
     with open(raw, "wb") as handle:
         handle.truncate(ROOT_BYTES)
-    run(["mkfs.ext4", "-q", "-F", "-L", "root", "-E", "lazy_itable_init=1", "-d", root, raw], timeout=600)
+    run(
+        ["mkfs.ext4", "-q", "-F", "-L", "root", "-E", "lazy_itable_init=1", "-d", root, raw],
+        timeout=600,
+    )
     run(["qemu-img", "convert", "-O", "qcow2", raw, disk], timeout=600)

@@ -19,66 +19,71 @@ CACHE = CHECKOUT / ".cache/lab"
 DISKS = {"data": "8G", "pool": "20G"}
 SNAPSHOT = "bare"
 MINION = "guest"
+LAYOUT = "layout.json"
 
 
 class Lab:
     """
     The lab called ``name``: its own guest, disks, ports and master.
 
-    Use it as a context (all processes end with it), or with ``kept`` to leave it running.
+    Use it as a context, and all its processes end with it; with ``kept`` they outlive us.
     """
 
     def __init__(self, name="default", *, kept=False, disks=None, memory=3072, recipe=None):
         self.name = name
         self.directory = CACHE / "labs" / name
         self._kept = kept
-        self._wanted = {"disks": disks or DISKS, "memory": memory, "image": (recipe or image.Recipe())}
+        self._disks = disks or DISKS
+        self._memory = memory
+        self._recipe = recipe or image.Recipe()
         self.guest = self.master = None
 
     def __enter__(self):
-        self.up()
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
         return self
 
     def __exit__(self, *_):
         self.down()
 
     def up(self):
-        """Master and guest running, from the image to the first answer of the minion."""
-        base = image.ensure(self._wanted["image"], CACHE)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with locked(CACHE / f"labs/{self.name}.lock"):
-            self._settle(base)
-            try:
-                self.master.start()
-                if not self.guest.has_snapshot(SNAPSHOT):
-                    self._make_snapshot()
-                elif not self.guest.running:
-                    self.fresh()
-            except BaseException:
-                self._explain()
-                self.down()
-                raise
+        """Master and guest running; a guest that was off starts as a bare host."""
+        self._prepare()
+        if not self.guest.running:
+            self.fresh()
 
     def fresh(self):
-        """A bare host, just booted, whose minion answers; takes a few seconds."""
-        self.attach()
-        self.master.start()
-        self.guest.load(SNAPSHOT)
-        self.wait_for_minion()
+        """A bare host, just booted, whose minion answers; takes a few seconds. Returns the guest."""
+        self._prepare()
+        with self._explained():
+            self.guest.load(SNAPSHOT)
+            self.wait_for_minion()
         return self.guest
 
     def reboot(self):
         """Let the guest reboot itself and wait for its minion."""
-        self.guest.reboot()
-        self.wait_for_minion(timeout=180)
+        with self._explained():
+            self.guest.reboot()
+            self.wait_for_minion()
+
+    def power_cycle(self):
+        """Cut the power, boot again and wait for the minion."""
+        with self._explained():
+            self.guest.power_off()
+            self.guest.start()
+            self.guest.wait_for_boot()
+            self.wait_for_minion()
 
     def call(self, function, *args, timeout=900, **kwargs):
         """Run ``function`` on the guest's minion: ``lab.call("state.apply", "common", test=True)``."""
         return self.master.call(MINION, function, args, timeout=timeout, **kwargs)
 
-    def wait_for_minion(self, timeout=120):
+    def wait_for_minion(self, timeout=300):
         if not self.master.ping(MINION, timeout):
-            raise LabError(f"the minion does not answer within {timeout} s: {self.master.log_tail()}")
+            raise LabError(f"the minion does not answer within {timeout} s; see {self.master.log}")
 
     def down(self):
         """End guest and master; the disks stay."""
@@ -93,63 +98,107 @@ class Lab:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.guest = self.master = None
 
+    def attach(self):
+        """Make ``guest`` and ``master`` of the lab that is on disk, without starting anything."""
+        layout = self._layout()
+        if self.guest or not layout:
+            return
+        sockets, ports = _socket_directory(self.directory), _ports(layout["slot"])
+        self.guest = Guest(
+            image.Image(CACHE / "images" / layout["image"]),
+            self.directory,
+            sockets,
+            ssh_port=ports["ssh"],
+            disks=layout["disks"],
+            memory=layout["memory"],
+            kept=self._kept,
+        )
+        self.master = Master(
+            self.directory / "master",
+            sockets,
+            publish_port=ports["publish"],
+            return_port=ports["return"],
+            kept=self._kept,
+        )
+
     # Behind it.
 
+    def _prepare(self):
+        """All that ``fresh`` needs: the image, this lab's disks and snapshot, a running master."""
+        base = image.ensure(self._recipe, CACHE)
+        with locked(CACHE / f"labs/{self.name}.lock"):
+            self._settle({"image": base.key, "disks": self._disks, "memory": self._memory})
+            with self._explained():
+                self.master.start()
+                if not self.guest.has_snapshot(SNAPSHOT):
+                    self._make_snapshot()
+
+    def _settle(self, wanted):
+        """Attach to the lab on disk. One made for something else is laid out anew, unless it runs."""
+        self.attach()
+        have = self._layout() or {}
+        if wanted.items() <= have.items():
+            return
+        if self.guest and self.guest.running:
+            _say(f"{self.name} still runs on an older layout; `down` makes room for the new one")
+            return
+        self.forget()
+        _drop_image(have.get("image"))
+        with locked(CACHE / "ports.lock"):
+            self.directory.mkdir(parents=True)
+            layout = json.dumps({**wanted, "slot": _free_slot()})
+            (self.directory / LAYOUT).write_text(layout)
+        self.attach()
+
+    def _layout(self):
+        try:
+            return json.loads((self.directory / LAYOUT).read_text())
+        except FileNotFoundError:
+            return None
+
     def _make_snapshot(self):
-        print(f"lab: first boot of {self.name}, about a minute", file=sys.stderr, flush=True)
+        _say(f"first boot of {self.name}, about a minute")
         self.guest.power_off()
         self.guest.create_disks()
         self.guest.start()
         self.guest.wait_for_boot()
         self.guest.write("/etc/salt/minion.d/ports.conf", self._minion_ports())
-        self.guest.must("systemctl enable --now salt-minion", timeout=120)
-        self.wait_for_minion(timeout=240)
+        self.guest.must("systemctl enable --now salt-minion", timeout=300)
+        self.wait_for_minion()
         self.guest.must("sync; journalctl --rotate; journalctl --vacuum-time=1s", timeout=60)
         self.guest.save(SNAPSHOT)
 
     def _minion_ports(self):
         return f"publish_port: {self.master.publish_port}\nmaster_port: {self.master.return_port}\n"
 
-    def _settle(self, base):
-        """Attach to this lab as it is, or lay it out anew when it was made for something else."""
-        wanted = {"image": base.key, "disks": self._wanted["disks"], "memory": self._wanted["memory"]}
-        have = self._layout()
-        if have is None or {key: have[key] for key in wanted} != wanted:
-            self.forget()
-            self.directory.mkdir(parents=True)
-            with locked(CACHE / "ports.lock"):
-                (self.directory / "layout.json").write_text(json.dumps({**wanted, "slot": _free_slot()}))
-        self.attach()
-
-    def _layout(self):
+    @contextlib.contextmanager
+    def _explained(self):
+        """A failure shows what the guest's console said last."""
         try:
-            return json.loads((self.directory / "layout.json").read_text())
-        except FileNotFoundError:
-            return None
+            yield
+        except LabError as error:
+            raise LabError(
+                f"{error}\nconsole of {self.name}:\n{self.guest.console_tail()}"
+            ) from error
 
-    def attach(self):
-        """Make the guest and master objects of the lab that is on disk."""
-        layout = self._layout()
-        if self.guest or not layout:
-            return
-        sockets = _socket_directory(self.directory)
-        ports = _ports(layout["slot"])
-        self.guest = Guest(
-            image.Image(CACHE / "images" / layout["image"]), self.directory, sockets,
-            ssh_port=ports["ssh"], disks=layout["disks"], memory=layout["memory"], kept=self._kept,
-        )  # fmt: skip
-        self.master = Master(
-            self.directory / "master", sockets,
-            publish_port=ports["publish"], return_port=ports["return"], kept=self._kept,
-        )  # fmt: skip
 
-    def _explain(self):
-        print(f"lab: console of {self.name}:\n{self.guest.console_tail()}", file=sys.stderr, flush=True)
+def _say(text):
+    print(f"lab: {text}", file=sys.stderr, flush=True)
+
+
+def _drop_image(key):
+    """Delete an image that no lab uses any more."""
+    if key and all(json.loads(path.read_text())["image"] != key for path in _layouts()):
+        shutil.rmtree(CACHE / "images" / key, ignore_errors=True)
+
+
+def _layouts():
+    return CACHE.glob(f"labs/*/{LAYOUT}")
 
 
 def names():
     """The labs that exist on disk."""
-    return sorted(path.parent.name for path in CACHE.glob("labs/*/layout.json"))
+    return sorted(path.parent.name for path in _layouts())
 
 
 def _socket_directory(directory):
@@ -167,7 +216,7 @@ def _ports(slot):
 
 
 def _free_slot():
-    taken = {json.loads(path.read_text())["slot"] for path in CACHE.glob("labs/*/layout.json")}
+    taken = {json.loads(path.read_text())["slot"] for path in _layouts()}
     for slot in range(200):
         if slot not in taken and all(_is_free(port) for port in _ports(slot).values()):
             return slot

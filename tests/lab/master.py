@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import sys
 import time
 
@@ -47,10 +48,14 @@ class Master:
         if self.running:
             return
         self._write_config()
+        shutil.rmtree(self._sockets / "master", ignore_errors=True)
+        (self._sockets / "master").mkdir()
         if not (self._pillar / "top.sls").exists():
             self.pillar({})
-        self._process.start([_salt_master(), "-c", self.config.parent, "-l", "warning"], kept=self.kept)
-        wait_until(self._serves, timeout=60, what="start of salt-master")
+        self._process.start(
+            [_salt_master(), "-c", self.config.parent, "-l", "warning"], kept=self.kept
+        )
+        wait_until(self._serves, timeout=180, what="start of salt-master")
 
     def stop(self):
         self._client = None
@@ -77,7 +82,9 @@ class Master:
     def returned(self, minion, function, args=(), *, timeout, **kwargs):
         """Like ``call``, but the whole return with its ``retcode``; None when there was none."""
         client = self.client()
-        job = client.run_job(minion, function, list(args), tgt_type="list", listen=True, timeout=30, kwarg=kwargs)
+        job = client.run_job(
+            minion, function, list(args), tgt_type="list", listen=True, timeout=30, kwarg=kwargs
+        )
         if not job:
             raise LabError(f"the master did not publish {function}")
         tag = f"salt/job/{job['jid']}/ret/{minion}"
@@ -107,8 +114,10 @@ class Master:
 
         return salt.config.client_config(str(self.config))
 
-    def log_tail(self, lines=20):
-        return self._process.tail(lines)
+    @property
+    def log(self):
+        """The file to look into when something goes wrong."""
+        return self._process.log
 
     def _write_config(self):
         self.config.parent.mkdir(parents=True, exist_ok=True)
@@ -136,12 +145,16 @@ class Master:
 
     def _serves(self):
         if not self.running:
-            raise LabError(f"salt-master ended: {self.log_tail()}")
-        return (self._sockets / "master/publish_pull.ipc").exists() and (self._sockets / "master/workers.ipc").exists()
+            raise LabError(f"salt-master ended: {self._process.tail()}")
+        return (self._sockets / "master/publish_pull.ipc").exists() and (
+            self._sockets / "master/workers.ipc"
+        ).exists()
 
 
 def _salt_master():
     program = pathlib.Path(sys.prefix) / "bin/salt-master"
     if not program.exists():
-        raise LabError(f"no salt-master in {sys.prefix}/bin: use the Python of an environment with Salt")
+        raise LabError(
+            f"no salt-master in {sys.prefix}/bin: use the Python of an environment with Salt"
+        )
     return program

@@ -29,12 +29,18 @@ def run(argv, *, timeout, input=None, check=True, env=None, cwd=None):
             cwd=cwd,
         )
     except subprocess.TimeoutExpired as late:
-        raise LabError(f"{argv[0]} did not end within {timeout} s: {' '.join(argv)[:200]}") from late
+        raise LabError(
+            f"{argv[0]} did not end within {timeout} s: {' '.join(argv)[:200]}"
+        ) from late
     except FileNotFoundError as missing:
-        raise LabError(f"{argv[0]} is not installed; tests/lab/README.md lists the packages") from missing
+        raise LabError(
+            f"{argv[0]} is not installed; tests/lab/README.md lists the packages"
+        ) from missing
     if check and done.returncode:
         words = (done.stderr or done.stdout).strip().splitlines()[-15:]
-        raise LabError(f"{argv[0]} exited {done.returncode}: {' '.join(argv)[:200]}\n" + "\n".join(words))
+        raise LabError(
+            f"{argv[0]} exited {done.returncode}: {' '.join(argv)[:200]}\n" + "\n".join(words)
+        )
     return done
 
 
@@ -107,7 +113,9 @@ class Daemon:
     def kill(self):
         """End it and its children now, as a power cut would."""
         if self._signal(signal.SIGKILL, group=True):
-            wait_until(lambda: not self.pid, timeout=20, what=f"end of the process in {self.pid_file}")
+            wait_until(
+                lambda: not self.pid, timeout=20, what=f"end of the process in {self.pid_file}"
+            )
         self.pid_file.unlink(missing_ok=True)
 
     def _signal(self, number, group=False):
@@ -126,9 +134,12 @@ class Daemon:
 
 
 def _start_time(pid):
-    """Clock ticks from boot to the start of ``pid``; None when it is gone or a zombie."""
+    """Clock ticks from boot to the start of ``pid``; None when it has ended."""
     try:
         after_name = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = len(list(pathlib.Path(f"/proc/{pid}/task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if after_name[0] in "ZX" else after_name[19]
+    # A zombie whose threads still end holds on to its files: not yet.
+    ended = after_name[0] in "ZX" and threads == 1
+    return None if ended else after_name[19]

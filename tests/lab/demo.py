@@ -1,0 +1,134 @@
+"""
+`make demo`: a bare host becomes a Docker host before your eyes.
+
+A throwaway guest with two blank disks: a dry run, `common`, a second run that changes
+nothing, what is now on the host, a reboot, and a third run that changes nothing. Ends
+with 1 and a line that says why when any of that does not hold.
+"""
+
+import signal
+import sys
+import time
+
+from .lab import MINION, Lab
+from .process import LabError
+
+SETTINGS = {
+    "data_disk": {"device": "/dev/disk/by-id/virtio-data"},
+    "thin_pool": {"device": "/dev/disk/by-id/virtio-pool"},
+    "swap": {"file": "/data/swap/swapfile", "size": "256M"},
+}
+CONNTRACK = [
+    "max",
+    "buckets",
+    *(f"tcp_timeout_{kind}" for kind in ("established", "close_wait", "fin_wait", "time_wait")),
+]
+# A command to show, and words that its output must hold.
+ON_THE_HOST = [
+    ("lsblk -o NAME,SIZE,TYPE,FSTYPE,LABEL,MOUNTPOINTS", ["docker-thinpool", "/data"]),
+    ("lvs -a -o lv_name,lv_attr,lv_size,data_percent,metadata_percent,lv_profile,seg_monitor docker", ["docker-thinpool", " monitored"]),
+    ("cat /etc/lvm/profile/docker-thinpool.profile", ["thin_pool_autoextend_threshold"]),
+    ("docker info 2>/dev/null | grep -E 'Server Version|Storage Driver|Pool Name|Data Space|Metadata Space|Backing'", ["Storage Driver: devicemapper", "Pool Name: docker-thinpool"]),
+    (f"sysctl {' '.join(f'net.netfilter.nf_conntrack_{key}' for key in CONNTRACK)}", ["established = 86400", "time_wait = 60"]),
+    ("findmnt /data", ["xfs"]),
+    ("swapon --show", ["/data/swap/swapfile", "256M"]),
+]  # fmt: skip
+CONTAINER = "docker run --rm busybox echo hello"
+
+
+class Broken(Exception):
+    """The demonstration shows something else than it promises."""
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with Lab("demo") as lab:
+            show(lab)
+    except (Broken, LabError) as reason:
+        print(f"demo: {reason}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    print("\ndemo: a bare host became a Docker host, and stayed one")
+    return 0
+
+
+def show(lab):
+    lab.master.pillar({"rancher": SETTINGS})
+    lab.fresh()
+    title("A bare host: two blank disks, no docker, no lvm")
+    run_on_host(lab, "lsblk")
+    title("What would happen: state.apply common test=True")
+    converge(lab, test=True)
+    title("state.apply common")
+    if not changed(converge(lab)):
+        raise Broken("the first run changed nothing")
+    title("state.apply common, a second time")
+    expect_no_change(converge(lab), "the second run")
+    title("What is on the host now")
+    inspect(lab)
+    run_on_host(lab, "docker import /srv/busybox.tar busybox:latest")
+    run_on_host(lab, CONTAINER, ["hello"])
+    title("Reboot")
+    lab.reboot()
+    inspect(lab)
+    run_on_host(lab, CONTAINER, ["hello"])
+    title("state.apply common, after the reboot")
+    expect_no_change(converge(lab), "the run after the reboot")
+
+
+def title(text):
+    print(f"\n=== {text}", flush=True)
+
+
+def converge(lab, **kwargs):
+    """Apply `common`, print the report as Salt would, and return it."""
+    started = time.monotonic()
+    report = lab.call("state.apply", "common", timeout=1200, **kwargs)
+    print_report(lab, report)
+    print(f"({time.monotonic() - started:.0f} s)", flush=True)
+    if not isinstance(report, dict):
+        raise Broken("the states did not compile")
+    failed = [state["__id__"] for state in report.values() if state["result"] is False]
+    if failed:
+        raise Broken(f"failed: {', '.join(failed)}")
+    return report
+
+
+def print_report(lab, report):
+    import salt.output
+
+    options = {**lab.master.options(), "state_output": "changes", "color": sys.stdout.isatty()}
+    salt.output.display_output({MINION: report}, "highstate", options)
+
+
+def changed(report):
+    return [state["__id__"] for state in report.values() if state["changes"]]
+
+
+def expect_no_change(report, which):
+    if changed(report):
+        raise Broken(f"{which} changed {', '.join(changed(report))}")
+
+
+def inspect(lab):
+    for command, words in ON_THE_HOST:
+        run_on_host(lab, command, words)
+
+
+def run_on_host(lab, command, words=()):
+    """Show ``command`` and its output, which must hold all ``words``."""
+    print(f"\n# {command}", flush=True)
+    code, out, err = lab.guest.ssh(command, timeout=180)
+    print((out + err).rstrip(), flush=True)
+    missing = [word for word in words if word not in out]
+    if code or missing:
+        raise Broken(
+            f"{command}: "
+            + (f"no {missing[0]!r} in its output" if missing else f"exit code {code}")
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

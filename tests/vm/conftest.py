@@ -1,0 +1,38 @@
+"""A real host for every test here: one guest and one master, the guest bare again on demand."""
+
+import os
+import pathlib
+
+import pytest
+from lab import Lab
+
+HERE = pathlib.Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def lab():
+    """The lab of this session; its guest is in the state that the last test left."""
+    with Lab(os.environ.get("LAB_NAME", "test")) as running:
+        yield running
+
+
+@pytest.fixture
+def bare(lab):
+    """A guest that was just booted, with an empty pillar and a minion that never synced."""
+    lab.master.pillar({})
+    return lab.fresh()
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.vm)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if lab and report.failed:
+        report.sections.append(("console of the guest", lab.guest.console_tail()))
+    return report
