@@ -61,13 +61,11 @@ def compose(settings, pool_path=None, kernel="", upstream=None):
 
     Source: docs.docker.com, "Device Mapper storage driver", "OverlayFS storage driver"
     """
-    if pool_path:
-        ours = {"storage-driver": "devicemapper", "storage-opts": _pool_options(pool_path, kernel)}
-    else:
-        ours = {"storage-driver": "overlay2"}
-        if settings.get("storage-driver", "overlay2") == "overlay2" and _needs_override(
-            kernel, upstream
-        ):
+    ours = {"storage-driver": "devicemapper" if pool_path else "overlay2"}
+    if settings.get("storage-driver", ours["storage-driver"]) == ours["storage-driver"]:
+        if pool_path:
+            ours["storage-opts"] = _pool_options(pool_path, kernel)
+        elif _needs_override(kernel, upstream):
             ours["storage-opts"] = ["overlay2.override_kernel_check=true"]
     config = {**ours, **settings}
     given = settings.get("storage-opts")
@@ -156,7 +154,7 @@ def _key_problems(key, value):
     elif key == "log-opts":
         for name, option in value.items():
             if not isinstance(option, str):
-                yield f"{_AT}:log-opts:{name} is {shown(option)}; allowed: a text, in quotes"
+                yield f"{_AT}:log-opts:{name} is {shown(option, name)}; allowed: a text, in quotes"
 
 
 def _storage_problems(config, pool_path, kernel):
@@ -173,7 +171,7 @@ def _storage_problems(config, pool_path, kernel):
         elif "." in name and name.partition(".")[0] != driver.replace("devicemapper", "dm"):
             found.append(f"{_AT}:storage-opts holds {name}, which {driver} does not know")
     if driver == "devicemapper":
-        found += _devicemapper_problems(options, pool_path)
+        found = found or list(_devicemapper_problems(options, pool_path))
     elif pool_path:
         found.append(
             f"{_AT}:storage-driver is {driver} and rancher:thin_pool:device asks for a thin pool; "

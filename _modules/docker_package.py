@@ -97,7 +97,7 @@ def install(package, version=None, replaced=(), leftovers=()):
         still = [name for name in leftovers if __salt__["pkg.version"](name)]
         if not still:
             raise CommandExecutionError(_reason(exc)) from exc
-        log.warning("second try without %s: %s", ", ".join(still), exc)
+        log.info("second try without %s: %s", ", ".join(still), exc)
         __salt__["pkg.remove"](pkgs=still)
         try:
             _install(wanted)

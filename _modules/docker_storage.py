@@ -79,6 +79,7 @@ def parse_pool(text):
     """
     words = text.split()
     try:
+        int(words[1])
         if words[2] != "thin-pool":
             return None
         if words[3] in ("Fail", "Error"):

@@ -8,7 +8,7 @@ include:
   - docker.suitable
 
 docker-leftovers-cleared:
-  docker_daemon.cleared:
+  docker_leftovers.cleared:
     - name: docker
     - package: {{ cfg.docker.package | json }}
     - version: {{ cfg.docker.version | json }}
@@ -26,4 +26,4 @@ docker-daemon-configured:
     - daemon: {{ cfg.docker.daemon | json }}
     - thin_pool: {{ cfg.thin_pool | json }}
     - require:
-      - docker_daemon: docker-leftovers-cleared
+      - docker_leftovers: docker-leftovers-cleared

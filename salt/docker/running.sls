@@ -19,6 +19,6 @@ docker-daemon-running:
     - require:
       - settings: settings-checked
     - watch:
-      - docker_daemon: docker-leftovers-cleared
+      - docker_leftovers: docker-leftovers-cleared
       - docker_daemon: docker-daemon-configured
       - docker_package: docker-package-installed

@@ -1,0 +1,88 @@
+import pytest
+import yaml
+from fakes import ROOT, Salt, load
+from salt.exceptions import CommandExecutionError
+
+CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_leftovers.yaml").read_text())
+flags = load("docker_flags")
+READERS = {
+    f"docker_flags.{name}": getattr(flags, name)
+    for name in ("parse_flags", "parse_unit", "parse_variables", "reason")
+}
+docker = load("docker_leftovers", Salt(READERS))
+
+
+def cases(kind):
+    return pytest.mark.parametrize("case", CASES[kind], ids=lambda case: case["name"])
+
+
+@cases("find")
+def test_what_must_go(case):
+    keys = ["storage-driver", "storage-opts", "log-driver"]
+    assert docker.find(case["files"], keys, case.get("socket", True)) == case["found"]
+
+
+@cases("fixed")
+def test_flags_that_stay(case):
+    found = docker.fixed_flags(case["files"], case.get("moved", []), case.get("socket", True))
+    assert found == case["flags"]
+
+
+@pytest.fixture
+def etc(tmp_path, monkeypatch):
+    """The module with its paths below tmp_path."""
+    host = load("host")
+    daemon = load("docker_daemon")
+    ran = []
+    module = load(
+        "docker_leftovers",
+        Salt(
+            {
+                "host.read": host.read,
+                "host.run": lambda argv, timeout=60, accept=(0,): ran.append(argv),
+                "docker_daemon.free_name": daemon.free_name,
+            }
+        ),
+    )
+    monkeypatch.setattr(module, "_ETC", str(tmp_path))
+    monkeypatch.setattr(module, "_UNIT", str(tmp_path / "docker.service"))
+    monkeypatch.setattr(module, "_PACKAGED", ())
+    monkeypatch.setattr(module, "_VARIABLES", (str(tmp_path / "docker"),))
+    return module, tmp_path, ran
+
+
+def test_only_files_that_are_there_are_read(etc):
+    module, path, _ = etc
+    assert module.read() == {}
+    (path / "docker.service.d").mkdir()
+    (path / "docker.service.d/a.conf").write_text("A")
+    (path / "docker.service.d/a.conf.before-20200101T000000Z").write_text("B")
+    (path / "docker").mkdir()
+    assert module.read() == {str(path / "docker.service.d/a.conf"): "A"}
+
+
+def test_a_file_is_moved_beside_itself_and_never_over_another(etc, monkeypatch):
+    module, path, _ = etc
+    names = set()
+    for text in ("one", "two", "three"):
+        (path / "docker").write_text(text)
+        names.add(module.move(str(path / "docker")))
+        assert not (path / "docker").exists()
+    assert len(names) == 3
+    assert {text.read_text() for text in path.glob("docker.before-*")} == {"one", "two", "three"}
+
+
+def test_a_file_that_cannot_be_moved_is_an_error(etc):
+    module, path, _ = etc
+    with pytest.raises(CommandExecutionError, match="could not be moved"):
+        module.move(str(path / "absent"))
+
+
+def test_docker_storage_setup_is_seen_by_its_link_and_disabled(etc):
+    module, path, ran = etc
+    assert not module.storage_setup_enabled()
+    (path / "multi-user.target.wants").mkdir()
+    (path / "multi-user.target.wants/docker-storage-setup.service").symlink_to("/nowhere")
+    assert module.storage_setup_enabled()
+    module.disable_storage_setup()
+    assert ran == [["systemctl", "disable", "docker-storage-setup.service"]]

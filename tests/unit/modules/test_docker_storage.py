@@ -1,0 +1,95 @@
+import pytest
+import yaml
+from fakes import ROOT, Salt, load
+from salt.exceptions import CommandExecutionError
+
+CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_storage.yaml").read_text())
+PATH = "/dev/mapper/docker-thinpool"
+docker = load("docker_storage", Salt({"host.read": load("host").read}))
+
+
+def cases(kind):
+    return pytest.mark.parametrize("case", CASES[kind], ids=lambda case: case["name"])
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "path"),
+    [
+        ("docker", "thinpool", "/dev/mapper/docker-thinpool"),
+        ("vg-docker", "thin-pool", "/dev/mapper/vg--docker-thin--pool"),
+    ],
+)
+def test_hyphens_double_in_the_device_mapper(group, name, path):
+    assert docker.dm_path(group, name) == path
+
+
+@cases("pools")
+def test_the_status_of_a_pool(case):
+    if "refusal" in case:
+        with pytest.raises(CommandExecutionError, match=case["refusal"]):
+            docker.parse_pool(case["text"])
+    else:
+        assert docker.parse_pool(case["text"]) == case["pool"]
+
+
+@cases("data")
+def test_data_that_a_driver_would_not_see(case, tmp_path):
+    for name in case["tree"]:
+        path = tmp_path / name
+        (path if name.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if name.endswith("deviceset-metadata"):
+            path.write_text(
+                '{"next_device_id":2,"BaseDeviceUUID":"aa","BaseDeviceFilesystem":"xfs"}'
+            )
+        elif not name.endswith("/"):
+            path.write_text("")
+    seen = docker.status(str(tmp_path))
+    pool = case.get("pool") and {"path": PATH, **case["pool"]}
+    found = docker.refusal(case["driver"], str(tmp_path), seen, case.get("needs_pool", False), pool)
+    if "refusal" in case:
+        assert found.startswith(case["refusal"].replace("ROOT", str(tmp_path)))
+        assert "nothing was changed" in found and "\n" not in found
+    else:
+        assert found is None
+
+
+def test_a_directory_that_cannot_be_read_is_not_empty(tmp_path):
+    (tmp_path / "docker").write_text("")
+    with pytest.raises(CommandExecutionError, match="could not be read"):
+        docker.status(str(tmp_path / "docker"))
+
+
+def test_metadata_that_is_garbage_is_not_absent(tmp_path):
+    folder = tmp_path / "devicemapper/metadata"
+    folder.mkdir(parents=True)
+    (folder / "deviceset-metadata").write_text("{")
+    with pytest.raises(CommandExecutionError, match="is not what Docker writes"):
+        docker.status(str(tmp_path))
+
+
+def asked(existing, salt, monkeypatch):
+    module = load("docker_storage", Salt(salt))
+    monkeypatch.setattr(module.os.path, "exists", lambda path: path in existing)
+    return module.pool("docker", "thinpool")
+
+
+def test_the_kernel_is_asked_about_a_pool(monkeypatch):
+    def run(argv, timeout=60, accept=(0,)):
+        assert argv == ["dmsetup", "status", "docker-thinpool-tpool"]
+        return {"stdout": "0 8 thin-pool 3 4/8 5/8 - rw"}
+
+    found = asked([PATH, f"{PATH}-tpool"], {"host.run": run}, monkeypatch)
+    assert found == {"path": PATH, "transaction_id": 3, "used": 5}
+
+
+def test_a_pool_that_lvm_knows_may_be_inactive(monkeypatch):
+    salt = {
+        "cmd.has_exec": lambda name: True,
+        "thinpool.status": lambda group, name: {"active": False},
+    }
+    found = asked([], salt, monkeypatch)
+    assert found == {"path": PATH, "transaction_id": None, "used": None}
+
+
+def test_there_is_no_pool_where_there_is_no_lvm(monkeypatch):
+    assert asked([], {"cmd.has_exec": lambda name: False}, monkeypatch) is None

@@ -1,0 +1,110 @@
+import pytest
+from fakes import Salt, load, load_state
+from salt.exceptions import CommandExecutionError
+
+EXACT = "17.06.2.ce-1.el7.centos"
+version = load("docker_version")
+
+
+class Host:
+    def __init__(self, installed=None, on_offer=None, held=(), tools=(), fails=False):
+        self.installed, self.on_offer = installed or {}, on_offer
+        self.held, self.tools, self.fails, self.calls = list(held), list(tools), fails, []
+
+    def status(self, package, version=None):
+        return {
+            "installed": dict(self.installed),
+            "on_offer": self.on_offer,
+            "newer_than_wanted": False,
+            "epochs": False,
+        }
+
+    def install(self, package, version=None, replaced=(), leftovers=()):
+        self.calls.append((package, version, list(replaced), list(leftovers)))
+        if self.fails:
+            raise CommandExecutionError("the package manager refused: no")
+        self.installed = {package: version or self.on_offer}
+
+    def hold(self, names):
+        self.calls.append(("hold", list(names)))
+        self.held += names
+
+    def install_tools(self, pkgs):
+        self.calls.append(("tools", pkgs))
+        self.tools += pkgs
+
+    def state(self, test):
+        salt = {
+            "converge.run": load("converge").run,
+            "docker_package.status": self.status,
+            "docker_package.install": self.install,
+            "docker_package.held": lambda names: [name for name in names if name in self.held],
+            "docker_package.hold": self.hold,
+            "docker_version.plan": version.plan,
+            "docker_version.targets": version.targets,
+            "pkg.version": lambda name: "1" if name in self.tools else "",
+            "pkg.install": self.install_tools,
+        }
+        return load_state("docker_package", Salt(salt), test)
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_the_way_up_is_predicted_and_made(test):
+    host = Host({"docker-engine": "1.10.3-1.el7.centos"})
+    ret = host.state(test).installed("docker-ce", EXACT, leftovers=["docker-engine-selinux"])
+    assert ret["changes"] == {
+        "docker-ce": {"old": None, "new": EXACT},
+        "docker-engine": {"old": "1.10.3-1.el7.centos", "new": None},
+    }
+    assert ret["result"] is (None if test else True)
+    call = ("docker-ce", EXACT, ["docker-engine"], ["docker-engine-selinux"])
+    assert host.calls == ([] if test else [call])
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_what_is_on_offer_is_the_same_word_in_both_runs(test):
+    ret = Host(on_offer="20.10.24").state(test).installed("docker.io")
+    assert ret["changes"] == {"docker.io": {"old": None, "new": "what is on offer"}}
+    assert test or "docker.io 20.10.24 is installed" in ret["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_nothing_to_do(test):
+    host = Host({"docker-ce": EXACT})
+    ret = host.state(test).installed("docker-ce", EXACT)
+    assert ret["result"] is True and ret["changes"] == {} and host.calls == []
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_pool_refuses_a_docker_without_devicemapper(test):
+    host = Host(on_offer="26.1.3-0ubuntu1")
+    ret = host.state(test).installed("docker.io", thin_pool="/dev/vdc")
+    assert ret["result"] is False and ret["changes"] == {} and host.calls == []
+    assert "no devicemapper driver" in ret["comment"]
+
+
+def test_a_failure_claims_nothing():
+    ret = Host(fails=True).state(False).installed("docker-ce", EXACT)
+    assert ret["result"] is False and ret["changes"] == {}
+    assert "the package manager refused: no. Changed so far: nothing" in ret["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_daemon_and_client_are_held_and_the_tool_comes_first(test):
+    host = Host()
+    ret = host.state(test).held("docker-ce", "3:24.0.9-1.el8", ["versionlock"])
+    assert ret["changes"] == {
+        "versionlock": {"old": None, "new": "installed"},
+        "docker-ce held": {"old": False, "new": True},
+        "docker-ce-cli held": {"old": False, "new": True},
+    }
+    assert ret["result"] is (None if test else True)
+    both = ["docker-ce", "docker-ce-cli"]
+    assert host.calls == ([] if test else [("tools", ["versionlock"]), ("hold", both)])
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_held_already(test):
+    host = Host(held=["docker.io"])
+    ret = host.state(test).held("docker.io")
+    assert ret["result"] is True and ret["changes"] == {} and host.calls == []
