@@ -24,7 +24,8 @@ def valid(name, defaults, supported=True):
 
     Source: the settings table in README.md
     """
-    found = __salt__["settings.problems"](__salt__["pillar.get"](name, None), defaults)
+    # Not pillar.get: Salt 3008 masks what that gives to modules and states.
+    found = __salt__["settings.problems"](__pillar__.get(name), defaults)
     if not supported:
         grains = {key: __grains__.get(key) for key in ("os", "os_family", "osmajorrelease")}
         found.insert(0, f"This system is not supported: {grains}; see the list in README.md")

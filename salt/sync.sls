@@ -15,13 +15,23 @@ from salt.utils.hashutils import get_hash
 
 # Every file of _modules and _states; tests/test_tree.py compares.
 FILES = {
-    "modules": ["converge", "host", "settings"],
-    "states": ["settings"],
+    "modules": """
+        bootconf conntrack conntrack_host conntrack_plan converge datadisk dataplan diskmake
+        diskprobe diskread diskrules disktable diskuse docker_config docker_daemon docker_flags
+        docker_group docker_leftovers docker_package docker_repository docker_service
+        docker_storage docker_version fstab host hostname lvmreport pooladvice poolguard
+        poolmake poolplan poolprobe poolsize rancher rancher_api rancher_http selinux_mode
+        settings swapfile swapmake swapplan thinpool
+    """.split(),
+    "states": """
+        conntrack datadisk docker_daemon docker_group docker_leftovers docker_package
+        docker_repository hostname selinux_mode settings swapfile thinpool
+    """.split(),
 }
 
 
 def run():
-    stale = [] if _travels_along() else [kind for kind in FILES if _is_stale(kind)]
+    stale = [] if _travels_along() else _stale()
     for kind in stale:
         # As a highstate would. The reload below makes them visible; a refresh here costs a second.
         __salt__[f"saltutil.sync_{kind}"](refresh=False)
@@ -35,12 +45,16 @@ def _travels_along():
     return "__master_opts__" in __opts__
 
 
-def _is_stale(kind):
+def _stale():
     with get_file_client(__opts__) as client:
-        return any(
-            client.hash_file(f"salt://_{kind}/{name}.py", saltenv) != _own_hash(kind, name)
-            for name in FILES[kind]
-        )
+        return [kind for kind, names in FILES.items() if not _current(client, kind, names)]
+
+
+def _current(client, kind, names):
+    return all(
+        client.hash_file(f"salt://_{kind}/{name}.py", saltenv) == _own_hash(kind, name)
+        for name in names
+    )
 
 
 def _own_hash(kind, name):

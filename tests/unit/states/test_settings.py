@@ -6,13 +6,9 @@ GRAINS = {"os": "Fedora", "os_family": "RedHat", "osmajorrelease": 40}
 
 
 def valid(pillar, test, supported=True):
-    salt = Salt(
-        {
-            "settings.problems": load("settings").problems,
-            "pillar.get": lambda key, default: {"rancher": pillar}.get(key, default),
-        }
-    )
-    state = load_state("settings", salt, test, __grains__=GRAINS)
+    salt = Salt({"settings.problems": load("settings").problems})
+    dunders = {"__grains__": GRAINS, "__pillar__": {"rancher": pillar}}
+    state = load_state("settings", salt, test, **dunders)
     return state.valid("rancher", DEFAULTS, supported)
 
 
