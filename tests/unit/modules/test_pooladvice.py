@@ -1,0 +1,48 @@
+import pytest
+import yaml
+from fake_pool import SETTINGS, Host
+from fakes import ROOT, Salt, load
+
+CASES = yaml.safe_load((ROOT / "tests/unit/cases/thinpool.yaml").read_text())
+
+
+@pytest.mark.parametrize("name", CASES["growth"])
+def test_growth(name):
+    case = CASES["growth"][name]
+    salt = Salt({"poolsize.growth": load("poolsize").growth})
+    assert load("pooladvice", salt).growth(*case["given"]) == case["says"]
+
+
+@pytest.mark.parametrize("percent", [80, 81, 82, 95])
+def test_what_is_advised_really_grows(percent):
+    poolsize = load("poolsize")
+    salt = Salt({"poolsize.growth": poolsize.growth})
+
+    def notes(percent):
+        parts = poolsize.sizes(25599, 4194304, percent, 1)
+        return load("pooladvice", salt).growth(25599, parts["data"], parts["free"], 80, 20)
+
+    said = notes(percent)
+    assert bool(said) is (percent > 81)
+    if said:
+        advised = int(said[0].partition("data_percent ")[2].split()[0])
+        assert notes(advised) == []
+        assert notes(advised + 1)
+
+
+def test_a_pool_that_is_in_order_needs_no_words():
+    host = Host()
+    want = host.salt["poolprobe.wanted"](SETTINGS)
+    assert host.salt["pooladvice.notes"](host.salt["poolprobe.observe"](want), want) == []
+
+
+def test_a_pool_of_somebody_else_is_looked_after_and_named():
+    host = Host()
+    want = host.salt["poolprobe.wanted"](SETTINGS)
+    seen = host.salt["poolprobe.observe"](want)
+    host.salt["poolmake.apply"](seen, host.salt["poolplan.plan"](seen, want), want)
+    host.vg["vg_tags"] = ""
+    seen = host.salt["poolprobe.observe"](want)
+    assert host.salt["poolplan.plan"](seen, want) == {}
+    (note,) = host.salt["pooladvice.notes"](seen, want)
+    assert note == "Pool docker/thinpool was not made here and keeps its shape"

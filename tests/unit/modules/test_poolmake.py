@@ -1,0 +1,82 @@
+"""Whole runs, and runs that are killed, are in tests/unit/states/test_thinpool.py."""
+
+import os
+
+import pytest
+from fake_pool import SETTINGS, Host
+from salt.exceptions import CommandExecutionError
+
+
+def made(host):
+    want = host.salt["poolprobe.wanted"](SETTINGS)
+    seen = host.salt["poolprobe.observe"](want)
+    host.salt["poolmake.apply"](seen, host.salt["poolplan.plan"](seen, want), want)
+    return host
+
+
+def test_the_commands_are_the_published_recipe_in_its_safe_form(monkeypatch):
+    monkeypatch.setattr(os.path, "isdir", lambda path: path.startswith("/sys/"))
+    assert made(Host()).wrote == [
+        "parted label",
+        "parted partition",
+        "parted type",
+        "pvcreate --dataalignment 1m /dev/vdc1",
+        "vgcreate --addtag rancher-docker-pool --physicalextentsize 4m docker /dev/vdc1",
+        "lvcreate -y -Wy -Zy -n thinpool -l 4095 docker",
+        "lvcreate -y -Wy -Zy -n thinpoolmeta -l 51 docker",
+        "lvconvert -y --type thin-pool --poolmetadata docker/thinpoolmeta --zero n -c 512k "
+        "--poolmetadataspare y docker/thinpool",
+        "write /etc/lvm/profile/docker-thinpool.profile",
+        "lvchange --metadataprofile docker-thinpool docker/thinpool",
+        "lvchange --monitor y docker/thinpool",
+    ]
+
+
+def test_a_pool_that_appeared_meanwhile_is_not_converted_again():
+    host = Host()
+    run = host.run
+
+    def meddle(argv, **more):
+        if argv[0] == "lvcreate" and "thinpoolmeta" in argv:
+            run(argv)
+            return host.convert()
+        return run(argv, **more)
+
+    host.salt["host.run"] = meddle
+    made(host)
+    assert not [line for line in host.wrote if line.startswith("lvconvert")]
+
+
+def test_where_systemd_runs_the_watching_services_are_started(monkeypatch):
+    host, started = Host(), []
+    run = host.run
+
+    def spy(argv, **more):
+        if argv[0] == "systemctl":
+            started.append((argv[1:], more["accept"]))
+        return run(argv, **more)
+
+    host.salt["host.run"] = spy
+    monkeypatch.setattr(os.path, "isdir", lambda path: True)
+    made(host)
+    assert started == [
+        (["start", "dm-event.socket"], (0, 5)),
+        (["start", "lvm2-monitor.service"], (0, 5)),
+    ]
+
+
+def test_another_disk_behind_the_same_name_is_left_alone():
+    host = Host()
+    want = host.salt["poolprobe.wanted"](SETTINGS)
+    seen = host.salt["poolprobe.observe"](want)
+    changes = host.salt["poolplan.plan"](seen, want)
+    partition = host.salt["diskprobe.partition"]
+
+    def swapped(*args):
+        partition(*args)
+        host.serial = "other"
+
+    host.salt["diskprobe.partition"] = swapped
+    with pytest.raises(CommandExecutionError):
+        host.salt["poolmake.apply"](seen, changes, want)
+    assert not [line for line in host.wrote if line.startswith("pvcreate")]

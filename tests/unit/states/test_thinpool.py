@@ -1,0 +1,171 @@
+import pytest
+from fake_pool import DISK, GIB, PROFILE, Host, Killed
+from fakes import load_state
+
+WRITES = 11  # label, partition, type, PV, VG, data, metadata, conversion, profile, attach, monitor
+
+
+def present(host, test=False, **over):
+    return load_state("thinpool", host.salt, test=test).present(
+        "thinpool", **{"device": DISK, **over}
+    )
+
+
+def test_without_a_disk_nothing_is_looked_at():
+    state = load_state("thinpool")
+    ret = state.present("thinpool")
+    assert (ret["result"], ret["changes"]) == (True, {})
+    assert ret["comment"] == "No thin pool is configured"
+
+
+@pytest.mark.parametrize("size", [20 * GIB, 100 * GIB, 20 * GIB + 3 * 1024**2])
+def test_a_blank_disk_becomes_what_the_dry_run_said(size):
+    host = Host(size)
+    dry = present(host, test=True)
+    assert dry["result"] is None and not host.wrote
+    done = present(host)
+    assert (done["result"], done["changes"]) == (True, dry["changes"]), done["comment"]
+    assert len(host.wrote) == WRITES
+    again = present(host)
+    assert (again["result"], again["changes"]) == (True, {})
+    assert len(host.wrote) == WRITES
+
+
+def test_what_is_made_has_the_sizes_that_were_promised():
+    host = Host()
+    texts = {key: change["new"] for key, change in present(host)["changes"].items()}
+    assert texts["volume group"].startswith(f"docker, {host.vg['vg_extent_count']} extents")
+    for key, name in (("data volume", "thinpool"), ("metadata volume", "[thinpool_tmeta]")):
+        assert texts[key].endswith(f", {host.lvs[name]['lv_size'] // 4194304} extents")
+    assert texts["pool"].endswith(
+        f"{host.lvs['[lvol0_pmspare]']['lv_size'] // 4194304} extents of spare metadata"
+    )
+    assert texts["profile"] == host.files[PROFILE]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(1, WRITES + 1))
+def test_killed_anywhere_it_converges_without_doing_anything_twice(number, after):
+    host = Host()
+    host.countdown, host.after = number, after
+    with pytest.raises(Killed):
+        present(host)
+    host.countdown = None
+    before = [dict(thing) for thing in (host.pv, host.vg) if thing]
+    dry = present(host, test=True)
+    done = present(host)
+    assert done["result"] is True, done["comment"]
+    assert done["changes"] == dry["changes"]
+    assert before == [host.pv, host.vg][: len(before)], "made anew"
+    assert len(host.wrote) == len(set(host.wrote)) == WRITES
+    assert present(host)["changes"] == {}
+
+
+def test_a_refusal_is_the_same_in_a_dry_run_and_writes_nothing():
+    host = Host()
+    host.serial = "other"
+    dry, real = present(host, test=True), present(host)
+    assert dry == real
+    assert (real["result"], real["changes"]) == (False, {})
+    assert "it holds ext4" in real["comment"] and not host.wrote
+
+
+def test_a_missing_tool_stops_the_run_and_not_the_dry_run():
+    host = Host()
+    host.tools -= {"thin_check"}
+    assert present(host, test=True)["result"] is None
+    ret = present(host)
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "not installed on this host: thin_check" in ret["comment"] and not host.wrote
+
+
+def test_before_lvm_is_installed_the_dry_run_says_the_same():
+    with_lvm, without = Host(), Host()
+    without.tools = set()
+    assert present(with_lvm, test=True)["changes"] == present(without, test=True)["changes"]
+
+
+def test_a_disk_that_became_smaller_than_planned_stops_with_both_texts(monkeypatch):
+    host = Host()
+    partition = host.salt["diskprobe.partition"]
+
+    def shrink(*args):
+        partition(*args)
+        host.size -= 8 * 1024**2
+
+    host.salt["diskprobe.partition"] = shrink
+    ret = present(host)
+    assert ret["result"] is False and set(ret["changes"]) == {"partition", "physical volume"}
+    assert "planned was `docker, 5119 extents" in ret["comment"]
+    assert "it would become `docker, 5117 extents" in ret["comment"]
+    host.salt["diskprobe.partition"] = partition
+    assert present(host)["result"] is True
+
+
+@pytest.mark.parametrize(
+    ("spoil", "change"),
+    [
+        (
+            {"lv_profile": "thin-generic"},
+            {"attachment": {"old": "thin-generic", "new": "docker-thinpool"}},
+        ),
+        (
+            {"seg_monitor": "not monitored"},
+            {"monitoring": {"old": "not monitored", "new": "monitored"}},
+        ),
+        (
+            {"lv_attr": "twi---t---", "seg_monitor": ""},
+            {
+                "activation": {"old": "inactive", "new": "active"},
+                "monitoring": {"old": None, "new": "monitored"},
+            },
+        ),
+    ],
+    ids=["attachment", "monitoring", "activation"],
+)
+def test_what_went_wrong_later_is_put_right(spoil, change):
+    host = Host()
+    present(host)
+    host.lvs["thinpool"] |= spoil
+    assert present(host, test=True)["changes"] == change
+    assert present(host)["changes"] == change
+    assert present(host)["changes"] == {}
+
+
+def test_a_changed_setting_reaches_the_profile_and_nothing_else():
+    host = Host()
+    present(host)
+    ret = present(host, autoextend_threshold=70, data_percent=50, metadata_percent=2)
+    assert set(ret["changes"]) == {"profile"}
+    assert "thin_pool_autoextend_threshold=70" in host.files[PROFILE]
+
+
+def test_other_chunks_are_noted_and_left():
+    host = Host()
+    present(host)
+    ret = present(host, chunk_size="64K")
+    assert (ret["result"], ret["changes"]) == (True, {})
+    assert "chunks of 512 KiB stay: 64 KiB would take a new pool" in ret["comment"]
+
+
+def test_the_comment_says_when_the_pool_can_never_grow():
+    host = Host(100 * GIB)
+    ret = present(host, test=True, data_percent=95)
+    assert "Growing 95% by 20% needs 4864 extents, 770 are free" in ret["comment"]
+    assert "data_percent 81 or less" in ret["comment"]
+    assert "needs 4864 extents" in present(host, data_percent=95)["comment"]
+
+
+def test_an_old_lvm_that_unmounts_is_named():
+    host = Host()
+    host.version = "2.02.130"
+    assert "unmounts the file systems" in present(host, test=True)["comment"]
+
+
+@pytest.mark.parametrize("key", ["volume_group", "profile"])
+@pytest.mark.parametrize("value", ["-rf", "../etc/passwd", "", "a b", "ü", None, 5])
+def test_names_that_could_be_something_else_are_refused(key, value):
+    host = Host()
+    ret = present(host, **{key: value})
+    assert ret["result"] is False and ret["comment"].startswith(key)
+    assert not host.wrote
