@@ -137,13 +137,19 @@ CASES = [(system, pillar) for system in SYSTEMS for pillar in ("empty", "good")]
 CASES += [("CentOS 7", "no mapping"), ("CentOS 7", "wrong sections")]
 
 
+def complaints(highstate, sls):
+    chunks, errors = compiled(highstate, sls)
+    assert chunks or sls == "sync"
+    assert not [secret for secret in SECRETS if secret in repr(chunks)]
+    errors += missing_requisites(chunks)
+    return errors + list(unknown_functions(chunks, highstate.state.states))
+
+
 @pytest.mark.parametrize(("system", "pillar"), CASES)
-def test_every_sls_compiles(system, pillar, states_of):
-    highstate = states_of(system, pillar)
-    for sls in SLS:
-        chunks, errors = compiled(highstate, sls)
-        assert not errors, sls
-        assert not list(missing_requisites(chunks)), sls
-        assert not list(unknown_functions(chunks, highstate.state.states)), sls
-        assert chunks or sls == "sync", sls
-        assert not [secret for secret in SECRETS if secret in repr(chunks)], sls
+def test_the_whole_tree_compiles(system, pillar, states_of):
+    assert complaints(states_of(system, pillar), "common") == []
+
+
+@pytest.mark.parametrize("sls", SLS)
+def test_every_sls_compiles_alone(sls, states_of):
+    assert complaints(states_of("Debian 12", "good"), sls) == []
