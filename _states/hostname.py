@@ -37,7 +37,7 @@ def configured(name, hostname=None):
     return __salt__["converge.run"](
         name,
         f"Host name {hostname}",
-        observe=__salt__["hostname.status"],
+        observe=lambda: __salt__["hostname.status"](hostname),
         plan=lambda seen: __salt__["hostname.plan"](hostname, seen),
         apply=lambda seen, changes: __salt__["hostname.apply"](hostname, seen, changes),
         test=__opts__["test"],

@@ -18,6 +18,8 @@ class Host:
 
     def state(self, test, hostname=NAME):
         salt = Salt({"host.read": self.read, "host.write": self.write, "host.run": self.run})
+        for function in ("address", "resolves", "named", "is_loopback"):
+            salt[f"hostsfile.{function}"] = getattr(load("hostsfile"), function)
         module = load("hostname", salt, __grains__={}, __opts__={"id": "minion-7"})
         module.os = self
         for function in ("status", "plan", "apply", "notes"):
