@@ -19,8 +19,8 @@ FILES = {
         bootconf conntrack conntrack_host conntrack_plan converge datadisk dataplan diskmake
         diskprobe diskread diskrules disktable diskuse docker_config docker_daemon docker_flags
         docker_group docker_leftovers docker_package docker_repository docker_service
-        docker_storage docker_version fstab host hostname lvmreport pooladvice poolguard
-        poolmake poolplan poolprobe poolsize rancher rancher_api rancher_http selinux_mode
+        docker_storage docker_version fstab host hostname hostsfile lvmreport pooladvice
+        poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_http selinux_mode
         settings swapfile swapmake swapplan thinpool
     """.split(),
     "states": """
