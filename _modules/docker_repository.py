@@ -49,7 +49,10 @@ def checked(repository):
     word = r"[A-Za-z0-9][A-Za-z0-9._/~-]*"
     rules = {
         "baseurl": (r"(https?://|file:/)[^\s\"'\[\]@]+", "an http, https or file URL"),
-        "gpgkey": (r"(https://|/)[^\s\"'\[\]@]+", "an https URL, or the path of a file on the host"),
+        "gpgkey": (
+            r"(https://|/)[^\s\"'\[\]@]+",
+            "an https URL, or the path of a file on the host",
+        ),
         "distribution": (word, "a name such as bookworm"),
     }
     for key, (pattern, words) in rules.items():
