@@ -7,6 +7,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
+MIB = 1024**2
 WAIT = 60
 
 
@@ -52,7 +53,7 @@ def partition(disk, mark, part_type, minimum=0):
             ) from exc
         if at == "ready":
             return _wait(now["path"], now["partitions"][0]["number"])
-        step = _step(at, mark, part_type)
+        step = _step(now, at, mark, part_type)
         if step in done:
             raise CommandExecutionError(
                 f"parted reported success without effect on {now['path']}: {' '.join(step)}"
@@ -62,12 +63,14 @@ def partition(disk, mark, part_type, minimum=0):
         _settle(now["path"])
 
 
-def _step(at, mark, part_type):
+def _step(disk, at, mark, part_type):
     # Each word of parted is committed by itself: one a call, so that each is looked at.
     if at == "blank":
         return ("mklabel", "gpt")
     if at == "label":
-        return ("mkpart", mark, "1MiB", "100%")
+        # Not 100%: what parted makes of that depends on the device.
+        end = __salt__["disktable.end"](disk["size"], disk["sector"])
+        return ("mkpart", mark, "1MiB", f"{end // MIB}MiB")
     return ("set", "1", part_type, "on")
 
 
@@ -99,8 +102,8 @@ def _no_old_content(disk):
 def _settle(path):
     if os.path.exists("/run/udev/control"):
         __salt__["host.run"](["udevadm", "settle", "--timeout=30"], accept=(0, 1))
-    for part in __salt__["diskread.table"](path):
-        _wait(path, part["number"])
+    for number in __salt__["diskuse.nodes"](__salt__["diskuse.devno"](path)):
+        _wait(path, number)
 
 
 def _wait(path, number):

@@ -25,8 +25,8 @@ def examine(device):
     device (str)
         Path of the disk, best one below /dev/disk/by-id.
 
-    Returns a dict: ``asked``, ``path`` (links resolved), ``devno``, ``size`` (bytes), ``serial``,
-    ``model``, ``read_only``, ``removable``, ``is_disk``, ``parent`` (of a partition), ``system``
+    Returns a dict: ``asked``, ``path`` (links resolved), ``devno``, ``size`` and ``sector``
+    (bytes), ``serial``, ``model``, ``read_only``, ``removable``, ``is_disk``, ``parent`` (of a partition), ``system``
     (None or why it belongs to the running system), ``busy`` (someone holds it exclusively),
     ``holders``, ``mounts`` and ``swaps`` (of disk and partitions), ``table``, ``table_damaged``,
     ``half_written`` (only the second copy of the GPT is whole), ``signatures``,
@@ -57,6 +57,7 @@ def examine(device):
         "path": path,
         "devno": number,
         "size": int(read(folder, "size") or 0) * 512,
+        "sector": int(read(parent, "queue/logical_block_size") or 512),
         "serial": _serial(parent),
         "model": read(parent, "device/model"),
         "read_only": read(folder, "ro") == "1",
@@ -71,7 +72,7 @@ def examine(device):
     # The system's own disk is not even opened: that it is the system's is enough.
     readable = disk["size"] and not disk["system"]
     if readable:
-        disk.update(__salt__["disktable.contents"](path, number, disk["size"]))
+        disk.update(__salt__["disktable.contents"](path, number, disk["size"], disk["sector"]))
     _uses(disk)
     if readable:
         _claims(disk)

@@ -170,12 +170,16 @@ def wipefs(device):
 
     Source: wipefs(8)
     """
-    answer = __salt__["host.run"](["wipefs", "--no-act", "-p", device])
-    found = parse_wipefs(answer["stdout"])
-    if not found and answer["stderr"].strip():
-        said = " ".join(answer["stderr"].split())
-        raise CommandExecutionError(f"`wipefs --no-act -p {device}` gave no clear answer: {said}")
-    return found
+    return parse_wipefs(_said(["wipefs", "--no-act", "-p", device]))
+
+
+def _said(argv):
+    """The answer. An empty one beside a complaint is not "nothing there"."""
+    answer = __salt__["host.run"](argv)
+    if answer["stderr"].strip() and not answer["stdout"].strip():
+        said = " ".join(answer["stderr"].split())[-300:]
+        raise CommandExecutionError(f"`{' '.join(argv)}` gave no clear answer: {said}")
+    return answer["stdout"]
 
 
 def table(device):
@@ -198,5 +202,4 @@ def table(device):
     Source: partx(8)
     """
     columns = "NR,START,SECTORS,NAME,TYPE"
-    answer = __salt__["host.run"](["partx", "--pairs", "--bytes", "--output", columns, device])
-    return parse_partx(answer["stdout"])
+    return parse_partx(_said(["partx", "--pairs", "--bytes", "--output", columns, device]))

@@ -226,10 +226,9 @@ def _used(disk):
 def _occupied(disk, mark):
     if disk["signatures"]:
         return f"it holds {_listed(disk['signatures'])}", erase_advice(disk)
-    if disk["table_damaged"]:
-        return f"its partition table is damaged: there is {disk['table_damaged']}", erase_advice(
-            disk
-        )
+    if disk["table_damaged"] and (disk["partitions"] or not disk["half_written"]):
+        reason = f"its partition table is damaged: there is {disk['table_damaged']}"
+        return reason, erase_advice(disk)
     if disk["stale"]:
         return disk["stale"], _reread(disk)
     if disk["partitions"]:
@@ -237,16 +236,19 @@ def _occupied(disk, mark):
     if disk["table"] not in (None, "gpt"):
         return f"it has a partition table of type {disk['table']}", erase_advice(disk)
     if disk["offset_signature"]:
-        return (
-            f"it looks blank, but old content ({printable(disk['offset_signature'])}) lies at "
-            "1 MiB (offset 0x100000), where the partition would start"
-        ), (
-            "If this disk may be erased, run on this host: "
-            f"dd if=/dev/zero of={disk['asked']} bs=1M seek=1 count=16 conv=fsync."
-        )
+        old = printable(disk["offset_signature"])
+        where = "where the partition would be (from 1 MiB on, offset 0x100000)"
+        return f"it looks blank, but old content ({old}) lies {where}", _zero_advice(disk)
     if disk["busy"]:
         return "another program holds it exclusively, or it is mounted in another namespace", ""
     return None
+
+
+def _zero_advice(disk):
+    # wipefs does not look there. Every known signature is near one of the two ends.
+    last = max(1, (disk["size"] - 16384 - disk["sector"]) // MIB - 16)
+    zero = f"dd if=/dev/zero of={disk['asked']} bs=1M count=16 conv=fsync seek="
+    return f"If this disk may be erased, run on this host: {zero}1; {zero}{last}."
 
 
 def _reread(disk):
@@ -254,7 +256,10 @@ def _reread(disk):
 
 
 def _listed(signatures):
-    return ", ".join(map(_signature, signatures))
+    # A disk can hold dozens of one kind.
+    first = list({entry["type"]: entry for entry in reversed(signatures)}.values())[::-1]
+    more = len(signatures) - len(first[:4])
+    return ", ".join(map(_signature, first[:4])) + (f" and {more} more" if more else "")
 
 
 def _signature(entry):

@@ -13,7 +13,7 @@ TABLES = {"gpt", "PMBR", "dos", "mac", "sgi", "sun", "bsd", "atari", "aix"} | {
 }
 
 
-def contents(path, number, size):
+def contents(path, number, size, sector=512):
     """
     Look at what a disk holds; nothing is written.
 
@@ -23,6 +23,8 @@ def contents(path, number, size):
         Its ``maj:min``.
     size (int, bytes)
         Its size, not 0.
+    sector (int, bytes, default 512)
+        Its logical sector.
 
     Returns a dict ``table``, ``table_damaged``, ``half_written``, ``signatures``,
     ``offset_signature``, ``stale`` and ``partitions``, see ``diskprobe.examine``.
@@ -39,7 +41,7 @@ def contents(path, number, size):
     """
     known, listed = __salt__["diskread.blkid"](path), __salt__["diskread.wipefs"](path)
     _agree(path, known, listed)
-    found = _table(known, listed)
+    found = _table(path, known, listed)
     whole = found["half_written"] or not found["table_damaged"]
     entries = __salt__["diskread.table"](path) if found["table"] and whole else []
     entries = {entry["number"]: entry for entry in entries}
@@ -52,7 +54,7 @@ def contents(path, number, size):
         **found,
         "stale": _stale(found["table"], entries, nodes),
         "partitions": parts,
-        "offset_signature": None if parts else _at_offset(path, size),
+        "offset_signature": None if parts else _at_offset(path, end(size, sector)),
     }
 
 
@@ -64,7 +66,7 @@ def _agree(path, known, listed):
         )
 
 
-def _table(known, listed):
+def _table(path, known, listed):
     # The first place counts: a GPT has a copy at the end.
     tables = {entry["type"]: entry["offset"] for entry in reversed(listed)}
     tables = {kind: offset for kind, offset in tables.items() if kind in TABLES}
@@ -74,11 +76,20 @@ def _table(known, listed):
         "table": kind,
         "table_damaged": _damage(tables, second),
         # parted writes the first copy, then the second. Ended in between, the one that is
-        # whole counts, for libblkid, the kernel and parted alike; a table lost for another
-        # reason has mostly lost its protective MBR as well, and blkid then says nothing.
-        "half_written": second and known.get("PTTYPE") == "gpt",
+        # whole counts, for libblkid, the kernel and parted alike.
+        "half_written": second and known.get("PTTYPE") == "gpt" and _has_header(path),
         "signatures": [entry for entry in listed if entry["type"] not in TABLES],
     }
+
+
+def _has_header(path):
+    """Whether the first copy of a GPT is there at all, right or not."""
+    try:
+        with open(path, "rb") as device:
+            start = device.read(8192)
+    except OSError as exc:
+        raise CommandExecutionError(f"{path} could not be read: {exc.strerror}") from exc
+    return b"EFI PART" in (start[512:520], start[4096:4104])
 
 
 def _damage(tables, second):
@@ -92,13 +103,33 @@ def _damage(tables, second):
     return None
 
 
-def _at_offset(path, size):
-    """What a partition from 1 MiB on would hold: to the disk's end, and to its own."""
-    if size < 3 * MIB:
+def end(size, sector=512):
+    """
+    Say where our partition on a disk ends: on the last whole MiB before the GPT's second copy.
+
+    size (int, bytes)
+        Size of the disk.
+    sector (int, bytes, default 512)
+        Its logical sector.
+
+    Returns the number of bytes before that end.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' disktable.end 107374182400
+
+    Source: UEFI specification 5.3.1 (GPT overview: 16 KiB for the entries and a header)
+    """
+    return (size - 16384 - sector) // MIB * MIB
+
+
+def _at_offset(path, last):
+    """What our partition would hold if it were made."""
+    if last < 2 * MIB:
         return None
-    end = (size - 33 * 512) // MIB * MIB
-    found = (_signature(__salt__["diskread.blkid"](path, MIB, area)) for area in (None, end - MIB))
-    return next(filter(None, found), None)
+    return _signature(__salt__["diskread.blkid"](path, MIB, last - MIB))
 
 
 def _signature(found):

@@ -15,48 +15,86 @@ _ESCAPED = {"\\": "\\134", " ": "\\040", "\t": "\\011", "\n": "\\012", "#": "\\0
 # --- Pure ---
 
 
-def parse_line(line):
-    """One line as an entry, or None for a comment, an empty or a malformed line."""
+def parse(text):
+    r"""
+    Read the text of an fstab.
+
+    text (str)
+        The whole file.
+
+    Returns a list of dicts, see ``entries``. Comments and malformed lines are left out.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' fstab.parse '/swapfile none swap sw 0 0'
+
+    Source: fstab(5)
+    """
+    return [entry for entry in map(_parse_line, text.split("\n")) if entry]
+
+
+def _parse_line(line):
     words = line.split()
-    if not words or words[0].startswith("#") or len(words) < 3:
+    if len(words) < 3 or words[0].startswith("#"):
         return None
     words = [*words[:6], *("defaults", "0", "0")[len(words[:6]) - 3 :]]
     if not (words[4].isdigit() and words[5].isdigit()):
         return None
-    entry = dict(zip(FIELDS, map(decode, words), strict=True))
+    entry = dict(zip(FIELDS, map(_decode, words), strict=True))
     return {**entry, "freq": int(words[4]), "passno": int(words[5])}
 
 
-def parse(text):
-    """All entries of an fstab's text, in their order."""
-    return [entry for entry in map(parse_line, text.split("\n")) if entry]
+def _matches(entry, wanted):
+    # A mount point may be written with a slash at its end.
+    return entry is not None and all(
+        (entry[key].rstrip("/") or "/") == (value.rstrip("/") or "/")
+        for key, value in wanted.items()
+    )
 
 
-def decode(word):
-    r"""A field as it is meant: ``\040`` is a space."""
+def _decode(word):
     for plain, escaped in reversed(_ESCAPED.items()):
         word = word.replace(escaped, plain)
     return word
 
 
-def encode(word):
-    r"""A field as it is written: a space becomes ``\040``."""
+def _encode(word):
     return "".join(_ESCAPED.get(letter, letter) for letter in word)
 
 
-def format_line(entry):
-    """An entry as a line of fstab, without its end."""
-    return " ".join(encode(str(entry[field])) for field in FIELDS)
+def _format_line(entry):
+    return " ".join(_encode(str(entry[field])) for field in FIELDS)
 
 
-def replaced(text, matches, entry, path=FSTAB):
+def replaced(text, wanted, entry, path=FSTAB):
     """
-    The text with the one matching line replaced by the entry (None: dropped), else
-    the entry appended. More than one match is refused: which one counts is not ours
-    to guess.
+    Replace the one line that is meant, or append one; all others stay byte for byte.
+
+    text (str)
+        The whole file.
+    wanted (dict)
+        Fields by which the line is found.
+    entry (dict)
+        All six fields, or None to drop the line.
+    path (str, default /etc/fstab)
+        For the message.
+
+    Returns the new text.
+
+    Raises CommandExecutionError when two lines match: which one counts is not ours to guess.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line, see fstab.set_entry.
+
+    Source: fstab(5)
     """
     lines = text.split("\n")
-    found = [number for number, line in enumerate(lines) if matches(parse_line(line))]
+    found = [number for number, line in enumerate(lines) if _matches(_parse_line(line), wanted)]
     if len(found) > 1:
         raise CommandExecutionError(
             f"{path} has {len(found)} lines for the same thing (lines "
@@ -67,13 +105,13 @@ def replaced(text, matches, entry, path=FSTAB):
     if found:
         if entry is None:
             del lines[found[0]]
-        elif parse_line(lines[found[0]]) != entry:
-            lines[found[0]] = format_line(entry)
+        elif _parse_line(lines[found[0]]) != entry:
+            lines[found[0]] = _format_line(entry)
         return "\n".join(lines)
     if entry is None:
         return text
     end = "" if not text or text.endswith("\n") else "\n"
-    return f"{text}{end}{format_line(entry)}\n"
+    return f"{text}{end}{_format_line(entry)}\n"
 
 
 # --- The machine ---
@@ -137,7 +175,7 @@ def set_entry(spec, file, type, options, freq=0, passno=0, key="file"):
     for field in FIELDS[:4]:
         if not entry[field] or "\0" in entry[field]:
             raise SaltInvocationError(f"{field} is {entry[field]!r}, it cannot stand in {FSTAB}")
-    return _write(lambda line: line is not None and line[key] == entry[key], entry)
+    return _write({key: entry[key]}, entry)
 
 
 def remove_entry(spec=None, file=None):
@@ -164,18 +202,16 @@ def remove_entry(spec=None, file=None):
     wanted = {key: value for key, value in (("spec", spec), ("file", file)) if value is not None}
     if not wanted:
         raise SaltInvocationError("fstab.remove_entry needs a spec or a file")
-    return _write(
-        lambda line: line is not None and all(line[key] == wanted[key] for key in wanted), None
-    )
+    return _write(wanted, None)
 
 
 def _read():
     return __salt__["host.read"](FSTAB) or ""
 
 
-def _write(matches, entry):
+def _write(wanted, entry):
     text = _read()
-    new = replaced(text, matches, entry, FSTAB)
+    new = replaced(text, wanted, entry, FSTAB)
     if new == text:
         return False
     __salt__["host.write"](FSTAB, new, mode=None)

@@ -1,0 +1,190 @@
+"""
+Real disks for tests: loop devices over sparse files, the tree's modules wired together as
+the loader would, and runs that are ended at a chosen command.
+
+Only fstab is imitated: this machine's own is not ours to write.
+"""
+
+import contextlib
+import hashlib
+import os
+import struct
+import subprocess
+
+from fakes import Salt, load, load_state
+
+MIB = 1024**2
+MODULES = ["host", "converge", "fstab", "dataplan", "datadisk"] + [
+    f"disk{name}" for name in ("read", "use", "rules", "table", "make", "probe")
+]
+# Commands that only look.
+LOOKS = ("blkid", "wipefs --no-act", "partx --pairs", "udevadm")
+
+
+class Killed(BaseException):
+    """The run ended here."""
+
+
+def must(*argv):
+    """Run a command for the test itself."""
+    argv = list(map(str, argv))
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+class Disk:
+    """A loop device with partitions over a sparse file."""
+
+    def __init__(self, folder, size=80 * MIB, name="disk.img", read_only=False):
+        self.image = str(folder / name)
+        with open(self.image, "wb") as out:
+            out.truncate(size)
+        self.size = size
+        self.path = None
+        self.attach(read_only)
+
+    def attach(self, read_only=False):
+        options = ["--read-only"] if read_only else []
+        self.path = must("losetup", "--partscan", "--find", "--show", *options, self.image).strip()
+
+    def detach(self):
+        for part in [*self.partitions(), self.path]:
+            subprocess.run(["swapoff", part], capture_output=True, check=False)
+        while self.path in _mounted() or any(part in _mounted() for part in self.partitions()):
+            for part in [*self.partitions(), self.path]:
+                subprocess.run(["umount", part], capture_output=True, check=False)
+        must("losetup", "--detach", self.path)
+
+    def partitions(self):
+        base = os.path.basename(self.path)
+        folder = f"/sys/class/block/{base}"
+        return [
+            f"/dev/{name}" for name in sorted(os.listdir(folder)) if name.startswith(f"{base}p")
+        ]
+
+    def parted(self, *words):
+        must("parted", "-s", self.path, *words)
+
+    def put(self, offset, data):
+        with open(self.path, "r+b") as out:
+            out.seek(offset)
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+
+    def clear(self, start=0, length=None):
+        """Make it zeros again, as a disk fresh from the factory is."""
+        for part in self.partitions():
+            subprocess.run(["wipefs", "-qa", part], capture_output=True, check=False)
+        if length is None:
+            must("blkdiscard", "--zeroout", self.path)
+            must("blockdev", "--rereadpt", self.path)
+        else:
+            self.put(start, bytes(length))
+
+    def hash(self):
+        """Of every byte that the kernel would give."""
+        must("blockdev", "--flushbufs", self.path)
+        with open(self.path, "rb") as image:
+            return hashlib.file_digest(image, "sha256").hexdigest() if _DIGEST else _digest(image)
+
+
+_DIGEST = hasattr(hashlib, "file_digest")
+
+
+def _digest(image):
+    found = hashlib.sha256()
+    while block := image.read(MIB):
+        found.update(block)
+    return found.hexdigest()
+
+
+def _mounted():
+    with open("/proc/self/mountinfo", encoding="utf-8") as lines:
+        return [line.split(" - ")[1].split()[1] for line in lines]
+
+
+class Tree:
+    """The tree's modules on this machine, with an fstab of their own; commands are counted."""
+
+    def __init__(self, folder, pool=None):
+        self.fstab = folder / "fstab"
+        if not self.fstab.exists():
+            self.fstab.write_text("# this host\nproc\t/proc  proc defaults 0 0\n")
+        self.salt = Salt({})
+        self.modules = {name: load(name, self.salt) for name in MODULES}
+        for name, module in self.modules.items():
+            for function, value in vars(module).items():
+                if getattr(value, "__module__", None) == module.__name__ and callable(value):
+                    self.salt[f"{name}.{function}"] = value
+        self.modules["fstab"].FSTAB = str(self.fstab)
+        self.modules["diskmake"].WAIT = 5
+        self.salt["pillar.get"] = lambda key: {"rancher:thin_pool:device": pool}[key]
+        self.steps, self.end_at = [], None
+        for name in ("host.run", "host.write"):
+            self.salt[name] = self._counting(self.salt[name])
+
+    def _counting(self, real):
+        def call(first, *args, **kwargs):
+            words = " ".join(first) if isinstance(first, list) else f"write {first}"
+            if words.startswith(LOOKS):
+                return real(first, *args, **kwargs)
+            self._tick(words)
+            answer = real(first, *args, **kwargs)
+            self._tick(None)
+            return answer
+
+        return call
+
+    def _tick(self, words):
+        """One point in time: before a step (with its words) or after it."""
+        if words:
+            self.steps.append(words)
+        point = 2 * len(self.steps) - bool(words)
+        if point == self.end_at:
+            raise Killed
+
+    def mounted(self, point, device, test=False, **settings):
+        state = load_state("datadisk", self.salt, test=test)
+        return state.mounted(str(point), device, **settings)
+
+
+@contextlib.contextmanager
+def killed_at(tree, point):
+    """End the run at this point in time; yields a list that tells whether it was."""
+    tree.steps.clear()
+    tree.end_at, ended = point, []
+    try:
+        yield ended
+    except Killed:
+        ended.append(True)
+    finally:
+        tree.end_at = None
+
+
+# --- What cannot be made with a tool here, byte by byte ---
+
+
+def iso9660(disk):
+    disk.put(16 * 2048, b"\x01CD001\x01\0" + b"LINUX".ljust(32) + b"OLD CD".ljust(32) + bytes(1976))
+    disk.put(17 * 2048, b"\xffCD001\x01" + bytes(2041))
+
+
+def luks(disk):
+    disk.put(0, b"LUKS\xba\xbe" + struct.pack(">H", 1) + bytes(160) + b"6b3f\0".ljust(40, b"\0"))
+
+
+def mdraid(disk, offset=4096, start=0):
+    """A member of a RAID 1: metadata 1.2 at 4 KiB, or 1.0 near the end of an area."""
+    head = struct.pack("<IIII16s32s", 0xA92B4EFC, 1, 0, 0, b"\x01" * 16, b"host:0")
+    head += struct.pack("<QIIQ", 0, 1, 0, 1024) + struct.pack("<III", 0, 2, 0)
+    head = head.ljust(128, b"\0") + struct.pack("<QQQQ", 2048, 1024, offset // 512, 0)
+    disk.put(start + offset, head.ljust(512, b"\0"))
+
+
+def zfs(disk):
+    for number in range(32):
+        disk.put(128 * 1024 + number * 1024, struct.pack("<QQ", 0x00BAB10C, 5000))
+
+
+def vmfs(disk):
+    disk.put(1024 * 1024, struct.pack("<I", 0xC001D00D))

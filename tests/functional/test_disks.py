@@ -1,0 +1,791 @@
+"""The data disk on this machine's real kernel and tools, on loop devices of its own."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+
+import disk_kit
+import pytest
+from disk_kit import MIB, Disk, Tree, killed_at, must
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.getuid() != 0, reason="needs root for loop devices and mounts"),
+]
+EXT4 = {"filesystem": "ext4"}
+ALL = ["partition", "filesystem", "directory", "mount", "fstab"]
+
+
+@pytest.fixture
+def disk(tmp_path):
+    with attached(tmp_path) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def attached(folder, **options):
+    found = Disk(folder, **options)
+    try:
+        yield found
+    finally:
+        found.detach()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    return Tree(tmp_path)
+
+
+@pytest.fixture
+def point(tmp_path):
+    found = tmp_path / "data"
+    yield found
+    while os.path.ismount(found):
+        must("umount", found)
+
+
+def both(tree, point, device, **settings):
+    """Dry run, then run: the same changes. Returns the run's answer."""
+    before = tree.fstab.read_bytes(), os.path.lexists(point), os.path.ismount(point)
+    tree.steps.clear()
+    dry = tree.mounted(point, device, test=True, **settings)
+    assert tree.steps == []
+    assert (tree.fstab.read_bytes(), os.path.lexists(point), os.path.ismount(point)) == before
+    real = tree.mounted(point, device, **settings)
+    assert dry["changes"] == real["changes"]
+    assert dry["result"] is (None if real["changes"] else real["result"])
+    if real["result"] is False:
+        assert dry["comment"] == real["comment"]
+    return real
+
+
+def converges(tree, point, device, keys, **settings):
+    """The run makes exactly these changes; one more makes none."""
+    answer = both(tree, point, device, **settings)
+    assert answer["result"] is True, answer["comment"]
+    assert list(answer["changes"]) == keys
+    again = both(tree, point, device, **settings)
+    assert (again["result"], again["changes"]) == (True, {}), again
+    return answer
+
+
+def refused(tree, point, disk, *words, **settings):
+    """Both runs refuse with the same line; not a byte of the disk, no file, no mount changes."""
+    before, fstab = disk.hash(), tree.fstab.read_bytes()
+    answer = both(tree, point, settings.pop("device", disk.path), **{**EXT4, **settings})
+    assert (answer["result"], answer["changes"]) == (False, {}), answer
+    assert tree.steps == []
+    assert disk.hash() == before
+    assert tree.fstab.read_bytes() == fstab
+    assert "\n" not in answer["comment"]
+    assert "Nothing was written" in answer["comment"]
+    for word in words:
+        assert word in answer["comment"], answer["comment"]
+    return answer["comment"]
+
+
+# --- It converges ---
+
+
+@pytest.mark.parametrize("filesystem", ["xfs", "ext4"])
+def test_a_blank_disk(tmp_path, tree, point, filesystem):
+    with attached(tmp_path, size=400 * MIB) as disk:
+        answer = converges(tree, point, disk.path, ALL, filesystem=filesystem)
+        assert answer["changes"]["filesystem"]["new"] == (
+            f"{filesystem} labelled data on partition 1 of {disk.path}"
+        )
+        (part,) = disk.partitions()
+        assert must("blkid", "-p", "-s", "PART_ENTRY_NAME", "-o", "value", part) == "rancher-data\n"
+        assert must("blkid", "-p", "-s", "LABEL", "-o", "value", part) == "data\n"
+        assert os.path.ismount(point)
+        assert os.stat(point.parent / "data").st_mode & 0o7777 == 0o755
+        uuid = must("blkid", "-p", "-s", "UUID", "-o", "value", part).strip()
+        last = 2 if filesystem == "ext4" else 0
+        assert tree.fstab.read_text().split("\n")[2:] == [
+            f"UUID={uuid} {point} {filesystem} defaults,nofail 0 {last}",
+            "",
+        ]
+
+
+def test_no_disk_in_the_settings(tree, point):
+    answer = both(tree, point, None)
+    assert (answer["result"], answer["changes"]) == (True, {})
+    assert answer["comment"] == "No data disk is configured"
+
+
+def test_overlay2_can_live_on_the_xfs(tmp_path, tree, point):
+    with attached(tmp_path, size=400 * MIB) as disk:
+        tree.mounted(point, disk.path)
+        assert "ftype=1" in must("xfs_info", point)
+
+
+def test_by_its_link(tmp_path, tree, point, disk):
+    link = tmp_path / "virtio-data"
+    link.symlink_to(disk.path)
+    answer = converges(tree, point, str(link), ALL, **EXT4)
+    assert answer["changes"]["mount"]["new"] == f"partition 1 of {disk.path} at {point}"
+    assert f"{disk.path} ({link}, 80 MiB)" in answer["comment"]
+
+
+def test_a_label_without_partitions_is_a_crash_of_ours(tree, point, disk):
+    disk.parted("mklabel", "gpt")
+    converges(tree, point, disk.path, ALL, **EXT4)
+
+
+def test_mount_options_reach_fstab_and_kernel(tree, point, disk):
+    options = ["noatime", "nofail", "x-systemd.device-timeout=5"]
+    converges(tree, point, disk.path, ALL, **EXT4, options=options)
+    assert f"{point} ext4 {','.join(options)} 0 2" in tree.fstab.read_text()
+    assert "noatime" in must("findmnt", "-no", "OPTIONS", point)
+
+
+@pytest.fixture
+def done(tree, point, disk):
+    """A disk that is finished, then unmounted."""
+    assert tree.mounted(point, disk.path, **EXT4)["result"] is True
+    return disk
+
+
+def test_only_the_mount_is_missing(tree, point, done):
+    must("umount", point)
+    converges(tree, point, done.path, ["mount"], **EXT4)
+
+
+def test_only_the_line_in_fstab_is_missing(tree, point, done):
+    tree.fstab.write_text("# emptied")
+    converges(tree, point, done.path, ["fstab"], **EXT4)
+    assert tree.fstab.read_text().startswith("# emptied\nUUID=")
+
+
+def test_another_line_in_fstab_is_replaced(tree, point, done):
+    tree.fstab.write_text(f"# a\n{done.partitions()[0]}\t{point}/  ext4 ro 0 0\n# b\n")
+    converges(tree, point, done.path, ["fstab"], **EXT4)
+    lines = tree.fstab.read_text().split("\n")
+    assert (lines[0], lines[2:]) == ("# a", ["# b", ""])
+
+
+def test_after_a_reboot_under_another_name(tree, point, done, tmp_path):
+    must("umount", point)
+    with attached(tmp_path, name="other"):
+        done.detach()
+        with attached(tmp_path, name="first"):
+            done.attach()
+            converges(tree, point, done.path, ["mount"], **EXT4)
+            must("umount", point)
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_made_and_mounted_by_hand(tree, point, disk, partitioned):
+    if partitioned:
+        disk.parted("mklabel", "msdos", "mkpart", "primary", "1MiB", "100%")
+    device = disk.partitions()[0] if partitioned else disk.path
+    must("mkfs.ext4", "-q", device)
+    point.mkdir()
+    must("mount", device, point)
+    (point / "file").write_text("precious")
+    converges(tree, point, disk.path, ["fstab"], **EXT4)
+    assert (point / "file").read_text() == "precious"
+
+
+# --- Ended anywhere, run again ---
+
+
+@pytest.mark.parametrize("filesystem", ["ext4", "xfs"])
+def test_killed_before_and_after_every_step(tmp_path, tree, point, filesystem):
+    settings = {"filesystem": filesystem}
+    with attached(tmp_path, size=330 * MIB) as disk:
+        for number in range(1, 100):
+            with killed_at(tree, number) as ended:
+                tree.mounted(point, disk.path, **settings)
+            if not ended:
+                break
+            uuids = identities(disk)
+            answer = both(tree, point, disk.path, **settings)
+            assert answer["result"] is True, (number, answer["comment"])
+            assert not both(tree, point, disk.path, **settings)["changes"]
+            assert uuids.items() <= identities(disk).items()
+            must("umount", point)
+            os.rmdir(point)
+            tree.fstab.write_text("# this host\n")
+            disk.clear()
+        # mklabel, mkpart, mkfs, mount, fstab
+        assert len(tree.steps) == 5 or os.path.isdir("/run/systemd/system")
+        assert number > 10
+
+
+def identities(disk):
+    found = {}
+    for part in disk.partitions():
+        for key in ("PART_ENTRY_UUID", "UUID"):
+            answer = subprocess.run(
+                ["blkid", "-p", "-s", key, "-o", "value", part],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            found[key] = answer.stdout
+    return {key: value for key, value in found.items() if value}
+
+
+def mark_partition(disk):
+    disk.parted("mklabel", "gpt")
+    disk.parted("mkpart", "rancher-data", "1MiB", "100%")
+
+
+def test_parted_killed_before_it_told_the_kernel(tree, point, disk):
+    mark_partition(disk)
+    must("partx", "--delete", disk.path)
+    assert disk.partitions() == []
+    converges(tree, point, disk.path, ALL[1:], **EXT4)
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_parted_killed_between_the_two_copies_of_the_table(tree, point, disk, marked):
+    mark_partition(disk) if marked else disk.parted("mklabel", "gpt")
+    disk.put(1500, b"\1")
+    converges(tree, point, disk.path, ALL[1:] if marked else ALL, **EXT4)
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_parted_killed_before_the_second_copy_of_the_table(tree, point, disk, marked):
+    mark_partition(disk) if marked else disk.parted("mklabel", "gpt")
+    disk.put(disk.size - 512, bytes(512))
+    converges(tree, point, disk.path, ALL[1:] if marked else ALL, **EXT4)
+
+
+def test_mkfs_xfs_killed_on_its_way(tmp_path, tree, point):
+    with attached(tmp_path, size=400 * MIB) as disk:
+        mark_partition(disk)
+        (part,) = disk.partitions()
+        must("mkfs.xfs", "-q", "-L", "data", part)
+        must("xfs_db", "-x", "-c", "sb 0", "-c", "write inprogress 1", part)
+        answer = converges(tree, point, disk.path, ALL[1:])
+        assert answer["changes"]["filesystem"] == {
+            "old": "unfinished xfs, mkfs was interrupted",
+            "new": f"xfs labelled data on partition 1 of {disk.path}",
+        }
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace, which ends mkfs at a write")
+@pytest.mark.parametrize("filesystem", ["xfs", "ext4"])
+def test_mkfs_killed_at_some_writes(tmp_path, tree, point, filesystem):
+    with attached(tmp_path, size=330 * MIB) as disk:
+        for write in (1, 3, 5, 20, 50):
+            mark_partition(disk)
+            ended = subprocess.run(
+                ["strace", "-f", "-o", "/dev/null"]
+                + ["-e", f"inject=pwrite64:signal=KILL:when={write}"]
+                + [f"mkfs.{filesystem}", "-q", "-L", "data", disk.partitions()[0]],
+                capture_output=True,
+                check=False,
+            )
+            assert ended.returncode != 0
+            answer = both(tree, point, disk.path, filesystem=filesystem)
+            assert answer["result"] is True, (write, answer["comment"])
+            must("umount", point)
+            disk.clear()
+
+
+# --- Refusals ---
+
+
+def mkfs(*argv):
+    return lambda disk: must(*argv, disk.path)
+
+
+def mkfs_with_file(disk):
+    must("mkfs.ext4", "-q", "-L", "precious", disk.path)
+    folder = disk.image + ".mnt"
+    os.mkdir(folder)
+    must("mount", disk.path, folder)
+    with open(f"{folder}/file", "w", encoding="utf-8") as out:
+        out.write("precious")
+    must("umount", folder)
+
+
+def gpt_data(disk):
+    disk.parted("mklabel", "gpt", "mkpart", "photos", "1MiB", "100%")
+    must("mkfs.ext4", "-q", disk.partitions()[0])
+
+
+def backup_only(disk):
+    gpt_data(disk)
+    disk.put(0, bytes(MIB))
+    must("blockdev", "--rereadpt", disk.path)
+
+
+def half_table(disk):
+    gpt_data(disk)
+    disk.put(512, bytes(512))
+
+
+def protective_only(disk):
+    disk.parted("mklabel", "gpt")
+    disk.put(512, bytes(33 * 512))
+    disk.put(disk.size - 34 * 512, bytes(34 * 512))
+
+
+def msdos(disk):
+    disk.parted("mklabel", "msdos")
+
+
+def msdos_data(disk):
+    disk.parted("mklabel", "msdos", "mkpart", "primary", "1MiB", "100%")
+
+
+def lvm_orphan(disk):
+    must("pvcreate", "-q", disk.path)
+
+
+def lvm_group(disk):
+    must("vgcreate", "-q", "foreign", disk.path)
+
+
+def lvm_partition(disk):
+    disk.parted("mklabel", "gpt", "mkpart", "pv", "1MiB", "100%")
+    must("pvcreate", "-q", disk.partitions()[0])
+
+
+def at_offset(make):
+    def prepare(disk):
+        disk.parted("mklabel", "gpt", "mkpart", "x", "1MiB", "100%")
+        make(disk.partitions()[0])
+        disk.put(0, bytes(MIB))
+        disk.put(disk.size - MIB, bytes(MIB))
+        must("blockdev", "--rereadpt", disk.path)
+
+    return prepare
+
+
+def stale_end(disk):
+    """Old RAID data that only a partition of exactly our size would show."""
+    disk_kit.mdraid(disk, disk.size - 2 * MIB - 8192, start=MIB)
+
+
+def forgotten_by_the_table(disk):
+    gpt_data(disk)
+    must("wipefs", "-qa", disk.partitions()[0])
+    disk.put(0, bytes(MIB))
+    disk.put(disk.size - MIB, bytes(MIB))
+
+
+def two_partitions(disk):
+    disk.parted("mklabel", "gpt", "mkpart", "rancher-data", "1MiB", "40MiB")
+    disk.parted("mkpart", "other", "40MiB", "100%")
+
+
+def elsewhere_on_the_disk(disk):
+    disk.parted("mklabel", "gpt", "mkpart", "rancher-data", "8MiB", "100%")
+
+
+def odd_label(disk):
+    must("mkfs.ext4", "-q", "-L", "a\n\x1b[31mb", disk.path)
+
+
+def of_another_type(disk):
+    mark_partition(disk)
+    disk.parted("set", "1", "raid", "on")
+
+
+def ours_holds(*argv):
+    def prepare(disk):
+        mark_partition(disk)
+        must(*argv, disk.partitions()[0])
+
+    return prepare
+
+
+REFUSED = {
+    "ext4 with a file": (mkfs_with_file, "ext4 (label precious, UUID ", "at offset 0x438"),
+    "btrfs": (mkfs("mkfs.btrfs", "-q", "--mixed"), "btrfs"),
+    "nilfs2": (mkfs("mkfs.nilfs2", "-q", "-B", "512"), "nilfs2"),
+    "swap": (mkfs("mkswap"), "a signature of swap"),
+    "luks": (disk_kit.luks, "crypto_LUKS"),
+    "raid member": (disk_kit.mdraid, "linux_raid_member"),
+    "zfs": (disk_kit.zfs, "zfs_member", " more"),
+    "iso9660": (disk_kit.iso9660, "iso9660 (label OLD CD)"),
+    "vmfs at 1 MiB": (disk_kit.vmfs, "VMFS_volume_member"),
+    "orphan physical volume": (lvm_orphan, "LVM2_member"),
+    "foreign volume group": (lvm_group, "LVM2_member"),
+    "physical volume in a partition": (lvm_partition, "named pv", "LVM2_member"),
+    "one data partition": (gpt_data, "named photos (79 MiB, holds a signature of ext4"),
+    "second copy of a table only": (backup_only, "damaged", "second copy of a GPT"),
+    "second copy with a partition": (half_table, "damaged", "second copy of a GPT"),
+    "protective mbr only": (protective_only, "damaged", "GPT that is gone"),
+    "mbr without partitions": (msdos, "a partition table of type dos"),
+    "mbr with a partition": (msdos_data, "partitions that are not ours"),
+    "ext4 at 1 MiB": (at_offset(lambda p: must("mkfs.ext4", "-q", p)), "(ext4) lies where"),
+    "pv at 1 MiB": (at_offset(lambda p: must("pvcreate", "-q", p)), "(LVM2_member) lies where"),
+    "swap at 1 MiB": (at_offset(lambda p: must("mkswap", p)), "(swap) lies where"),
+    "raid at the end of a partition": (stale_end, "(linux_raid_member) lies where"),
+    "a kernel that knows more": (forgotten_by_the_table, "in no partition table", "--rereadpt"),
+    "two partitions": (two_partitions, "partitions that are not ours"),
+    "not at 1 MiB": (elsewhere_on_the_disk, "partitions that are not ours"),
+    "a label of control characters": (odd_label, r"(label a\n\x1b[31mb,"),
+    "our partition of another type": (of_another_type, "has the type a19d880f"),
+    "our partition with swap": (ours_holds("mkswap"), "rancher-data holds swap, not ext4"),
+    "our partition with a pv": (ours_holds("pvcreate", "-q"), "holds LVM2_member, not ext4"),
+    "our partition of another label": (
+        ours_holds("mkfs.ext4", "-q", "-L", "mine"),
+        "has the label mine, not data",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(tree, point, disk, name):
+    prepare, *words = REFUSED[name]
+    if name == "nilfs2" and not shutil.which("mkfs.nilfs2"):
+        pytest.skip("mkfs.nilfs2 is not installed")
+    prepare(disk)
+    comment = refused(tree, point, disk, f"Refusing to touch {disk.path} (80 MiB)", *words)
+    assert not point.exists()
+    if "our partition" in name:
+        return
+    # The commands of the messages do what they promise, if it takes a second one, too.
+    for _ in range(2):
+        command = comment.lower().partition("run on this host: ")[1]
+        command = comment[comment.lower().index("run on this host: ") + len(command) :]
+        must("sh", "-c", command.partition(". If it is the wrong")[0])
+        subprocess.run(["blockdev", "--rereadpt", disk.path], check=False)
+        comment = both(tree, point, disk.path, **EXT4)["comment"]
+        if "Refusing" not in comment:
+            break
+    assert os.path.ismount(point), comment
+
+
+def test_refused_xfs(tmp_path, tree, point):
+    with attached(tmp_path, size=330 * MIB) as disk:
+        must("mkfs.xfs", "-q", disk.path)
+        refused(tree, point, disk, "a signature of xfs", filesystem="xfs")
+        refused(tree, point, disk, "a signature of xfs", filesystem="ext4")
+
+
+def test_refused_the_system_disk(tree, point):
+    root = must("findmnt", "-no", "SOURCE", "/").strip()
+    if not root.startswith("/dev/") or not os.path.exists(root):
+        pytest.skip(f"the root file system is on {root}, no disk")
+    answer = both(tree, point, root, **EXT4)
+    assert answer["result"] is False
+    assert "holds /" in answer["comment"] or "is a partition" in answer["comment"]
+
+
+def test_refused_when_mounted_elsewhere(tree, point, disk, tmp_path):
+    must("mkfs.ext4", "-q", disk.path)
+    (tmp_path / "else where").mkdir()
+    must("mount", disk.path, tmp_path / "else where")
+    words = f"it is mounted at {tmp_path}/else where"
+    refused(tree, point, disk, words)
+
+
+def test_refused_when_its_partition_is_mounted(tree, point, disk, tmp_path):
+    gpt_data(disk)
+    (tmp_path / "elsewhere").mkdir()
+    must("mount", disk.partitions()[0], tmp_path / "elsewhere")
+    refused(tree, point, disk, f"it is mounted at {tmp_path}/elsewhere")
+
+
+@pytest.mark.parametrize("partitioned", [False, True])
+def test_refused_when_it_is_active_swap(tree, point, disk, partitioned):
+    if partitioned:
+        disk.parted("mklabel", "gpt", "mkpart", "swap", "1MiB", "100%")
+    device = disk.partitions()[0] if partitioned else disk.path
+    must("mkswap", device)
+    must("chmod", "600", device)
+    must("swapon", device)
+    refused(tree, point, disk, "it holds active swap")
+
+
+def test_refused_when_held_open(tree, point, disk):
+    held = os.open(disk.path, os.O_RDONLY | os.O_EXCL)
+    try:
+        refused(tree, point, disk, "another program holds it exclusively")
+    finally:
+        os.close(held)
+
+
+def test_refused_while_mkfs_runs_on_our_partition(tree, point, disk):
+    mark_partition(disk)
+    held = os.open(disk.partitions()[0], os.O_RDONLY | os.O_EXCL)
+    try:
+        refused(tree, point, disk, "another program holds its blank partition")
+    finally:
+        os.close(held)
+
+
+def test_refused_read_only(tmp_path, tree, point):
+    with attached(tmp_path, read_only=True) as disk:
+        refused(tree, point, disk, "it is read-only")
+
+
+def test_refused_one_mib(tmp_path, tree, point):
+    with attached(tmp_path, size=MIB) as disk:
+        refused(tree, point, disk, "it is too small, at least 16 MiB")
+
+
+def test_refused_too_small_for_xfs(tree, point, disk):
+    refused(tree, point, disk, "it is too small, at least 304 MiB", filesystem="xfs")
+
+
+def test_refused_a_partition(tree, point, disk):
+    disk.parted("mklabel", "gpt", "mkpart", "x", "1MiB", "100%")
+    words = f"it is a partition of {disk.path}, not a whole disk"
+    refused(tree, point, disk, words, device=disk.partitions()[0])
+
+
+def test_refused_without_a_medium(tree, point):
+    free = must("losetup", "--find").strip()
+    answer = both(tree, point, free, **EXT4)
+    assert "its size is 0" in answer["comment"]
+
+
+def test_refused_what_is_no_disk(tree, point, tmp_path):
+    (tmp_path / "file").write_bytes(bytes(MIB))
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for path, words in (
+        (tmp_path / "file", "is not a block device"),
+        (tmp_path, "is not a block device"),
+        ("/dev/null", "is not a block device"),
+        (tmp_path / "link", f"is a dangling link to {tmp_path}/gone"),
+        ("/dev/disk/by-id/virtio-none", "/dev/disk/by-id/virtio-none does not exist"),
+    ):
+        answer = both(tree, point, str(path), **EXT4)
+        assert (answer["result"], answer["changes"]) == (False, {})
+        assert words in answer["comment"]
+        assert "Nothing was written" in answer["comment"]
+    assert (tmp_path / "file").read_bytes() == bytes(MIB)
+
+
+def test_refused_when_the_pool_wants_it_too(tmp_path, point, disk):
+    link = tmp_path / "pool"
+    link.symlink_to(disk.path)
+    refused(Tree(tmp_path, pool=str(link)), point, disk, "the disk of the thin pool, too")
+
+
+def test_refused_over_a_folder_with_files(tree, point, disk):
+    point.mkdir()
+    for name in "abcd":
+        (point / name).touch()
+    words = f"cannot be mounted at {point}, which is not empty, it holds a, b, c and 1 more"
+    refused(tree, point, disk, words)
+
+
+def test_refused_over_a_file(tree, point, disk):
+    point.touch()
+    refused(tree, point, disk, "which is no directory")
+
+
+def test_refused_behind_a_link(tree, point, disk, tmp_path):
+    point.symlink_to(tmp_path / "elsewhere")
+    refused(tree, point, disk, "leads through a symbolic link")
+    point.unlink()
+
+
+def test_refused_where_something_else_is_mounted(tree, point, disk):
+    point.mkdir()
+    must("mount", "-t", "tmpfs", "none", point)
+    refused(tree, point, disk, f"something else is mounted at {point}: none (tmpfs)")
+
+
+def test_refused_where_another_disk_is_mounted(tmp_path, tree, point, disk):
+    with attached(tmp_path, name="other") as other:
+        must("mkfs.ext4", "-q", other.path)
+        point.mkdir()
+        must("mount", other.path, point)
+        refused(tree, point, disk, f"something else is mounted at {point}: {other.path}")
+
+
+def test_refused_when_mounted_by_hand_with_another_file_system(tree, point, disk):
+    must("mkfs.ext4", "-q", disk.path)
+    point.mkdir()
+    must("mount", disk.path, point)
+    refused(tree, point, disk, "with ext4, not xfs", filesystem="xfs")
+
+
+def test_refused_when_ours_is_mounted_elsewhere(tree, point, done, tmp_path):
+    must("umount", point)
+    (tmp_path / "old").mkdir()
+    must("mount", done.partitions()[0], tmp_path / "old")
+    refused(tree, point, done, f"mounted at {tmp_path}/old, not at {point}")
+
+
+def test_refused_when_ours_has_another_file_system(tmp_path, tree, point):
+    with attached(tmp_path, size=330 * MIB) as disk:
+        tree.mounted(point, disk.path, **EXT4)
+        must("umount", point)
+        refused(tree, point, disk, "holds ext4, not xfs", filesystem="xfs")
+
+
+def test_refused_when_fstab_mounts_it_elsewhere(tree, point, done):
+    text = tree.fstab.read_text()
+    tree.fstab.write_text(text + text.split("\n")[2].replace(str(point), "/old") + "\n")
+    refused(tree, point, done, "/etc/fstab mounts its file system at /old")
+
+
+def test_refused_with_two_lines_in_fstab(tree, point, disk):
+    tree.fstab.write_text(f"/dev/a {point} xfs defaults 0 0\n/dev/b {point} xfs defaults 0 0\n")
+    refused(tree, point, disk, f"/etc/fstab has 2 lines for {point}")
+
+
+# --- Between the look and the write ---
+
+
+def test_a_link_that_is_bent_between_look_and_write(tmp_path, tree, point, disk):
+    with attached(tmp_path, name="other") as other:
+        must("mkfs.ext4", "-q", other.path)
+        link = tmp_path / "link"
+        link.symlink_to(disk.path)
+        real = tree.salt["diskprobe.partition"]
+
+        def bend(*args):
+            link.unlink()
+            link.symlink_to(other.path)
+            return real(*args)
+
+        tree.salt["diskprobe.partition"] = bend
+        before = disk.hash(), other.hash()
+        answer = tree.mounted(point, str(link), **EXT4)
+        assert answer["result"] is False
+        assert f"is not the disk that was checked: its path was {disk.path}" in answer["comment"]
+        assert (answer["changes"], tree.steps) == ({}, [])
+        assert (disk.hash(), other.hash()) == before
+
+
+def test_content_that_appears_between_look_and_mkfs(tree, point, disk):
+    mark_partition(disk)
+    real = tree.salt["diskprobe.partition"]
+
+    def late(*args):
+        path = real(*args)
+        must("mkfs.ext4", "-q", "-L", "precious", path)
+        return path
+
+    tree.salt["diskprobe.partition"] = late
+    answer = tree.mounted(point, disk.path, **EXT4)
+    assert answer["result"] is False
+    assert "has the label precious, not data" in answer["comment"]
+    assert must("blkid", "-p", "-s", "LABEL", "-o", "value", disk.partitions()[0]) == "precious\n"
+
+
+def test_a_disk_that_is_written_to_between_look_and_label(tree, point, disk):
+    real = tree.salt["diskprobe.partition"]
+
+    def late(*args):
+        must("mkfs.ext4", "-q", disk.path)
+        return real(*args)
+
+    tree.salt["diskprobe.partition"] = late
+    answer = tree.mounted(point, disk.path, **EXT4)
+    assert "it holds a signature of ext4" in answer["comment"]
+    assert (answer["changes"], tree.steps) == ({}, [])
+
+
+# --- Tools that fail or lie ---
+
+
+@pytest.fixture
+def fake_tool(tmp_path, monkeypatch):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def make(name, script):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+
+    return make
+
+
+LIES = {
+    "exit 5": "exit 5",
+    "exit 1 with words": "echo 'Device busy' >&2; exit 1",
+    "killed": "kill -9 $$",
+    "garbage": "printf '\\377\\376 what?\\n\\n<html>'",
+    "half a line": "printf 'TY'",
+    "says no to reading": "echo 'error: Input/output error' >&2; exit 2",
+    "warns and says nothing": "echo 'Input/output error' >&2; exit 0",
+}
+
+
+@pytest.mark.parametrize("tool", ["blkid", "wipefs", "partx"])
+@pytest.mark.parametrize("lie", LIES)
+def test_a_tool_that_fails_is_never_absence(tree, point, disk, fake_tool, tool, lie):
+    disk.parted("mklabel", "gpt")
+    fake_tool(tool, LIES[lie])
+    before = disk.hash()
+    answer = both(tree, point, disk.path, **EXT4)
+    assert (answer["result"], answer["changes"], tree.steps) == (False, {}, [])
+    assert tool in answer["comment"]
+    assert disk.hash() == before
+
+
+@pytest.mark.parametrize(("tool", "empty"), [("blkid", "exit 2"), ("wipefs", "exit 0")])
+def test_one_tool_that_sees_nothing_is_not_believed(tree, point, disk, fake_tool, tool, empty):
+    must("mkfs.ext4", "-q", disk.path)
+    fake_tool(tool, empty)
+    before = disk.hash()
+    answer = both(tree, point, disk.path, **EXT4)
+    assert (answer["result"], answer["changes"], tree.steps) == (False, {}, [])
+    assert "ext4" in answer["comment"]
+    assert disk.hash() == before
+
+
+@pytest.mark.parametrize("tool", ["blkid", "wipefs", "partx"])
+def test_a_tool_that_hangs(tree, point, disk, fake_tool, tool, monkeypatch):
+    disk.parted("mklabel", "gpt")
+    fake_tool(tool, "sleep 60 & wait")
+    real = tree.salt["host.run"]
+    monkeypatch.setitem(tree.salt, "host.run", lambda argv, **more: real(argv, timeout=1, **more))
+    answer = both(tree, point, disk.path, **EXT4)
+    assert answer["result"] is False
+    assert f"`{tool} " in answer["comment"] and "gave no answer within 1 s" in answer["comment"]
+
+
+@pytest.mark.parametrize("tool", ["blkid", "wipefs", "partx"])
+def test_a_tool_that_is_missing(tree, point, disk, tmp_path, tool, monkeypatch):
+    disk.parted("mklabel", "gpt")
+    for name in {"blkid", "wipefs", "partx"} - {tool}:
+        (tmp_path / name).symlink_to(shutil.which(name))
+    tree.modules["host"]._PATH = str(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    answer = tree.mounted(point, disk.path, test=True, **EXT4)
+    assert answer["result"] is False
+    assert f"{tool} is not installed" in answer["comment"]
+
+
+def test_parted_that_does_nothing(tree, point, disk, fake_tool):
+    fake_tool("parted", "exit 0")
+    answer = tree.mounted(point, disk.path, **EXT4)
+    assert answer["result"] is False
+    assert "parted reported success without effect" in answer["comment"]
+    assert answer["changes"] == {}
+
+
+def test_parted_that_fails(tree, point, disk, fake_tool):
+    fake_tool("parted", "echo 'Error: disk is on fire' >&2; exit 1")
+    answer = tree.mounted(point, disk.path, **EXT4)
+    assert "disk is on fire" in answer["comment"]
+    assert answer["changes"] == {}
+
+
+@pytest.mark.parametrize(
+    ("script", "words"), [("exit 0", "mount"), ("exit 1", "`mkfs.ext4 -q -L data /dev/")]
+)
+def test_mkfs_that_fails_or_does_nothing(tree, point, disk, fake_tool, script, words):
+    fake_tool("mkfs.ext4", script)
+    answer = tree.mounted(point, disk.path, **EXT4)
+    assert answer["result"] is False
+    assert words in answer["comment"]
+    assert "filesystem" not in answer["changes"]
+    assert list(answer["changes"])[:1] == ["partition"]
+    assert "fstab" not in answer["changes"]
+
+
+def test_mount_that_fails_leaves_no_line_in_fstab(tree, point, disk):
+    before = tree.fstab.read_text()
+    answer = tree.mounted(point, disk.path, **EXT4, options=["no_such_option"])
+    assert answer["result"] is False
+    assert list(answer["changes"]) == ["partition", "filesystem", "directory"]
+    assert tree.fstab.read_text() == before
+    converges(tree, point, disk.path, ["mount", "fstab"], **EXT4)
