@@ -60,7 +60,9 @@ def forget(lab, _words):
 
 
 def ssh(lab, words):
-    lab.up()
+    lab.attach()
+    if not lab.guest or not lab.guest.running:
+        lab.up()
     return lab.guest.interactive(words)
 
 

@@ -160,6 +160,7 @@ class Lab:
         _say(f"first boot of {self.name}, about a minute")
         self.guest.power_off()
         self.guest.create_disks()
+        self.master.forget(MINION)
         self.guest.start()
         self.guest.wait_for_boot()
         self.guest.write("/etc/salt/minion.d/ports.conf", self._minion_ports())

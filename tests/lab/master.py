@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import sys
 import time
@@ -74,31 +75,34 @@ class Master:
         Keyword arguments go to the function: ``call("guest", "state.apply", ["common"], test=True)``.
         Raises LabError when nothing came back within ``timeout`` seconds.
         """
-        event = self.returned(minion, function, args, timeout=timeout, **kwargs)
+        job = self._publish(minion, function, args, kwargs)
+        event = self._return([job], minion, timeout)
         if event is None:
             raise LabError(f"{minion} did not answer to {function} within {timeout} s")
         return event["return"]
 
-    def returned(self, minion, function, args=(), *, timeout, **kwargs):
-        """Like ``call``, but the whole return with its ``retcode``; None when there was none."""
-        client = self.client()
-        job = client.run_job(
-            minion, function, list(args), tgt_type="list", listen=True, timeout=30, kwarg=kwargs
-        )
-        if not job:
-            raise LabError(f"the master did not publish {function}")
-        tag = f"salt/job/{job['jid']}/ret/{minion}"
-        return client.event.get_event(wait=timeout, tag=tag, match_type="startswith")
-
     def ping(self, minion, timeout):
-        """Whether ``minion`` answers; asked anew every two seconds."""
+        """
+        Whether ``minion`` answers within ``timeout`` seconds.
+
+        A question may be lost, so it is asked again; less and less often, because a slow
+        guest has to answer all of them. A late answer to an early question counts.
+        """
         deadline = time.monotonic() + timeout
+        patience, asked = 2, []
         while time.monotonic() < deadline:
-            if not (self.directory / "pki/minions" / minion).exists():
+            if not self._key(minion).exists():
                 time.sleep(0.5)
-            elif self.returned(minion, "test.ping", timeout=2):
+                continue
+            asked.append(self._publish(minion, "test.ping"))
+            if self._return(asked, minion, patience):
                 return True
+            patience = min(2 * patience, 20)
         return False
+
+    def forget(self, minion):
+        """Accept whoever calls itself ``minion`` next: a new guest has a new key."""
+        self._key(minion).unlink(missing_ok=True)
 
     def client(self):
         """Salt's own client of this master."""
@@ -118,6 +122,29 @@ class Master:
     def log(self):
         """The file to look into when something goes wrong."""
         return self._process.log
+
+    def _key(self, minion):
+        return self.directory / "pki/minions" / minion
+
+    def _publish(self, minion, function, args=(), kwargs=None):
+        """Ask ``minion`` to run ``function``; returns the job's id."""
+        job = self.client().run_job(
+            minion,
+            function,
+            list(args),
+            tgt_type="list",
+            listen=True,
+            timeout=60,
+            kwarg=kwargs or {},
+        )
+        if not job:
+            raise LabError(f"{minion} is not known to the master, so it cannot run {function}")
+        return job["jid"]
+
+    def _return(self, jobs, minion, timeout):
+        """What ``minion`` returned for one of ``jobs``; None when ``timeout`` seconds are over."""
+        tag = f"salt/job/({'|'.join(jobs)})/ret/{re.escape(minion)}$"
+        return self.client().event.get_event(wait=timeout, tag=tag, match_type="regex")
 
     def _write_config(self):
         self.config.parent.mkdir(parents=True, exist_ok=True)
