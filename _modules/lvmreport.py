@@ -181,9 +181,12 @@ def tool(name):
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin")
 
 
-def look():
+def look(known=None):
     """
     List everything that LVM knows on this host.
+
+    known (list of int, optional)
+        The version of the tools, when it was told a moment ago.
 
     Returns a dict: ``version`` (list of int, None = LVM is not installed), ``pvs``, ``vgs``
     and ``lvs`` (lists of dicts named as LVM's columns, hidden volumes included; ``pvs`` also
@@ -200,7 +203,7 @@ def look():
 
     Source: pvs(8), vgs(8), lvs(8)
     """
-    seen = {"version": version(), "pvs": [], "vgs": [], "lvs": [], "doubts": []}
+    seen = {"version": known or version(), "pvs": [], "vgs": [], "lvs": [], "doubts": []}
     if seen["version"] is None:
         return seen
     stderr = ""

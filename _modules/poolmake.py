@@ -44,7 +44,7 @@ def apply(seen, changes, want):
         if position:
             # With a volume group on it, the disk itself is settled.
             settled = any(row["vg_name"] == want["volume_group"] for row in seen["lvm"]["vgs"])
-            seen = __salt__["poolprobe.observe"](want, seen["disk"] if settled else None)
+            seen = __salt__["poolprobe.observe"](want, seen if settled else None)
         left = __salt__["poolplan.plan"](seen, want)
         if key not in left:
             continue

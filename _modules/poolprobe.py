@@ -52,14 +52,14 @@ def wanted(settings):
     }
 
 
-def observe(want, disk=None):
+def observe(want, before=None):
     """
     Look at the disk, at LVM and at the profile.
 
     want (dict)
         What ``wanted`` returned.
-    disk (dict, optional)
-        What ``diskprobe.examine`` found a moment ago; then the disk is not looked at again.
+    before (dict, optional)
+        An observation of a moment ago whose disk still holds: only LVM is looked at again.
 
     Returns a dict: ``disk``; ``sector`` (bytes); ``stage`` and ``unfit`` (what
     ``diskprobe.stage`` returned, or its refusal); ``lvm`` (lists of ``lvmreport.look``);
@@ -77,7 +77,11 @@ def observe(want, disk=None):
 
     Source: lvs(8), blkid(8), modprobe(8)
     """
-    disk = disk or __salt__["diskprobe.examine"](want["device"])
+    profile = __salt__["host.read"](f"/etc/lvm/profile/{want['profile']}.profile")
+    if before:
+        lvm = __salt__["lvmreport.look"](before["lvm"]["version"])
+        return {**before, "lvm": lvm, "signatures": _signatures(lvm, want), "profile": profile}
+    disk = __salt__["diskprobe.examine"](want["device"])
     stage, unfit = _stage(disk)
     lvm = __salt__["lvmreport.look"]()
     return {
@@ -88,7 +92,7 @@ def observe(want, disk=None):
         "lvm": lvm,
         "members": members() if lvm["version"] is None else [],
         "signatures": _signatures(lvm, want),
-        "profile": __salt__["host.read"](f"/etc/lvm/profile/{want['profile']}.profile"),
+        "profile": profile,
         "target": _target(),
         "missing": [name for name in _TOOLS if not __salt__["lvmreport.tool"](name)],
     }
