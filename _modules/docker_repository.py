@@ -53,7 +53,7 @@ def checked(repository):
             r"(https://|/)[^\s\"'\[\]@]+",
             "an https URL, or the path of a file on the host",
         ),
-        "distribution": (word, "a name such as bookworm"),
+        "distribution": (rf"\./|{word}", "a name such as bookworm, or ./"),
     }
     for key, (pattern, words) in rules.items():
         value = repository.get(key)
@@ -226,7 +226,13 @@ def configure(repository, changes):
         # Last: its comment is the proof that the key is the right one.
         line = apt_line(repository, __grains__["oscodename"], __grains__["osarch"])
         __salt__["host.write"](_LIST, line)
-    __salt__["pkg.refresh_db"]()
+    try:
+        __salt__["pkg.refresh_db"]()
+    except CommandExecutionError as exc:
+        raise CommandExecutionError(
+            f"{repository['baseurl']} is configured, and its index could not be read: "
+            f"{' '.join(str(exc).split())[-600:]}"
+        ) from exc
 
 
 def _fetched(url):

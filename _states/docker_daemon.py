@@ -10,7 +10,7 @@ _CONFIG = "/etc/docker/daemon.json"
 _BEFORE = "docker_daemon.before"
 
 
-def suitable(name, package, version=None, daemon=None, thin_pool=None):
+def suitable(name, package, version=None, daemon=None, thin_pool=None, repository=None):
     """
     Refuse, before anything is changed, a Docker that cannot work on this host.
 
@@ -28,6 +28,8 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None):
         The setting ``docker:daemon``.
     thin_pool (dict, optional)
         The settings of the thin pool; its ``device`` decides whether one is used.
+    repository (dict, optional)
+        The setting ``docker:repository``.
 
     Example:
 
@@ -47,6 +49,8 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None):
         return __salt__["docker_package.status"](package, version)
 
     def plan(seen):
+        if repository is not None:
+            __salt__["docker_repository.checked"](repository)
         pool = bool((thin_pool or {}).get("device"))
         __salt__["docker_version.plan"](package, version, seen, pool)
         wanted = __salt__["docker_daemon.wanted"](package, version, daemon, thin_pool)

@@ -57,7 +57,7 @@ def cleared(name, package, version=None, daemon=None, thin_pool=None):
 
     return __salt__["converge.run"](
         name,
-        "Configuration of an older Docker",
+        "Docker's configuration outside daemon.json",
         observe,
         plan,
         apply,

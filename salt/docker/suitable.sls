@@ -12,5 +12,6 @@ docker-suitable:
     - version: {{ cfg.docker.version | json }}
     - daemon: {{ cfg.docker.daemon | json }}
     - thin_pool: {{ cfg.thin_pool | json }}
+    - repository: {{ cfg.docker.repository | json }}
     - require:
       - settings: settings-checked

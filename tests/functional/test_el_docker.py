@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 from functional import rpms
-from functional.el_machine import Machine
+from functional.overlay import EnterpriseLinux
 
 pytestmark = pytest.mark.root
 
@@ -65,7 +65,7 @@ def machine(shared, tmp_path):
     """Makes hosts; with a repository of the host itself for what is not Docker's."""
 
     def make(release=7, repository="signed", **docker):
-        made = Machine(tmp_path, shared, release)
+        made = EnterpriseLinux(tmp_path, shared, release)
         settings = {"baseurl": f"file://{shared}/{repository}", "gpgkey": f"{shared}/docker.asc"}
         made.pillar({"docker": {"repository": settings, **docker}})
         return made
@@ -77,6 +77,10 @@ def problems(report):
     return {key: state["comment"] for key, state in report.items() if state["result"] is False}
 
 
+def assert_well(report):
+    assert not problems(report), "\n".join(map(": ".join, problems(report).items()))
+
+
 def changes(report):
     return {key: state["changes"] for key, state in report.items() if state["changes"]}
 
@@ -84,12 +88,13 @@ def changes(report):
 def converged(machine):
     """A dry run, the run, a second run; returns the changes that all agree on."""
     dry = machine.apply("docker.installed", test=True)
-    assert problems(dry) == {}
+    assert_well(dry)
     report = machine.apply("docker.installed")
-    assert problems(report) == {}
+    assert_well(report)
     assert changes(report) == changes(dry)
     again = machine.apply("docker.installed", test=True)
-    assert problems(again) == {} and changes(again) == {}
+    assert_well(again)
+    assert changes(again) == {}
     assert changes(machine.apply("docker.installed")) == {}
     return changes(report)
 
@@ -193,5 +198,6 @@ def test_an_installed_docker_stays_when_no_version_is_asked_for(machine):
     host.apply("docker.installed")
     host.pillar({"docker": {"version": None, "repository": None}})
     report = host.apply("docker.installed")
-    assert problems(report) == {} and "docker-package-installed" not in changes(report)
+    assert_well(report)
+    assert "docker-package-installed" not in changes(report)
     assert host.packages()["docker-ce"] == EXACT

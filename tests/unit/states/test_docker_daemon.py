@@ -54,6 +54,7 @@ class Host:
             "host.read": lambda path: self.file,
             "host.write": self.write,
             "docker_package.status": lambda package, version=None: {},
+            "docker_repository.checked": load("docker_repository").checked,
             "docker_version.plan": lambda *args: self._or_refuse("package", {}),
             "docker_daemon.wanted": self.wanted,
             "docker_daemon.check_data": lambda config, pool=None: self._or_refuse("data", None),
@@ -93,6 +94,14 @@ def test_a_docker_that_fits_changes_nothing(test):
 def test_what_does_not_fit_is_refused(test, what):
     host = Host(refuses={what: CommandExecutionError("not with me; nothing was changed")})
     refused(host.state(test).suitable("docker", "docker.io"), host, "not with me")
+
+
+@both
+def test_a_repository_that_cannot_be_checked_is_refused(test):
+    host = Host()
+    state = host.state(test)
+    ret = state.suitable("docker", "docker.io", repository={"baseurl": "https://mirror"})
+    refused(ret, host, 'rancher:docker:repository:gpgkey is "None"')
 
 
 # -- configured ----------------------------------------------------------------------------------

@@ -1,9 +1,8 @@
 """
-A machine that looks like Enterprise Linux to Salt, its package managers included.
+Machines to install packages on: overlays over this machine's root that vanish afterwards.
 
-Debian's dnf and rpm work on an RPM database of their own in an overlay over this
-machine's root; whatever happens there vanishes with it. The grains are given, so Salt
-takes the ways that it takes on a real CentOS: its yumpkg provider does the installing.
+One looks like Enterprise Linux to Salt: the grains are given, so Salt's yumpkg provider
+does the installing, and Debian's dnf and rpm do the work on a database of their own.
 """
 
 import json
@@ -40,36 +39,27 @@ exec chroot "$BASE/root" "$@"
 """
 
 
-class Machine:
-    """One such host; `shared` is a folder that it sees under the same path."""
+class Overlay:
+    """One such machine; `shared` is a folder that it sees under the same path."""
 
-    def __init__(self, base, shared, release=7):
-        self.base, self.shared, self.release = base, shared, release
+    def __init__(self, base, shared, grains):
+        self.base, self.shared = base, shared
         for folder in ("upper", "work", "root"):
             (base / folder).mkdir()
-        self.run("mkdir", "-p", "/etc/yum.repos.d", "/etc/rpm")
-        self.write("/etc/rpm/macros", "%_dbpath /var/lib/rpm\n")
-        self.write("/etc/dnf/vars/releasever", f"{release}\n")
-        self.run("rm", "-rf", "/var/lib/dnf", "/var/cache/dnf", "/root/.rpmdb", "/etc/docker")
-        # It would offer again, unsigned, what was downloaded once.
-        self.write("/etc/dnf/plugins/local.conf", "[main]\nenabled = 0\n")
-        if release == 7:
-            self.run("rm", "/usr/bin/dnf")
-            self.write("/usr/bin/yum", YUM, "755")
-        grains = {**GRAINS[release], "os_family": "RedHat", "osmajorrelease": release}
         minion = {
-            "id": "el",
+            "id": "overlay",
             "file_client": "local",
             "file_roots": {"base": [str(ROOT / "salt")]},
             "pillar_roots": {"base": ["/srv/pillar"]},
             "module_dirs": [str(ROOT)],
-            "cachedir": "/var/cache/salt-el",
-            "pki_dir": "/etc/salt-el/pki",
-            "log_file": "/var/log/salt-el",
+            "cachedir": "/var/cache/salt-overlay",
+            "pki_dir": "/etc/salt-overlay/pki",
+            "log_file": "/var/log/salt-overlay",
             "log_level": "error",
-            "grains": {**grains, "osarch": "x86_64"},
+            "grains": grains,
         }
-        self.write("/etc/salt-el/minion", yaml.safe_dump(minion))
+        self.write("/etc/salt-overlay/minion", yaml.safe_dump(minion))
+        self.run("rm", "-rf", "/etc/docker", "/var/lib/docker")
 
     def run(self, *argv, text=None, check=True):
         done = subprocess.run(
@@ -117,7 +107,7 @@ class Machine:
         call = [
             str(salt),
             "-c",
-            "/etc/salt-el",
+            "/etc/salt-overlay",
             "--out",
             "json",
             "state.apply",
@@ -130,6 +120,38 @@ class Machine:
         assert isinstance(report, dict), report
         return {state["__id__"]: state for state in report.values()}
 
+
+class EnterpriseLinux(Overlay):
+    def __init__(self, base, shared, release=7):
+        grains = {**GRAINS[release], "os_family": "RedHat", "osmajorrelease": release}
+        super().__init__(base, shared, {**grains, "osarch": "x86_64"})
+        self.run("mkdir", "-p", "/etc/yum.repos.d", "/etc/rpm")
+        self.write("/etc/rpm/macros", "%_dbpath /var/lib/rpm\n")
+        self.write("/etc/dnf/vars/releasever", f"{release}\n")
+        self.run("rm", "-rf", "/var/lib/dnf", "/var/cache/dnf", "/root/.rpmdb")
+        # It would offer again, unsigned, what was downloaded once.
+        self.write("/etc/dnf/plugins/local.conf", "[main]\nenabled = 0\n")
+        if release == 7:
+            self.run("rm", "/usr/bin/dnf")
+            self.write("/usr/bin/yum", YUM, "755")
+
     def packages(self):
         out = self.run("rpm", "-qa", "--qf", "%{NAME} %{EVR}\n").stdout
         return dict(line.split() for line in out.splitlines())
+
+
+class Debian(Overlay):
+    """With no repository but the one that a test adds."""
+
+    def __init__(self, base, shared):
+        grains = {"os": "Debian", "os_family": "Debian", "osmajorrelease": 12}
+        super().__init__(base, shared, {**grains, "oscodename": "bookworm", "osarch": "amd64"})
+        self.run(
+            "sh",
+            "-c",
+            "rm -rf /etc/apt/sources.list* /var/lib/apt/lists/*; mkdir -p /etc/apt/sources.list.d",
+        )
+
+    def packages(self):
+        out = self.run("dpkg-query", "-W", "-f", "${Package} ${Version}\n").stdout
+        return dict(line.split() for line in out.splitlines() if " " in line.strip())
