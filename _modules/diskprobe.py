@@ -11,11 +11,7 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
-NOTHING = {
-    **{"table": None, "table_damaged": None, "half_written": False, "signatures": []},
-    **{"offset_signature": None, "stale": None, "partitions": []},
-}
-SERIALS = ("serial", "device/serial", "wwid", "device/wwid")
+SERIALS = ("serial", "device/serial")
 
 
 def examine(device):
@@ -26,12 +22,14 @@ def examine(device):
         Path of the disk, best one below /dev/disk/by-id.
 
     Returns a dict: ``asked``, ``path`` (links resolved), ``devno``, ``size`` and ``sector``
-    (bytes), ``serial``, ``model``, ``read_only``, ``removable``, ``is_disk``, ``parent`` (of a partition), ``system``
-    (None or why it belongs to the running system), ``busy`` (someone holds it exclusively),
-    ``holders``, ``mounts`` and ``swaps`` (of disk and partitions), ``table``, ``table_damaged``,
-    ``half_written`` (only the second copy of the GPT is whole), ``signatures``,
-    ``offset_signature`` (what a partition from 1 MiB on would hold), ``stale`` (kernel and
-    table disagree) and ``partitions``.
+    (bytes), ``serial``, ``model``, ``read_only``, ``removable``, ``is_disk``, ``parent`` (of a
+    partition), ``system`` (None or why it belongs to the running system), ``busy`` (someone
+    holds it exclusively), ``holders``, ``mounts`` and ``swaps`` (of disk and partitions),
+    ``table``, ``table_damaged``, ``half_written`` (only the second copy of the GPT is whole),
+    ``signatures``, ``offset_signature`` (what our partition would hold), ``stale`` (kernel and
+    table disagree) and ``partitions``: a list of dicts ``path`` (None when the kernel has not
+    read it yet), ``devno``, ``number``, ``start``, ``size``, ``label``, ``type``,
+    ``signatures``, ``filesystem``, ``uuid``, ``fs_label``, ``mounts``, ``holders``, ``busy``.
 
     Raises CommandExecutionError when there is no such block device or it could not be
     looked at: that is never the same as empty.
@@ -67,7 +65,8 @@ def examine(device):
         "system": __salt__["diskuse.system"]().get(number),
         "holders": __salt__["diskuse.holders"](folder),
         "busy": False,
-        **NOTHING,
+        **{"table": None, "table_damaged": None, "half_written": False, "signatures": []},
+        **{"offset_signature": None, "stale": None, "partitions": []},
     }
     # The system's own disk is not even opened: that it is the system's is enough.
     readable = disk["size"] and not disk["system"]
@@ -107,8 +106,13 @@ def _shown(device, path):
 
 
 def _serial(folder):
-    found = filter(None, (__salt__["diskuse.attribute"](folder, name) for name in SERIALS))
-    return next(found, None)
+    for name in SERIALS:
+        found = __salt__["diskuse.attribute"](folder, name)
+        if found:
+            return found
+    # SCSI gives it as a page: four bytes, then the text.
+    page = __salt__["host.read"](f"{folder}/device/vpd_pg80") or ""
+    return page[4:].strip(" \0") or None
 
 
 def _uses(disk):

@@ -2,6 +2,8 @@
 Whether a disk may be touched: every reason to refuse, and its words. Pure.
 """
 
+import shlex
+
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 MIB = 1024**2
@@ -105,10 +107,8 @@ def erase_advice(disk):
     Source: wipefs(8)
     """
     parts = [part["path"] for part in disk["partitions"] if part["path"]]
-    return (
-        "If this disk may be erased, run on this host: "
-        f"wipefs -a {' '.join([*parts, disk['asked']])}"
-    ) + "."
+    command = shlex.join(["wipefs", "-a", *parts, disk["asked"]])
+    return f"If this disk may be erased, run on this host: {command}."
 
 
 def size_text(size):
@@ -247,12 +247,12 @@ def _occupied(disk, mark):
 def _zero_advice(disk):
     # wipefs does not look there. Every known signature is near one of the two ends.
     last = max(1, (disk["size"] - 16384 - disk["sector"]) // MIB - 16)
-    zero = f"dd if=/dev/zero of={disk['asked']} bs=1M count=16 conv=fsync seek="
+    zero = f"dd if=/dev/zero of={shlex.quote(disk['asked'])} bs=1M count=16 conv=fsync seek="
     return f"If this disk may be erased, run on this host: {zero}1; {zero}{last}."
 
 
 def _reread(disk):
-    return f"Run on this host: blockdev --rereadpt {disk['asked']}."
+    return f"Run on this host: blockdev --rereadpt {shlex.quote(disk['asked'])}."
 
 
 def _listed(signatures):

@@ -164,5 +164,8 @@ def _inside(disk, part):
         "signatures": listed,
         "filesystem": found.get("TYPE"),
         "uuid": found.get("UUID"),
-        "fs_label": found.get("LABEL"),
+        # blkid shows what is not ASCII in a way that cannot be read back, wipefs can.
+        "fs_label": next(
+            (entry["label"] for entry in listed if entry["label"]), found.get("LABEL")
+        ),
     }

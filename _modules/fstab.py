@@ -3,6 +3,7 @@ Single lines of /etc/fstab: read them, set one, remove one; every other line sta
 """
 
 import os
+import re
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
@@ -36,7 +37,8 @@ def parse(text):
 
 
 def _parse_line(line):
-    words = line.split()
+    # Only these separate: a name may hold any other kind of space.
+    words = re.split("[ \t]+", line.strip(" \t\r"))
     if len(words) < 3 or words[0].startswith("#"):
         return None
     words = [*words[:6], *("defaults", "0", "0")[len(words[:6]) - 3 :]]

@@ -188,3 +188,73 @@ def zfs(disk):
 
 def vmfs(disk):
     disk.put(1024 * 1024, struct.pack("<I", 0xC001D00D))
+
+
+# --- What diskprobe.examine would find, for tests without a disk ---
+
+LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4"
+LVM = "e6d6d379-f507-44c2-a23c-238f2a3df928"
+
+
+def found(*parts, **over):
+    """A blank disk of 1 GiB, or one with these partitions."""
+    disk = {
+        "asked": "/dev/disk/by-id/virtio-data",
+        "path": "/dev/vdb",
+        "devno": "254:16",
+        "size": 1024 * MIB,
+        "sector": 512,
+        "serial": "data",
+        "model": None,
+        "read_only": False,
+        "removable": False,
+        "is_disk": True,
+        "parent": None,
+        "system": None,
+        "busy": False,
+        "holders": [],
+        "mounts": [point for part in parts for point in part["mounts"]],
+        "swaps": [],
+        "table": "gpt" if parts else None,
+        "table_damaged": None,
+        "half_written": False,
+        "signatures": [],
+        "offset_signature": None,
+        "stale": None,
+        "partitions": list(parts),
+    }
+    assert set(over) <= set(disk)
+    return {**disk, **over}
+
+
+def part(**over):
+    """Our blank partition."""
+    entry = {
+        "path": "/dev/vdb1",
+        "devno": "254:17",
+        "number": 1,
+        "start": MIB,
+        "size": 1022 * MIB,
+        "label": "rancher-data",
+        "type": LINUX,
+        "signatures": [],
+        "filesystem": None,
+        "uuid": None,
+        "fs_label": None,
+        "mounts": [],
+        "holders": [],
+        "busy": False,
+    }
+    assert set(over) <= set(entry)
+    return {**entry, **over}
+
+
+def signature(kind, offset=0, uuid=None, label=None):
+    """One line of wipefs."""
+    return {"type": kind, "offset": offset, "uuid": uuid, "label": label}
+
+
+def formatted(kind="xfs", label="data", uuid="8d3c-11", **over):
+    """Our partition with a file system."""
+    content = {"filesystem": kind, "fs_label": label, "uuid": uuid}
+    return part(signatures=[signature(kind, 0, uuid, label)], **content, **over)

@@ -1,0 +1,184 @@
+import os
+
+import pytest
+from fakes import Salt, load
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+TEXT = """# /etc/fstab: what an installer left
+UUID=0a34\t/  ext4\terrors=remount-ro 0 1   # root
+
+/dev/sdb1 /with\\040space xfs
+broken line
+/swap none swap sw 0 0
+LABEL=x /odd xfs defaults x y
+"""
+ROOT = {"spec": "UUID=0a34", "file": "/", "type": "ext4", "options": "errors=remount-ro"}
+
+
+class Host:
+    def __init__(self, folder, text=TEXT):
+        self.path, self.ran = folder / "fstab", []
+        if text is not None:
+            self.path.write_text(text)
+            self.path.chmod(0o640)
+        host = load("host")
+        run = lambda argv, timeout=60, accept=(0,): self.ran.append(argv)  # noqa: E731
+        salt = {"host.read": host.read, "host.write": host.write, "host.run": run}
+        self.fstab = load("fstab", Salt(salt))
+        self.fstab.FSTAB, self.fstab.SYSTEMD = str(self.path), str(folder)
+
+
+@pytest.fixture
+def host(tmp_path):
+    return Host(tmp_path)
+
+
+def test_entries(host):
+    assert host.fstab.entries() == [
+        {**ROOT, "freq": 0, "passno": 1},
+        {
+            "spec": "/dev/sdb1",
+            "file": "/with space",
+            "type": "xfs",
+            "options": "defaults",
+            "freq": 0,
+            "passno": 0,
+        },
+        {
+            "spec": "/swap",
+            "file": "none",
+            "type": "swap",
+            "options": "sw",
+            "freq": 0,
+            "passno": 0,
+        },
+    ]
+
+
+def test_a_host_without_fstab(tmp_path):
+    host = Host(tmp_path, text=None)
+    assert host.fstab.entries() == []
+    assert host.fstab.set_entry("UUID=1", "/data", "xfs", ["defaults", "nofail"]) is True
+    assert host.path.read_text() == "UUID=1 /data xfs defaults,nofail 0 0\n"
+
+
+def test_an_fstab_that_cannot_be_read_is_no_absence(tmp_path):
+    host = Host(tmp_path, text=None)
+    host.path.mkdir()
+    with pytest.raises(CommandExecutionError, match="could not be read"):
+        host.fstab.entries()
+
+
+def test_a_new_line_is_appended(host):
+    assert host.fstab.set_entry("UUID=1", "/data", "xfs", "defaults,nofail") is True
+    assert host.path.read_text() == f"{TEXT}UUID=1 /data xfs defaults,nofail 0 0\n"
+    assert host.path.stat().st_mode & 0o777 == 0o640
+    assert host.ran == [["systemctl", "daemon-reload"]]
+
+
+def test_a_file_without_a_last_line_end(tmp_path):
+    host = Host(tmp_path, "/a /b xfs")
+    host.fstab.set_entry("/c", "/d", "xfs", "ro", 1, 2)
+    assert host.path.read_text() == "/a /b xfs\n/c /d xfs ro 1 2\n"
+
+
+@pytest.mark.parametrize("spelling", ["/with space", "/with space/"])
+def test_the_line_of_a_mount_point_is_replaced(host, spelling):
+    assert host.fstab.set_entry("UUID=1", spelling, "xfs", "ro") is True
+    escaped = spelling.replace(" ", "\\040")
+    assert host.path.read_text() == TEXT.replace(
+        "/dev/sdb1 /with\\040space xfs", f"UUID=1 {escaped} xfs ro 0 0"
+    )
+
+
+def test_the_line_of_a_swap_file_is_found_by_its_path(host):
+    assert host.fstab.set_entry("/swap", "none", "swap", "sw,nofail", key="spec") is True
+    assert host.fstab.set_entry("/swap2", "none", "swap", "sw", key="spec") is True
+    lines = host.path.read_text().split("\n")
+    assert lines[5] == "/swap none swap sw,nofail 0 0"
+    assert lines[7] == "/swap2 none swap sw 0 0"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        ("UUID=0a34", "/", "ext4", "errors=remount-ro", 0, 1),
+        ("/dev/sdb1", "/with space", "xfs", "defaults"),
+    ],
+)
+def test_a_right_line_is_left_as_it_is_written(host, entry):
+    before = os.stat(host.path).st_ino
+    assert host.fstab.set_entry(*entry) is False
+    assert (host.path.read_text(), os.stat(host.path).st_ino) == (TEXT, before)
+    assert host.ran == []
+
+
+def test_two_lines_for_one_mount_point_are_refused(tmp_path):
+    text = "/dev/a /data xfs\n# x\n/dev/b /data/ ext4\n"
+    host = Host(tmp_path, text)
+    for act in (
+        lambda: host.fstab.set_entry("UUID=1", "/data", "xfs", "ro"),
+        lambda: host.fstab.remove_entry(file="/data"),
+    ):
+        with pytest.raises(CommandExecutionError) as info:
+            act()
+        assert "2 lines for the same thing (lines 1, 3): `/dev/a /data xfs` and" in str(info.value)
+    assert host.path.read_text() == text
+
+
+def test_remove(host):
+    assert host.fstab.remove_entry(spec="/swap", file="/other") is False
+    assert host.fstab.remove_entry(spec="/swap") is True
+    assert host.path.read_text() == TEXT.replace("/swap none swap sw 0 0\n", "")
+    assert host.fstab.remove_entry(spec="/swap") is False
+    assert host.fstab.remove_entry(file="/with space") is True
+    assert len(host.ran) == 2
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda fstab: fstab.remove_entry(),
+        lambda fstab: fstab.set_entry("", "/data", "xfs", "ro"),
+        lambda fstab: fstab.set_entry("/dev/a", "/da\0ta", "xfs", "ro"),
+        lambda fstab: fstab.set_entry("/dev/a", "/data", "xfs", []),
+        lambda fstab: fstab.set_entry("/dev/a", "/data", "xfs", "ro", key="type"),
+    ],
+)
+def test_mistakes_of_the_caller(host, act):
+    with pytest.raises(SaltInvocationError):
+        act(host.fstab)
+    assert host.path.read_text() == TEXT
+
+
+def test_no_systemd_is_not_told(host):
+    host.fstab.SYSTEMD = "/nowhere"
+    host.fstab.set_entry("UUID=1", "/data", "xfs", "ro")
+    assert host.ran == []
+
+
+@pytest.mark.parametrize("kind", ["spec", "file"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/a b",
+        "/a\tb",
+        "/a\nb",
+        "#x",
+        "\\040",
+        "\\134040",
+        "/\u2028ü",
+        "/a\u00a0b",
+        "/a\rb",
+        "'\"$(x)`",
+    ],
+)
+def test_whatever_the_names_are_one_line_is_written_and_read_back(kind, name):
+    fstab = load("fstab")
+    entry = {"spec": "/s", "file": "/f", "type": "xfs", "options": "ro", "freq": 0, "passno": 0}
+    entry[kind] = name
+    text = fstab.replaced(TEXT, {kind: name}, entry)
+    assert fstab.parse(text)[3:] == [entry]
+    assert text.count("\n") == TEXT.count("\n") + 1
+    assert fstab.replaced(text, {kind: name}, entry) == text
+    assert fstab.replaced(text, {kind: name}, None) == TEXT
