@@ -77,8 +77,9 @@ def test_a_further_run_changes_nothing(history, run):
 
 
 def test_the_kernel_s_higher_value_stays(history):
-    assert "Kept 65536 entries, what the kernel has, over the 49152 computed from 3 GiB" in (
-        tuned(history["second"])["comment"]
+    assert (
+        "Kept 65536 entries, what the kernel has, over the 49152 computed from 3 GiB"
+        in (tuned(history["second"])["comment"])
     )
 
 
