@@ -1,0 +1,245 @@
+"""The state with its modules over an imitated disk; dry run and run of every scenario."""
+
+import os
+
+import pytest
+from disk_kit import found, part, signature
+from fakes import Salt, load, load_state
+from salt.exceptions import CommandExecutionError
+
+ALL = ["partition", "filesystem", "directory", "mount", "fstab"]
+
+
+class Machine:
+    """A disk that really changes when the tools are called, and an fstab in a file."""
+
+    def __init__(self, folder):
+        self.point = str(folder / "data")
+        self.table, self.named, self.content = None, None, None
+        self.foreign, self.mounted_at, self.fails = [], None, None
+        self.ran, self.pool = [], None
+        self.fstab_file = folder / "fstab"
+        self.fstab_file.write_text("# this host\n")
+        self.salt = Salt({})
+        names = ["converge", "fstab", "diskrules", "disktable", "diskmake", "dataplan", "datadisk"]
+        for name in names:
+            module = load(name, self.salt)
+            for key, value in vars(module).items():
+                if getattr(value, "__module__", None) == module.__name__ and callable(value):
+                    self.salt[f"{name}.{key}"] = value
+            if name == "fstab":
+                module.FSTAB, module.SYSTEMD = str(self.fstab_file), "/nowhere"
+            if name == "datadisk":
+                module.SYSFS = "/nowhere"
+                module._unfinished = lambda path: False
+        host = load("host")
+        self.salt.update(
+            {
+                "host.run": self.run,
+                "host.read": host.read,
+                "host.write": host.write,
+                "diskprobe.examine": self.examine,
+                "diskprobe.stage": self.salt["diskrules.stage"],
+                "diskprobe.partition": self.salt["diskmake.partition"],
+                "diskuse.mounts": self.mounts,
+                "diskuse.below": lambda number: [number, "254:16"],
+                "diskuse.devno": lambda path: {"/dev/vdb": "254:16"}.get(path, "254:17"),
+                "diskuse.nodes": lambda number: self.nodes(),
+                "diskread.blkid": lambda path: {"UUID": "8d3c-11"},
+                "pillar.get": lambda key: self.pool,
+            }
+        )
+
+    def nodes(self):
+        return {1: {"path": "/dev/vdb1", "devno": "254:17"}} if self.named else {}
+
+    def examine(self, device):
+        parts = []
+        if self.named:
+            points = [self.mounted_at] if self.mounted_at else []
+            parts = [part(label=self.named, mounts=points)]
+        if self.content:
+            kind, label = self.content
+            parts[0].update(filesystem=kind, uuid="8d3c-11", fs_label=label)
+            parts[0]["signatures"] = [signature(kind, 0, "8d3c-11", label)]
+        return found(*parts, asked=device, table=self.table, signatures=self.foreign)
+
+    def mounts(self):
+        if not self.mounted_at:
+            return []
+        entry = {"point": self.mounted_at, "devno": "254:17", "devnos": ["254:17"], "root": "/"}
+        return [{**entry, "type": self.content[0], "source": "/dev/vdb1"}]
+
+    def run(self, argv, timeout=60, accept=(0,)):
+        self.ran.append(argv)
+        if argv[0] == self.fails:
+            raise CommandExecutionError(f"`{argv[0]}` failed with exit code 1: no")
+        if "mklabel" in argv:
+            self.table = "gpt"
+        elif "mkpart" in argv:
+            self.named = argv[argv.index("mkpart") + 1]
+        elif argv[0].startswith("mkfs."):
+            self.content = (argv[0].partition(".")[2], argv[argv.index("-L") + 1])
+        elif argv[0] == "mount":
+            self.mounted_at = argv[-1]
+        else:
+            raise AssertionError(f"unexpected command: {argv}")
+
+    def state(self, test=False, device="/dev/disk/by-id/virtio-data", **settings):
+        return load_state("datadisk", self.salt, test=test).mounted(self.point, device, **settings)
+
+
+def bare(_machine):
+    pass
+
+
+def labelled(machine):
+    machine.table = "gpt"
+
+
+def partitioned(machine):
+    machine.table, machine.named = "gpt", "rancher-data"
+
+
+def formatted(machine):
+    partitioned(machine)
+    machine.content = ("xfs", "data")
+
+
+def with_line(machine):
+    formatted(machine)
+    os.mkdir(machine.point)
+    machine.fstab_file.write_text(f"UUID=8d3c-11 {machine.point} xfs defaults,nofail 0 0\n")
+
+
+def mounted(machine):
+    formatted(machine)
+    os.mkdir(machine.point)
+    machine.mounted_at = machine.point
+
+
+def other_line(machine):
+    mounted(machine)
+    machine.fstab_file.write_text(f"/dev/vdb1 {machine.point} xfs ro 0 0\n")
+
+
+START = {
+    bare: ALL,
+    labelled: ALL,
+    partitioned: ALL[1:],
+    formatted: ALL[2:],
+    with_line: ["mount"],
+    mounted: ["fstab"],
+    other_line: ["fstab"],
+}
+
+
+@pytest.mark.parametrize("start", START)
+def test_it_predicts_converges_and_stays(tmp_path, start):
+    machine = Machine(tmp_path)
+    start(machine)
+    before = machine.fstab_file.read_text(), os.path.exists(machine.point)
+    dry = machine.state(test=True)
+    assert dry["result"] is None
+    assert dry["comment"].startswith(f"Data disk {machine.point} would change: {START[start][0]}")
+    assert machine.ran == []
+    assert (machine.fstab_file.read_text(), os.path.exists(machine.point)) == before
+    real = machine.state()
+    assert (real["result"], real["changes"]) == (True, dry["changes"])
+    assert list(real["changes"]) == START[start]
+    machine.ran.clear()
+    for test in (True, False):
+        again = machine.state(test=test)
+        assert (again["result"], again["changes"], machine.ran) == (True, {}, [])
+    assert again["comment"] == (
+        f"Data disk {machine.point} is already correct. The disk is /dev/vdb "
+        "(/dev/disk/by-id/virtio-data, 1 GiB, serial data)"
+    )
+
+
+def foreign(machine):
+    machine.foreign = [signature("ext4", 0x438)]
+    return "it holds a signature of ext4 at offset 0x438"
+
+
+def other_partition(machine):
+    machine.table, machine.named = "gpt", "photos"
+    return "partitions that are not ours"
+
+
+def other_label(machine):
+    formatted(machine)
+    machine.content = ("xfs", "photos")
+    return "has the label photos, not data"
+
+
+def other_file_system(machine):
+    formatted(machine)
+    machine.content = ("ext4", "data")
+    return "holds ext4, not xfs"
+
+
+def mounted_elsewhere(machine):
+    formatted(machine)
+    machine.mounted_at = "/srv"
+    return "is mounted at /srv, not at "
+
+
+def files_in_the_way(machine):
+    os.makedirs(f"{machine.point}/precious")
+    return "which is not empty, it holds precious"
+
+
+def pool_too(machine):
+    machine.pool = "/dev/vdb"
+    return "the disk of the thin pool, too"
+
+
+REFUSED = [foreign, other_partition, other_label, other_file_system]
+REFUSED += [mounted_elsewhere, files_in_the_way, pool_too]
+
+
+@pytest.mark.parametrize("start", REFUSED)
+def test_a_refusal_says_the_same_in_both_runs_and_changes_nothing(tmp_path, start):
+    machine = Machine(tmp_path)
+    words = start(machine)
+    answers = [machine.state(test=test) for test in (True, False)]
+    assert answers[0] == answers[1]
+    assert (answers[0]["result"], answers[0]["changes"], machine.ran) == (False, {}, [])
+    assert words in answers[0]["comment"]
+    assert machine.fstab_file.read_text() == "# this host\n"
+
+
+@pytest.mark.parametrize(
+    ("fails", "done"),
+    [("parted", []), ("mkfs.xfs", ALL[:1]), ("mount", ALL[:3])],
+)
+def test_a_failure_reports_what_was_done_and_the_next_run_goes_on(tmp_path, fails, done):
+    machine = Machine(tmp_path)
+    machine.fails = fails
+    answer = machine.state()
+    assert (answer["result"], list(answer["changes"])) == (False, done)
+    assert f"`{fails}` failed" in answer["comment"]
+    assert machine.fstab_file.read_text() == "# this host\n"
+    machine.fails = None
+    answer = machine.state()
+    assert (answer["result"], list(answer["changes"])) == (True, ALL[len(done) :])
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_no_disk_in_the_settings(test):
+    state = load_state("datadisk", Salt({}), test=test)
+    assert state.mounted("/data") == {
+        "name": "/data",
+        "result": True,
+        "changes": {},
+        "comment": "No data disk is configured",
+    }
+
+
+def test_settings_arrive(tmp_path):
+    machine = Machine(tmp_path)
+    machine.state(filesystem="ext4", label="store", options=["noatime"])
+    assert ["mkfs.ext4", "-q", "-L", "store", "/dev/vdb1"] in machine.ran
+    assert machine.ran[-1][3:5] == ["-o", "noatime"]
+    assert f"{machine.point} ext4 noatime 0 2" in machine.fstab_file.read_text()
