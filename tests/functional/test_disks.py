@@ -7,7 +7,10 @@ import subprocess
 
 import disk_kit
 import pytest
+import salt.config
+import salt.loader
 from disk_kit import MIB, Disk, Tree, killed_at, must
+from fakes import ROOT
 
 pytestmark = [
     pytest.mark.root,
@@ -106,6 +109,23 @@ def test_a_blank_disk(tmp_path, tree, point, filesystem):
             f"UUID={uuid} {point} {filesystem} defaults,nofail 0 {last}",
             "",
         ]
+
+
+def test_through_salts_own_loader(tmp_path, point, disk):
+    opts = salt.config.minion_config(None)
+    opts.update(root_dir=str(tmp_path), cachedir=str(tmp_path), extension_modules=str(tmp_path))
+    opts.update(file_client="local", module_dirs=[str(ROOT)], grains={}, pillar={})
+    (tmp_path / "fstab").write_text("# this host\n")
+    for test, result in ((True, None), (False, True), (True, True)):
+        opts["test"] = test
+        utils = salt.loader.utils(opts)
+        modules = salt.loader.minion_mods(opts, utils=utils)
+        modules["fstab.entries"].func.__globals__["FSTAB"] = str(tmp_path / "fstab")
+        states = salt.loader.states(opts, modules, utils, None)
+        answer = states["datadisk.mounted"](str(point), disk.path, filesystem="ext4")
+        assert answer["result"] is result, answer["comment"]
+        assert list(answer["changes"]) == (ALL if test is not True or result is None else [])
+    assert os.path.ismount(point)
 
 
 def test_no_disk_in_the_settings(tree, point):
