@@ -82,7 +82,9 @@ class Lab:
         return self.master.call(MINION, function, args, timeout=timeout, **kwargs)
 
     def wait_for_minion(self, timeout=300):
-        if not self.master.ping(MINION, timeout):
+        if not self.master.ping(MINION, timeout, alive=lambda: self.guest.running):
+            if not self.guest.running:
+                raise LabError("the guest is off")
             raise LabError(f"the minion does not answer within {timeout} s; see {self.master.log}")
 
     def down(self):

@@ -81,16 +81,16 @@ class Master:
             raise LabError(f"{minion} did not answer to {function} within {timeout} s")
         return event["return"]
 
-    def ping(self, minion, timeout):
+    def ping(self, minion, timeout, alive=lambda: True):
         """
-        Whether ``minion`` answers within ``timeout`` seconds.
+        Whether ``minion`` answers within ``timeout`` seconds, and while its host is ``alive``.
 
         A question may be lost, so it is asked again; less and less often, because a slow
         guest has to answer all of them. A late answer to an early question counts.
         """
         deadline = time.monotonic() + timeout
         patience, asked = 2, []
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and alive():
             if not self._key(minion).exists():
                 time.sleep(0.5)
                 continue

@@ -1,0 +1,91 @@
+"""Processes of the lab are ended by pid, never someone else's, and never left behind."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from lab.process import Daemon, LabError, locked, run, wait_until
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    daemon = Daemon(tmp_path / "pid", tmp_path / "log")
+    yield daemon
+    daemon.kill()
+
+
+def test_a_command_that_takes_too_long_is_an_error():
+    with pytest.raises(LabError, match="did not end within 0.2 s"):
+        run(["sleep", "5"], timeout=0.2)
+
+
+def test_a_command_that_fails_shows_what_it_said():
+    with pytest.raises(LabError, match="(?s)exited 3.*no such thing"):
+        run(["sh", "-c", "echo no such thing >&2; exit 3"], timeout=5)
+
+
+def test_a_missing_program_is_named():
+    with pytest.raises(LabError, match="no-such-program is not installed"):
+        run(["no-such-program"], timeout=5)
+
+
+def test_waiting_ends():
+    with pytest.raises(LabError, match="boot: not within 0.1 s"):
+        wait_until(lambda: False, timeout=0.1, what="boot", every=0.02)
+
+
+def test_a_daemon_runs_until_it_is_stopped(daemon):
+    daemon.start(["sleep", "60"], kept=True)
+    assert daemon.pid
+    daemon.stop()
+    assert daemon.pid is None
+    assert not daemon.pid_file.exists()
+
+
+def test_a_daemon_that_ignores_the_request_is_killed_with_its_children(daemon, tmp_path):
+    daemon.start(
+        ["sh", "-c", f"trap '' TERM; sleep 60 & echo $! > {tmp_path}/child; wait"], kept=True
+    )
+    child = int(wait_until(lambda: _text(tmp_path / "child"), timeout=5, what="child"))
+    daemon.stop(grace=0.3)
+    assert daemon.pid is None
+    wait_until(lambda: not _runs(child), timeout=5, what="end of the child")
+
+
+def test_the_pid_of_another_process_is_left_alone(daemon):
+    stranger = subprocess.Popen(["sleep", "60"])
+    daemon.pid_file.write_text(f"{stranger.pid} 1\n")
+    daemon.stop()
+    assert stranger.poll() is None
+    stranger.kill()
+    stranger.wait()
+
+
+def test_a_daemon_that_is_not_kept_ends_with_us_however_we_end(tmp_path):
+    code = (
+        "import os, signal, sys; from lab.process import Daemon\n"
+        f"Daemon({str(tmp_path / 'pid')!r}, {str(tmp_path / 'log')!r}).start(['sleep', '60'], kept=False)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, timeout=20)
+    pid = int((tmp_path / "pid").read_text().split()[0])
+    wait_until(lambda: not _runs(pid), timeout=5, what="end of the daemon")
+
+
+def test_a_lock_is_held_by_one_process(tmp_path):
+    path = tmp_path / "locks/one"
+    with locked(path):
+        busy = subprocess.run(["flock", "--nonblock", path, "true"])
+    assert busy.returncode == 1
+    assert subprocess.run(["flock", "--nonblock", path, "true"]).returncode == 0
+
+
+def _text(path):
+    return path.read_text().strip() if path.exists() else ""
+
+
+def _runs(pid):
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
+    time.sleep(0.05)
+    return state.stdout.strip() not in ("",) and not state.stdout.startswith("Z")
