@@ -161,7 +161,7 @@ def _share(seen, want, group, place):
         extents, unit = group["vg_extent_count"], group["vg_extent_size"]
     elif place in ("P0", "P1"):
         size = seen["disk"]["size"]
-        extents, unit = __salt__["poolsize.extents_of"](size, seen["sector"]), _EXTENT
+        extents, unit = __salt__["poolsize.extents_of"](size, seen["disk"]["sector"]), _EXTENT
     else:
         extents, unit = (seen["disk"]["partitions"][0]["size"] - _MIB) // _EXTENT, _EXTENT
     percents = want["data_percent"], want["metadata_percent"]

@@ -10,7 +10,7 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 # GPT name of our partition and tag of our volume group: the proof that they are ours.
 MARK = "rancher-docker-pool"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+.-]{0,120}")
-_TOOLS = ("lvm", "parted", "thin_check", "dmeventd")
+_TOOLS = ("lvm", "parted", "thin_check", "dmeventd", "modprobe")
 
 
 def wanted(settings):
@@ -61,7 +61,7 @@ def observe(want, before=None):
     before (dict, optional)
         An observation of a moment ago whose disk still holds: only LVM is looked at again.
 
-    Returns a dict: ``disk``; ``sector`` (bytes); ``stage`` and ``unfit`` (what
+    Returns a dict: ``disk``; ``stage`` and ``unfit`` (what
     ``diskprobe.stage`` returned, or its refusal); ``lvm`` (lists of ``lvmreport.look``);
     ``members`` (physical volumes by their signature, only looked for without LVM);
     ``signatures`` (what plain volumes hold, by name); ``profile`` (text of the file, or
@@ -86,7 +86,6 @@ def observe(want, before=None):
     lvm = __salt__["lvmreport.look"]()
     return {
         "disk": disk,
-        "sector": _sector(disk),
         "stage": stage,
         "unfit": unfit,
         "lvm": lvm,
@@ -127,13 +126,9 @@ def _stage(disk):
         return None, str(refusal)
 
 
-def _sector(disk):
-    path = f"/sys/dev/block/{disk['devno']}/queue/logical_block_size"
-    return int(__salt__["host.read"](path) or 512)
-
-
 def _target():
-    if os.path.isdir("/sys/module/dm_thin_pool"):
+    if os.path.isdir("/sys/module/dm_thin_pool") or not __salt__["lvmreport.tool"]("modprobe"):
+        # Not to be told without the tool: a dry run goes on, a run stops because it is missing.
         return True
     argv = ["modprobe", "--dry-run", "--quiet", "dm-thin-pool"]
     return __salt__["host.run"](argv, accept=(0, 1))["retcode"] == 0

@@ -53,7 +53,7 @@ class Host:
         self.steps = []  # of the partition: label, partition, type
         self.pv, self.vg, self.lvs, self.files = None, None, {}, {}
         self.serial, self.version, self.tools = "pool", "2.03.16", {"lvm", "parted"}
-        self.tools |= {"thin_check", "dmeventd"}
+        self.tools |= {"thin_check", "dmeventd", "modprobe"}
         self.stderr, self.wrote, self.countdown, self.after = "", [], None, False
         self.salt = Salt({})
         # The real ones, which need no check of their signature; then the fakes.
@@ -179,6 +179,7 @@ class Host:
 
     def examine(self, device):
         disk = {"asked": device, "path": DISK, "devno": "254:32", "size": self.size}
+        disk["sector"] = 512
         disk |= {"serial": self.serial, "partitions": []}
         if "partition" in self.steps:
             part = {"path": PART, "number": 1, "start": MIB, "label": MARK, "mounts": []}

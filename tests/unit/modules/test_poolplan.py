@@ -27,7 +27,7 @@ def seen(case):
     }
     size = case.get("size", 20480 * MIB)
     bare = case.get("stage") in ("blank", "label") or "ext4" in case.get("unfit", "")
-    disk = {"asked": DISK, "path": DISK, "size": size, "serial": "pool"}
+    disk = {"asked": DISK, "path": DISK, "size": size, "sector": 512, "serial": "pool"}
     lines = {kind: "\n".join(case.get(kind, [])) for kind in ("pvs", "vgs", "lvs")}
     if "sick" in case:
         lines = {kind: "\n".join(CASES["lines"][kind.rstrip("s")]) for kind in ("pvs", "vgs")}
@@ -38,7 +38,6 @@ def seen(case):
     version = case.get("version", [2, 3, 16])
     return {
         "disk": {**disk, "partitions": [] if bare or part["label"] is None else [part]},
-        "sector": 512,
         "stage": case.get("stage"),
         "unfit": case.get("unfit"),
         "lvm": {"version": version, "doubts": case.get("doubts", []), **lists},

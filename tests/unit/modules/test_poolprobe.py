@@ -71,3 +71,23 @@ def test_a_plain_volume_is_looked_into_where_it_lies(host):
     host.salt["diskread.blkid"] = blkid
     assert observed(host)["signatures"] == {"thinpool": "xfs", "thinpoolmeta": "several signatures"}
     assert asked == [("/dev/docker/thinpool",), ("/dev/vdc1", 81 * MIB, 20 * MIB)]
+
+
+@pytest.mark.parametrize(("code", "known"), [(0, True), (1, False)])
+def test_whether_the_kernel_can_load_thin_pools(host, monkeypatch, code, known):
+    monkeypatch.setattr("os.path.isdir", lambda path: False)
+    run = host.salt["host.run"]
+
+    def modprobe(argv, **more):
+        return {**run(argv, **more), "retcode": code if argv[0] == "modprobe" else 0}
+
+    host.salt["host.run"] = modprobe
+    assert observed(host)["target"] is known
+
+
+def test_a_host_without_modprobe_is_not_taken_for_one_without_thin_pools(host, monkeypatch):
+    # A minimal system has no kmod before lvm2's dependencies bring it.
+    monkeypatch.setattr("os.path.isdir", lambda path: False)
+    host.tools.discard("modprobe")
+    seen = observed(host)
+    assert (seen["target"], seen["missing"]) == (True, ["modprobe"])
