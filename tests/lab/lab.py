@@ -97,7 +97,8 @@ class Lab:
     def forget(self):
         """End everything and delete the disks; the image stays."""
         self.down()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        for directory in (self.directory, _socket_directory(self.directory)):
+            shutil.rmtree(directory, ignore_errors=True)
         self.guest = self.master = None
 
     def attach(self):
