@@ -57,18 +57,19 @@ def apply(seen, changes, want):
 
 
 def _partition(want, seen):
-    __salt__["diskprobe.partition"](seen["disk"], want["mark"], "lvm")
+    """Its path; takes the steps that are left, and refuses another disk of that name."""
+    return __salt__["diskprobe.partition"](seen["disk"], want["mark"], "lvm")
 
 
-def _physical_volume(_want, seen):
+def _physical_volume(want, seen):
     # Without -f and -y, which would wipe what is there: LVM asks, and has no terminal.
-    _run("pvcreate", "--dataalignment", "1m", seen["disk"]["partitions"][0]["path"])
+    _run("pvcreate", "--dataalignment", "1m", _partition(want, seen))
 
 
 def _volume_group(want, seen):
-    partition = seen["disk"]["partitions"][0]["path"]
     size = ("--physicalextentsize", "4m")
-    _run("vgcreate", "--addtag", want["mark"], *size, want["volume_group"], partition)
+    names = (want["volume_group"], _partition(want, seen))
+    _run("vgcreate", "--addtag", want["mark"], *size, *names)
 
 
 def _data_volume(want, seen):

@@ -80,3 +80,24 @@ def test_another_disk_behind_the_same_name_is_left_alone():
     with pytest.raises(CommandExecutionError):
         host.salt["poolmake.apply"](seen, changes, want)
     assert not [line for line in host.wrote if line.startswith("pvcreate")]
+
+
+def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path():
+    # A run that ended between parted's last word and its telling the kernel.
+    host = Host()
+    host.steps = ["label", "partition", "type"]
+    examine = host.examine
+
+    def unread(device):
+        disk = examine(device)
+        disk["partitions"][0]["path"] = None
+        return disk
+
+    host.salt["diskprobe.examine"] = unread
+    want = host.salt["poolprobe.wanted"](SETTINGS)
+    seen = host.salt["poolprobe.observe"](want)
+    host.salt["diskprobe.partition"] = lambda *args: (
+        host.salt.update({"diskprobe.examine": examine}) or host.partition(*args)
+    )
+    host.salt["poolmake.apply"](seen, host.salt["poolplan.plan"](seen, want), want)
+    assert host.wrote[0] == "pvcreate --dataalignment 1m /dev/vdc1"
