@@ -10,6 +10,7 @@ import hashlib
 import os
 import struct
 import subprocess
+import time
 
 from fakes import Salt, load, load_state
 
@@ -29,6 +30,15 @@ def must(*argv):
     """Run a command for the test itself."""
     argv = list(map(str, argv))
     return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=120).stdout
+
+
+def patiently(*argv):
+    """A scan by somebody else's LVM holds a disk exclusively for a moment."""
+    for _ in range(30):
+        if subprocess.run(argv, capture_output=True, check=False, timeout=120).returncode == 0:
+            return
+        time.sleep(0.2)
+    must(*argv)
 
 
 class Disk:
@@ -76,8 +86,8 @@ class Disk:
         for part in self.partitions():
             subprocess.run(["wipefs", "-qa", part], capture_output=True, check=False)
         if length is None:
-            must("blkdiscard", "--zeroout", self.path)
-            must("blockdev", "--rereadpt", self.path)
+            patiently("blkdiscard", "--zeroout", self.path)
+            patiently("blockdev", "--rereadpt", self.path)
         else:
             self.put(start, bytes(length))
 

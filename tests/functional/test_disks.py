@@ -332,7 +332,7 @@ def gpt_data(disk):
 def backup_only(disk):
     gpt_data(disk)
     disk.put(0, bytes(MIB))
-    must("blockdev", "--rereadpt", disk.path)
+    disk_kit.patiently("blockdev", "--rereadpt", disk.path)
 
 
 def half_table(disk):
@@ -373,7 +373,7 @@ def at_offset(make):
         make(disk.partitions()[0])
         disk.put(0, bytes(MIB))
         disk.put(disk.size - MIB, bytes(MIB))
-        must("blockdev", "--rereadpt", disk.path)
+        disk_kit.patiently("blockdev", "--rereadpt", disk.path)
 
     return prepare
 
