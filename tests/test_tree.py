@@ -95,7 +95,9 @@ def test_public_functions_are_documented(path):
             missing = [word for word in words if word not in text]
             assert not missing, f"{node.name}: {missing}"
             for argument in node.args.args:
-                assert re.search(rf"^(?:\S.*, )?{argument.arg}\b", text, re.M), f"{node.name}: {argument.arg}"
+                assert re.search(rf"^(?:\S.*, )?{argument.arg}\b", text, re.M), (
+                    f"{node.name}: {argument.arg}"
+                )
 
 
 @pytest.mark.parametrize("path", MODULES + STATES, ids=name_of)

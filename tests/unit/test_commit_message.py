@@ -3,7 +3,8 @@ from commit_message import problem
 
 
 @pytest.mark.parametrize(
-    "message", ["feat(swap): resize when memory allows", "docs: say it\n\nWhy.", "ci: run on Debian"]
+    "message",
+    ["feat(swap): resize when memory allows", "docs: say it\n\nWhy.", "ci: run on Debian"],
 )
 def test_good_messages(message):
     assert problem(message) is None

@@ -13,7 +13,9 @@ SETTINGS = {
 # A package's dependencies are known only to the package manager while it installs.
 CORE_PACKAGES = ("pkg",)
 # What Salt itself and the system write all the time.
-NOT_OURS = r"^/(proc|sys|run|dev|tmp)/|^/var/(cache/salt|log|lib/systemd|lib/apt|cache/apt)|/__pycache__/"
+NOT_OURS = (
+    r"^/(proc|sys|run|dev|tmp)/|^/var/(cache/salt|log|lib/systemd|lib/apt|cache/apt)|/__pycache__/"
+)
 
 
 @pytest.fixture(scope="module")
