@@ -2,7 +2,7 @@
 The lab's base image: a bare Debian 12 with a Salt minion, cached by its content.
 
 `ensure(Recipe())` returns an `Image`, building it when there is none for this recipe
-(about three minutes). The guest is bare: no lvm2, no docker, no partitioning tools.
+(a minute or two). The guest is bare: no lvm2, no docker, no partitioning tools.
 Packages that the states may ask for wait as .deb files in /srv/apt, the only package
 source of a guest that has no internet.
 """
@@ -26,6 +26,8 @@ SYSTEM = [
 OFFERED = [
     "lvm2", "thin-provisioning-tools", "dmeventd", "parted", "xfsprogs", "e2fsprogs", "util-linux",
     "docker.io", "containerd", "runc", "iptables",
+    "apparmor",  # recommended by docker.io, which starts no container without it on this kernel
+   
     "btrfs-progs", "mdadm", "cryptsetup-bin", "nilfs-tools", "gdisk",
 ]  # fmt: skip
 KERNEL_MODULES = [
@@ -157,7 +159,7 @@ def _build(recipe, image):
         parts, root = work / "image", work / "root"
         parts.mkdir()
         print(
-            f"lab: building the guest's image {image.key}, once, about three minutes",
+            f"lab: building the guest's image {image.key}",
             file=sys.stderr,
             flush=True,
         )
