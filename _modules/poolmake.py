@@ -95,6 +95,8 @@ def _pool(want, _seen):
     parts = ("--type", "thin-pool", "--poolmetadata", f"{want['pool']}meta")
     shape = ("--zero", "n", "-c", f"{want['chunk_size'] // 1024}k", "--poolmetadataspare", "y")
     _run("lvconvert", "-y", *parts, *shape, want["pool"])
+    # Volumes that were inactive, as a killed lvconvert leaves them, give an inactive pool.
+    _run("lvchange", "-ay", want["pool"])
 
 
 def _profile(want, _seen):

@@ -148,11 +148,12 @@ class Host:
         self.convert()
 
     def convert(self):
+        active = self.lvs["thinpool"]["lv_attr"][4]
         data, metadata = (self.lvs.pop(name)["lv_size"] for name in ("thinpool", "thinpoolmeta"))
         self.volume("[lvol0_pmspare]", metadata // 4 // MIB, lv_attr="ewi-------")
         self.volume("[thinpool_tdata]", data // 4 // MIB, lv_attr="Twi-ao----")
         self.volume("[thinpool_tmeta]", metadata // 4 // MIB, lv_attr="ewi-ao----")
-        shape = {"segtype": "thin-pool", "lv_attr": "twi-a-t---", "chunk_size": 512 * 1024}
+        shape = {"segtype": "thin-pool", "lv_attr": f"twi-{active}-t---", "chunk_size": 512 * 1024}
         shape |= {"data_lv": "[thinpool_tdata]", "metadata_lv": "[thinpool_tmeta]"}
         self.volume("thinpool", data // 4 // MIB, **shape, seg_monitor="not monitored")
         assert self.free() >= 0

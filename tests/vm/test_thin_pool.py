@@ -21,9 +21,9 @@ vgremove -ff -y other; pvremove -ff -y /dev/vdb; wipefs -af /dev/vdb
 partx --delete /dev/vdc; rm -f {PROFILE}; udevadm settle; true
 """
 UUIDS = "pvs --noheadings -o pv_uuid,vg_uuid"
-# label, partition, type, PV, VG, two volumes, conversion, profile, attachment; the pool is
-# monitored as soon as it is made.
-WRITES = 10
+# label, partition, type, PV, VG, two volumes, conversion, activation, profile, attachment; the
+# pool is monitored as soon as it is active.
+WRITES = 11
 EVERY_KILL = [
     (number, when) for number in range(1, WRITES + 1) for when in ("before", "during", "after")
 ]
@@ -57,7 +57,8 @@ WALK = [
         f"  thin_pool_autoextend_percent=20\\n}}\\n' > {PROFILE}",
         "P9",
     ),
-    ("lvchange --metadataprofile docker-thinpool docker/thinpool", "P13"),
+    ("lvchange --metadataprofile docker-thinpool docker/thinpool", "P11"),
+    ("lvchange -ay docker/thinpool", "P13"),
     (f"mv {PROFILE} /tmp/lost", "P9f"),
     (f"mv /tmp/lost {PROFILE}; lvchange --monitor n docker/thinpool", "P10"),
     ("lvchange -an docker/thinpool", "P11"),
@@ -180,6 +181,14 @@ def test_every_state_is_told_and_refusals_leave_the_disk_alone(driver):
     assert told == [state for _, state in WALK], results
     assert results[-2]["result"] is True
     assert set(results[-2]["changes"]) == {"activation", "monitoring"}
+
+
+def test_inactive_volumes_do_not_end_as_an_inactive_pool(driver):
+    # What a killed lvconvert can leave; lvm2 2.03.16 then makes an inactive pool.
+    steps = [shell(RESET), present(end=[8, "before"]), shell("lvchange -an docker"), present()]
+    done = driver.run(*steps)[-1]
+    assert done["result"] is True, done["comment"]
+    assert set(done["changes"]) == {"pool", "profile", "attachment", "monitoring"}
 
 
 @pytest.mark.parametrize(("number", "when"), KILLS)

@@ -26,6 +26,7 @@ def test_the_commands_are_the_published_recipe_in_its_safe_form(monkeypatch):
         "lvcreate -y -Wy -Zy -n thinpoolmeta -l 51 docker",
         "lvconvert -y --type thin-pool --poolmetadata docker/thinpoolmeta --zero n -c 512k "
         "--poolmetadataspare y docker/thinpool",
+        "lvchange -ay docker/thinpool",
         "write /etc/lvm/profile/docker-thinpool.profile",
         "lvchange --metadataprofile docker-thinpool docker/thinpool",
         "lvchange --monitor y docker/thinpool",
