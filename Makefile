@@ -38,12 +38,16 @@ lint: $(VENV)/3008.3/ready
 	$(VENV)/3008.3/bin/salt-lint $$(git ls-files 'salt/*.sls' 'pillar/*.sls')
 
 unit: $(SALT_LINES:%=$(VENV)/%/ready)  ## Unit tests on both Salt lines
-	@set -e; for line in $(SALT_LINES); do echo "== unit tests on Salt $$line"; \
-	  $(VENV)/$$line/bin/python -m pytest -q tests/unit tests/test_tree.py; done
+	@$(MAKE) --no-print-directory -j2 $(SALT_LINES:%=unit-%)
+
+unit-%: $(VENV)/%/ready
+	@echo "== unit tests on Salt $*"; $(VENV)/$*/bin/python -m pytest -q tests/unit tests/test_tree.py
 
 render: $(SALT_LINES:%=$(VENV)/%/ready)  ## Render and compile every SLS on both Salt lines
-	@set -e; for line in $(SALT_LINES); do echo "== render tests on Salt $$line"; \
-	  $(VENV)/$$line/bin/python -m pytest -q tests/render; done
+	@$(MAKE) --no-print-directory -j2 $(SALT_LINES:%=render-%)
+
+render-%: $(VENV)/%/ready
+	@echo "== render tests on Salt $*"; $(VENV)/$*/bin/python -m pytest -q tests/render
 
 functional: $(PYTHON)  ## Real disks, packages and daemons on this machine; as root
 	$(PYTHON) -m pytest -v tests/functional

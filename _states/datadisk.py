@@ -36,7 +36,8 @@ def mounted(name, device=None, filesystem="xfs", label="data", options=("default
         comment = "No data disk is configured"
         return {"name": name, "result": True, "changes": {}, "comment": comment}
     options = list(options or ["defaults"])
-    pool = __salt__["pillar.get"]("rancher:thin_pool:device")
+    # Not pillar.get: Salt 3008 masks what that gives to modules and states.
+    pool = (__pillar__.get("rancher") or {}).get("thin_pool", {}).get("device")
 
     return __salt__["converge.run"](
         name,

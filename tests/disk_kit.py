@@ -128,7 +128,7 @@ class Tree:
                     self.salt[f"{name}.{function}"] = value
         self.modules["fstab"].FSTAB = str(self.fstab)
         self.modules["diskmake"].WAIT = 5
-        self.salt["pillar.get"] = lambda key: {"rancher:thin_pool:device": pool}[key]
+        self.pillar = {"rancher": {"thin_pool": {"device": pool}}}
         self.steps, self.end_at = [], None
         for name in ("host.run", "host.write"):
             self.salt[name] = self._counting(self.salt[name])
@@ -154,7 +154,7 @@ class Tree:
             raise Killed
 
     def mounted(self, point, device, test=False, **settings):
-        state = load_state("datadisk", self.salt, test=test)
+        state = load_state("datadisk", self.salt, test=test, __pillar__=self.pillar)
         return state.mounted(str(point), device, **settings)
 
 

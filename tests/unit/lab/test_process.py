@@ -64,8 +64,11 @@ def test_the_pid_of_another_process_is_left_alone(daemon):
 
 def test_a_daemon_that_is_not_kept_ends_with_us_however_we_end(tmp_path):
     code = (
-        "import os, signal, sys; from lab.process import Daemon\n"
+        "import os, pathlib, signal; from lab.process import Daemon, wait_until\n"
         f"Daemon({str(tmp_path / 'pid')!r}, {str(tmp_path / 'log')!r}).start(['sleep', '60'], kept=False)\n"
+        # setpriv arms the signal just before it becomes sleep.
+        f"comm = '/proc/' + open({str(tmp_path / 'pid')!r}).read().split()[0] + '/comm'\n"
+        "wait_until(lambda: open(comm).read() == 'sleep\\n', timeout=10, what='start of sleep')\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": ":".join(sys.path)}, timeout=20)

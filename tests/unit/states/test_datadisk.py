@@ -46,7 +46,6 @@ class Machine:
                 "diskuse.devno": lambda path: {"/dev/vdb": "254:16"}.get(path, "254:17"),
                 "diskuse.nodes": lambda number: self.nodes(),
                 "diskread.blkid": lambda path: {"UUID": "8d3c-11"},
-                "pillar.get": lambda key: self.pool,
             }
         )
 
@@ -86,7 +85,11 @@ class Machine:
             raise AssertionError(f"unexpected command: {argv}")
 
     def state(self, test=False, device="/dev/disk/by-id/virtio-data", **settings):
-        return load_state("datadisk", self.salt, test=test).mounted(self.point, device, **settings)
+        return self.loaded(test).mounted(self.point, device, **settings)
+
+    def loaded(self, test):
+        pillar = {"rancher": {"thin_pool": {"device": self.pool}}}
+        return load_state("datadisk", self.salt, test=test, __pillar__=pillar)
 
 
 def bare(_machine):
