@@ -86,6 +86,8 @@ def answer(world, request, names=("v1", "v2-beta")):
     try:
         if words[-2:-1] == ["scripts"]:
             return _script(world, request, words)
+        if words[1:] == ["subscribe"] and request.method == "POST":
+            return _subscribe(world, request)
         place = _place(world, request, words)
         status, document = _Routes(world, request, place, old).go(_rest(words, place))
     except Refused as refused:
@@ -93,13 +95,15 @@ def answer(world, request, names=("v1", "v2-beta")):
         document = documents.error(status, refused.code, old=old, **refused.more)
     result = Answer(status, documents.encode(document))
     where = place.where if place else f"{request.base}/{words[0]}"
-    result.headers = _headers(request, where, place, old)
+    result.headers = _headers(request, where, place)
+    if not old:
+        result.headers["X-Rancher-Version"] = world.version
     if status == 401 and request.headers.get("x-api-no-challenge") != "true":
         result.headers["WWW-Authenticate"] = CHALLENGE
     return result
 
 
-def _headers(request, where, place, old):
+def _headers(request, where, place):
     own = request.path.rstrip("/").rpartition("/")
     if place and not place.in_path and own[0].endswith("/projects"):
         # A client that starts at a project stays in it.
@@ -110,8 +114,6 @@ def _headers(request, where, place, old):
         headers.update({"X-API-ACCOUNT-ID": account, "X-API-USER-ID": "1a1"})
     if "PL=" not in request.headers.get("cookie", ""):
         headers["Set-Cookie"] = "PL=rancher;Path=/"
-    if not old:
-        headers["X-Rancher-Version"] = "v1.6.30"
     return headers
 
 
@@ -185,6 +187,31 @@ def _script(world, request, words):
     return Answer(200, text.encode(), "text/plain")
 
 
+def _subscribe(world, request):
+    """
+    A sign of life of an agent. The original's agent listens on a websocket at this path;
+    ours says hello every few seconds.
+    """
+    known = world.agent_of(*credentials(request) or (None, None))
+    if known is None:
+        # Without access control the original's agent finds nothing instead of a closed door.
+        raise Refused(401 if world.access_control else 404)
+    row = world.ping(known, request.address, _body(request))
+    return Answer(200, documents.encode({"type": "pong", "host": row["id"]}))
+
+
+def _body(request):
+    if not request.body.strip():
+        return {}
+    try:
+        body = json.loads(request.body)
+    except ValueError:
+        raise Refused(400, "InvalidBodyContent") from None
+    if not isinstance(body, dict):
+        raise Refused(400, "InvalidBodyContent")
+    return body
+
+
 class _Routes:
     """One request, authenticated and placed, to (status, document)."""
 
@@ -205,15 +232,7 @@ class _Routes:
         return getattr(self, f"one_{kind}")(self.request.method, words[1], action)
 
     def body(self):
-        if not self.request.body.strip():
-            return {}
-        try:
-            body = json.loads(self.request.body)
-        except ValueError:
-            raise Refused(400, "InvalidBodyContent") from None
-        if not isinstance(body, dict):
-            raise Refused(400, "InvalidBodyContent")
-        return body
+        return _body(self.request)
 
     # Collections
 

@@ -56,6 +56,7 @@ class FakeRancher:
     link_scheme (str or None): scheme in links; None: the port's own. "http" with TLS is a
     balancer that does not say X-Forwarded-Proto.
     versions: ("v1",) is a server older than 1.2.
+    keep: called with the world after every request that may have changed it.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class FakeRancher:
         link_scheme=None,
         versions=("v1", "v2-beta"),
         clock=None,
+        keep=None,
     ):
+        self.keep = keep or (lambda world: None)
         self.world = World(clock or Clock())
         self.lock = threading.RLock()
         self.faults, self.journal = [], []
@@ -156,8 +159,8 @@ class FakeRancher:
 
     def configure(self, **settings):
         """
-        Set any of: access_control, token_mode, token_seconds, seconds, image, restless_tokens,
-        api_host, versions, link_scheme, clock_error, per_request.
+        Set any of: access_control, token_mode, token_seconds, seconds, image, version, liveness,
+        restless_tokens, api_host, versions, link_scheme, clock_error, per_request.
         """
         with self.lock:
             for name, value in settings.items():
@@ -234,7 +237,10 @@ class FakeRancher:
         with self.lock:
             self.world.clock.advance(self.world.clock.per_request)
             self.world.settle()
-            return api.answer(self.world, request, self.versions)
+            answer = api.answer(self.world, request, self.versions)
+            if request.method != "GET":
+                self.keep(self.world)
+            return answer
 
 
 KNOBS = (
@@ -259,6 +265,7 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
+    poll = 0.005
 
     def __init__(self, address, handler, fake):
         self.fake = fake
@@ -269,7 +276,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def begin(self):
         self.server_activate()
         self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True
+            target=self.serve_forever, kwargs={"poll_interval": self.poll}, daemon=True
         )
         self._thread.start()
 
@@ -311,6 +318,8 @@ class _ControlHandler(_Handler):
             if name not in KNOBS:
                 raise ValueError(f"there is no knob {name!r}, but: {', '.join(KNOBS)}")
             result = getattr(self.server.fake, name)(**json.loads(self.body() or b"{}"))
+            with self.server.fake.lock:
+                self.server.fake.keep(self.server.fake.world)
             status = 200
         except (ValueError, TypeError) as exc:
             status, result = 400, {"error": str(exc)}

@@ -14,6 +14,8 @@ import uuid
 EPOCH = 1588665600  # 2020-05-05T08:00:00Z: the double's time 0
 
 ENDED = ("removed", "purging", "purged")
+# Seconds without a word from a host's agent: six pings of five seconds, then three minutes.
+RECONNECTING, DISCONNECTED = 30, 210
 
 
 class Clock:
@@ -30,6 +32,13 @@ class Clock:
 
     def advance(self, seconds):
         self._moved += seconds
+
+
+class WallClock(Clock):
+    """Seconds since EPOCH by the machine's own clock: goes on while the server is down."""
+
+    def now(self):
+        return self._moved + time.time() - EPOCH
 
 
 class Row(dict):
@@ -77,23 +86,42 @@ class World:
         self.token_seconds = 1.0
         self.seconds = 1.0  # every other change of state
         self.image = "rancher/agent:v1.2.11"
+        self.version = "v1.6.30"
+        # True: a host comes with the first ping of its agent, and its state tells how long ago
+        # the last one was. False: it comes with its registration and needs no agent.
+        self.liveness = False
+        self._born, self._heard = clock.now(), {}
         self.restless_tokens = False  # the token's text differs at every reading
-        self._numbers = {}
+        self._numbers = {}  # the next number of each kind of id
         self._readings = itertools.count()
         self.add_project("Default", id="1a5", uuid="adminProject")
-        self._numbers["a"] = itertools.count(6)
+        self._numbers["a"] = 6
 
     def settle(self):
         now = self.clock.now()
         for row in [*self.projects.values(), *self.tokens.values(), *self.hosts.values()]:
             row.settle(now)
+        if self.liveness:
+            for known in self.registers.values():
+                self._listen(known, now)
+
+    def _listen(self, known, now):
+        """The state of a host's agent, from the time of its last word."""
+        row = known["host"]
+        if row is None or row.gone or row.due:
+            return
+        silent = now - self._heard.get(known["id"], self._born)
+        row["agent_state"] = "active"
+        if silent > RECONNECTING:
+            row["agent_state"] = "disconnected" if silent > DISCONNECTED else "reconnecting"
 
     def stamp(self, at=None):
         return int((EPOCH + (self.clock.now() if at is None else at)) * 1000)
 
     def _next(self, letters):
-        counter = self._numbers.setdefault(letters, itertools.count(1))
-        return f"1{letters}{next(counter)}"
+        number = self._numbers.get(letters, 1)
+        self._numbers[letters] = number + 1
+        return f"1{letters}{number}"
 
     def add_project(self, name, id=None, uuid=None, state="active"):
         row = Row(
@@ -224,28 +252,91 @@ class World:
         """
         What the agent's bootstrap does: the same machine token is the same host.
 
-        The original makes the host when the agent connects; here it comes with the request.
+        The original makes the host when the agent connects; so does this with `liveness`.
         """
         known = self.registers.get(machine)
         if known is None:
-            host = self.add_host(
+            number = self._next("r")
+            access = hashlib.sha256(f"access {number} {machine}".encode()).hexdigest()[:20].upper()
+            secret = hashlib.sha256(f"secret {number} {machine}".encode()).hexdigest()[:40]
+            known = {"id": number, "host": None, "project": project}
+            known.update(accessKey=access, secretKey=secret)
+            self.registers[machine] = known
+        if not self.liveness:
+            self._meet(known, address, fields)
+        return known
+
+    def agent_of(self, access, secret):
+        """The registration that an agent's keys belong to; None when its host was removed."""
+        for known in self.registers.values():
+            if (known["accessKey"], known["secretKey"]) == (access, secret):
+                return None if known["host"] is not None and known["host"].gone else known
+        return None
+
+    def ping(self, known, address, fields):
+        """A word from the agent; the first one makes the host."""
+        self._heard[known["id"]] = self.clock.now()
+        self._meet(known, address, fields)
+        self._listen(known, self.clock.now())
+        return known["host"]
+
+    def _meet(self, known, address, fields):
+        if known["host"] is None:
+            known["host"] = self.add_host(
                 fields.get("hostname") or "unnamed",
                 ip=fields.get("agentIpAddress") or address,
                 labels=fields.get("labels"),
-                project=project,
+                project=known["project"],
                 appears=self.seconds,
                 active=self.seconds,
             )
-            number = self._next("r")
-            access = hashlib.sha256(f"access {number}".encode()).hexdigest()[:20].upper()
-            secret = hashlib.sha256(f"secret {number}".encode()).hexdigest()[:40]
-            known = {"id": number, "host": host, "accessKey": access, "secretKey": secret}
-            self.registers[machine] = known
         else:
             # A second machine with the same state directory takes the row over.
             known["host"]["ip"] = fields.get("agentIpAddress") or address
             known["host"]["hostname"] = fields.get("hostname") or known["host"]["hostname"]
-        return known
+
+    # What outlives the server's process.
+
+    def dump(self):
+        """Everything a server keeps in its database, for `restore`; JSON can hold it."""
+        kinds = ("projects", "tokens", "hosts")
+        rows = {
+            kind: [[dict(row), row.due] for row in getattr(self, kind).values()] for kind in kinds
+        }
+        agents = {
+            machine: {**known, "host": known["host"] and known["host"]["id"]}
+            for machine, known in self.registers.items()
+        }
+        return {
+            **rows,
+            "registers": agents,
+            "keys": [dataclasses.astuple(key) for key in self.keys.values()],
+            "apikeys": self.apikeys,
+            "settings": self.settings,
+            "access_control": self.access_control,
+            "numbers": self._numbers,
+        }
+
+    def restore(self, data):
+        """The world that `dump` saw; agents are as good as heard now."""
+        for kind in ("projects", "tokens", "hosts"):
+            rows = {}
+            for fields, due in data[kind]:
+                rows[fields["id"]] = row = Row(fields)
+                row.due = [(at, changes) for at, changes in due]
+            setattr(self, kind, rows)
+        self.registers = {
+            machine: {**known, "host": self.hosts.get(known["host"])}
+            for machine, known in data["registers"].items()
+        }
+        self.keys = {}
+        for access, secret, project, role, projects in data["keys"]:
+            self.add_key(access, secret, project, role, projects)
+        self.apikeys = {number: tuple(pair) for number, pair in data["apikeys"].items()}
+        self.settings = data["settings"]
+        self.access_control = data["access_control"]
+        self._numbers = data["numbers"]
+        self._born, self._heard = self.clock.now(), {}
 
     @staticmethod
     def _uuid(text):

@@ -1,6 +1,6 @@
 """
-A throwaway Debian 12 host for tests and demonstrations: a guest under QEMU, a Salt
-master beside it, and a way back to the bare host in seconds.
+Throwaway Debian 12 hosts for tests and demonstrations: guests under QEMU, a Salt master
+beside them, and a way back to the bare hosts in seconds.
 
     export PYTHONPATH=tests                  # in the checkout, with the Python of its environment
     python -m lab up                         # build what is missing, start guest and master
@@ -12,9 +12,14 @@ master beside it, and a way back to the bare host in seconds.
     python -m lab save NAME / load NAME      # a snapshot of your own
     python -m lab console                    # follow the serial console
     python -m lab status / down / forget     # what runs / end it / delete its disks too
+    python -m lab registry                   # stand-ins for Rancher's images, for the guests
+    python -m lab database                   # a MariaDB for the guests
     python -m lab --name mine up             # a second lab beside the first
+    python -m lab --name two --guests server1,node1 up    # two guests on one network
+    python -m lab --name two ssh @node1 ip address        # in which guest
+    python -m lab --name new --salt 3008.3 up             # another Salt in the guests
 
-The guest has two blank disks, /dev/disk/by-id/virtio-data (8 GiB) and virtio-pool
+Each guest has two blank disks, /dev/disk/by-id/virtio-data (8 GiB) and virtio-pool
 (20 GiB), no internet, and the packages of `image.OFFERED` in a local apt repository.
 In Python:
 
@@ -23,9 +28,16 @@ In Python:
         lab.master.pillar({"rancher": {}})
         report = lab.call("state.apply", "common", test=True)
         lab.guest.must("lsblk")
+    with Lab("two", guests=["server1", "node1"], recipe=Recipe(salt="3008.3")) as lab:
+        lab.registry.start()
+        lab.master.pillar({"rancher": {"docker": {"daemon": lab.registry.daemon}}})
+        lab.fresh()
+        reports = lab.call_all("state.apply", "common")
+        lab.guests["node1"].must(["ping", "-c1", lab.address("server1")])
 """
 
+from .image import Recipe
 from .lab import MINION, SNAPSHOT, Lab
 from .process import LabError
 
-__all__ = ["MINION", "SNAPSHOT", "Lab", "LabError"]
+__all__ = ["MINION", "SNAPSHOT", "Lab", "LabError", "Recipe"]

@@ -1,6 +1,7 @@
 """The lab's command line; the package's docstring says how to use it."""
 
 import argparse
+import json
 import os
 import pathlib
 import signal
@@ -8,7 +9,8 @@ import subprocess
 import sys
 
 from . import __doc__ as usage
-from .lab import MINION, SNAPSHOT, Lab, names
+from .image import Recipe
+from .lab import MINION, SNAPSHOT, Lab, names, saved
 from .process import LabError
 
 
@@ -16,12 +18,20 @@ def main(argv=None):
     options = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        return COMMANDS[options.command](Lab(options.name, kept=True), options.words) or 0
+        return COMMANDS[options.command](_lab(options), options.words) or 0
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _lab(options):
+    """The lab that is meant; what is not said is as it was when the lab was made."""
+    was = saved(options.name)
+    guests = options.guests.split(",") if options.guests else was.get("guests", [MINION])
+    recipe = Recipe(salt=options.salt or was.get("salt", Recipe.salt))
+    return Lab(options.name, kept=True, recipe=recipe, guests=guests)
 
 
 def _parser():
@@ -35,6 +45,8 @@ def _parser():
         default=os.environ.get("LAB_NAME", "default"),
         help="which lab (default: %(default)s)",
     )
+    parser.add_argument("--guests", help=f"names of the guests, with commas (default: {MINION})")
+    parser.add_argument("--salt", help=f"Salt's version in the guests (default: {Recipe.salt})")
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("words", nargs=argparse.REMAINDER)
     return parser
@@ -42,9 +54,10 @@ def _parser():
 
 def up(lab, _words):
     lab.up()
-    print(
-        f"lab {lab.name}: guest and master run; ssh on port {lab.guest.ssh_port}, console in {lab.guest.console}"
-    )
+    for name, guest in lab.guests.items():
+        print(
+            f"lab {lab.name}: {name} runs; ssh on port {guest.ssh_port}, console in {guest.console}"
+        )
 
 
 def fresh(lab, _words):
@@ -60,10 +73,21 @@ def forget(lab, _words):
 
 
 def ssh(lab, words):
+    """In the guest that the first word names with an @ before it, else in the first."""
     lab.attach()
-    if not lab.guest or not lab.guest.running:
+    if not lab.running:
         lab.up()
-    return lab.guest.interactive(words)
+    guest = lab.guest
+    if words and words[0].startswith("@"):
+        guest = _named(lab, words[0][1:])
+        words = words[1:]
+    return guest.interactive(words)
+
+
+def _named(lab, name):
+    if name not in lab.guests:
+        raise LabError(f"there is no guest {name!r}, but {', '.join(lab.guests)}")
+    return lab.guests[name]
 
 
 def salt(lab, words):
@@ -71,7 +95,7 @@ def salt(lab, words):
     lab.up()
     program = pathlib.Path(sys.prefix) / "bin/salt"
     return subprocess.call(
-        [program, "-c", lab.master.config.parent, "--timeout=1800", "--state-output=changes", MINION, *words]
+        [program, "-c", lab.master.config.parent, "--timeout=1800", "--state-output=changes", "-L", ",".join(lab.guests), *words]
     )  # fmt: skip
 
 
@@ -97,25 +121,44 @@ def cut(lab, _words):
 
 def save(lab, words):
     lab.up()
-    lab.guest.save(*words)
+    for guest in lab.guests.values():
+        guest.save(*words)
 
 
 def load(lab, words):
     lab.up()
-    lab.guest.load(*words or [SNAPSHOT])
-    lab.wait_for_minion()
+    for guest in lab.guests.values():
+        guest.load(*words or [SNAPSHOT])
+    lab.wait_for_minions()
+
+
+def registry(lab, _words):
+    """Serve the stand-ins for Rancher's images to the guests."""
+    lab.up()
+    lab.registry.start()
+    print(f"lab {lab.name}: settings of rancher:docker:daemon: {json.dumps(lab.registry.daemon)}")
+
+
+def database(lab, _words):
+    """Run a MariaDB for the guests."""
+    lab.up()
+    lab.database.start()
+    print(f"lab {lab.name}: {lab.database.host} port {lab.database.port}, {lab.database.admin}")
 
 
 def console(lab, _words):
-    return subprocess.call(["tail", "-n", "200", "-F", lab.directory / "console.log"])
+    lab.attach()
+    consoles = [guest.console for guest in lab.guests.values()]
+    return subprocess.call(["tail", "-n", "200", "-F", *consoles])
 
 
 def status(_lab, _words):
     for name in names():
         lab = Lab(name, kept=True)
         lab.attach()
-        state = "running" if lab.guest.running else "off"
-        print(f"{name}: guest {state}, ssh port {lab.guest.ssh_port}, {lab.directory}")
+        for which, guest in lab.guests.items():
+            state = "running" if guest.running else "off"
+            print(f"{name}: {which} {state}, ssh port {guest.ssh_port}, {guest.directory}")
 
 
 COMMANDS = {
@@ -130,6 +173,8 @@ COMMANDS = {
         cut,
         save,
         load,
+        registry,
+        database,
         console,
         status,
         down,

@@ -11,6 +11,8 @@ from .process import Daemon, LabError, run, wait_until
 
 # Generous: several guests may share the machine.
 BOOT_TIMEOUT = 600
+# Datagrams on the loopback device: a wire that needs no hub and no power of its own.
+LAN_GROUP = "230.0.0.1"
 KERNEL_ARGUMENTS = "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=error net.ifnames=0"
 
 
@@ -20,14 +22,19 @@ class Guest:
 
     ``disks`` maps the serial number of a blank data disk to its size: ``data`` is found
     in the guest as /dev/disk/by-id/virtio-data. With ``kept`` it outlives this process.
+    ``lan``, a (UDP port, number of this guest) pair, is a second network card on the wire
+    that all guests with the same port share.
     """
 
-    def __init__(self, image, directory, sockets, *, ssh_port, disks, memory=3072, kept=False):
+    def __init__(
+        self, image, directory, sockets, *, ssh_port, disks, memory=3072, lan=None, kept=False
+    ):
         self.image = image
         self.directory = directory
         self.disks = disks
         self.memory = memory
         self.ssh_port = ssh_port
+        self.lan = lan
         self.kept = kept
         self.console = directory / "console.log"
         self._monitor = sockets / "monitor"
@@ -156,6 +163,10 @@ class Guest:
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22", "-device", "virtio-net-pci,netdev=net",
             "-device", "virtio-rng-pci",
         ]  # fmt: skip
+        if self.lan:
+            port, number = self.lan
+            words += ["-netdev", f"socket,id=lan,mcast={LAN_GROUP}:{port},localaddr=127.0.0.1"]
+            words += ["-device", f"virtio-net-pci,netdev=lan,mac=52:54:00:00:03:{number:02x}"]
         for name in ["root", *self.disks]:
             words += [
                 "-drive",

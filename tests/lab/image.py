@@ -27,7 +27,6 @@ OFFERED = [
     "lvm2", "thin-provisioning-tools", "dmeventd", "parted", "xfsprogs", "e2fsprogs", "util-linux",
     "docker.io", "containerd", "runc", "iptables",
     "apparmor",  # recommended by docker.io, which starts no container without it on this kernel
-   
     "btrfs-progs", "mdadm", "cryptsetup-bin", "nilfs-tools", "gdisk",
 ]  # fmt: skip
 KERNEL_MODULES = [
@@ -38,7 +37,7 @@ BOOT_MODULES = ["virtio_pci", "virtio_blk", "ext4"]
 
 NETWORK = """\
 [Match]
-Type=ether
+Name=eth0
 
 [Network]
 Address=10.0.2.15/24
@@ -93,6 +92,12 @@ MASKED = [
 ]  # fmt: skip
 ROOT_BYTES = 8 << 30
 
+REQUIREMENTS = pathlib.Path(__file__).parents[1] / "requirements.txt"
+# What Salt's own Python needs for the Rancher roles; the versions are those of the tests.
+LIBRARIES = ("docker", "PyMySQL")
+# Docker's modules left Salt's core behind 3006.
+DOCKER_EXTENSION = "saltext.dockermod==0.1.3"
+
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
@@ -101,15 +106,29 @@ class Recipe:
     salt: str = "3006.28"
     suite: str = "bookworm"
     offered: tuple = tuple(OFFERED)
+    libraries: tuple = LIBRARIES
+
+    @property
+    def python(self):
+        """Requirements of the guest's Salt environment, as pip wants them."""
+        extension = [] if self.salt.startswith("3006.") else [DOCKER_EXTENSION]
+        return [f"salt=={self.salt}", *extension, *pinned(self.libraries, REQUIREMENTS.read_text())]
 
     @property
     def key(self):
-        """Hash of the recipe and of this script."""
-        parts = (
-            json.dumps(dataclasses.asdict(self), sort_keys=True).encode()
-            + pathlib.Path(__file__).read_bytes()
-        )
+        """Hash of the recipe, of the versions it takes, and of this script."""
+        recipe = [dataclasses.asdict(self), self.python]
+        parts = json.dumps(recipe, sort_keys=True).encode() + pathlib.Path(__file__).read_bytes()
         return hashlib.sha256(parts).hexdigest()[:16]
+
+
+def pinned(names, text):
+    """The lines of the requirements ``text`` for ``names``. Raises LabError for a missing one."""
+    lines = {line.partition("==")[0].lower(): line for line in text.split() if "==" in line}
+    missing = [name for name in names if name.lower() not in lines]
+    if missing:
+        raise LabError(f"{REQUIREMENTS} pins no version of {', '.join(missing)}")
+    return [lines[name.lower()] for name in names]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,31 +240,12 @@ def _index_packages(root):
 
 
 def _install_salt(recipe, root, wheels):
-    run(
-        [
-            _python_of_guest(),
-            "-m",
-            "pip",
-            "wheel",
-            "-q",
-            "--wheel-dir",
-            wheels,
-            f"salt=={recipe.salt}",
-        ],
-        timeout=900,
-    )
+    made = [_python_of_guest(), "-m", "pip", "wheel", "-q", "--wheel-dir", wheels]
+    run([*made, *recipe.python], timeout=900)
     shutil.copytree(wheels, root / "tmp/wheels")
     _chroot(root, "python3", "-m", "venv", "/opt/salt")
-    _chroot(
-        root,
-        "/opt/salt/bin/pip",
-        "install",
-        "-q",
-        "--no-index",
-        "--find-links",
-        "/tmp/wheels",
-        f"salt=={recipe.salt}",
-    )
+    from_wheels = ["install", "-q", "--no-index", "--find-links", "/tmp/wheels"]
+    _chroot(root, "/opt/salt/bin/pip", *from_wheels, *recipe.python)
     shutil.rmtree(root / "tmp/wheels")
     for name in ("salt-call", "salt-minion"):
         (root / "usr/local/bin" / name).symlink_to(f"/opt/salt/bin/{name}")

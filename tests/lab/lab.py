@@ -1,5 +1,6 @@
-"""One lab: a master on this machine, a guest with its minion, and a snapshot to go back to."""
+"""One lab: a master on this machine, guests with their minions, snapshots to go back to."""
 
+import concurrent.futures
 import contextlib
 import hashlib
 import json
@@ -14,29 +15,50 @@ from . import image
 from .guest import Guest
 from .master import CHECKOUT, Master
 from .process import LabError, locked
+from .services import Database, Registry
 
 CACHE = CHECKOUT / ".cache/lab"
 DISKS = {"data": "8G", "pool": "20G"}
 SNAPSHOT = "bare"
 MINION = "guest"
 LAYOUT = "layout.json"
+DOMAIN = "example.test"
+MOST_GUESTS = 5
 
 
 class Lab:
     """
-    The lab called ``name``: its own guest, disks, ports and master.
+    The lab called ``name``: its own guests, disks, ports and master.
 
+    ``guests`` are the names of its guests, which are also the ids of their minions. Several
+    share a network (10.0.3.11, .12, ...) and know each other as NAME.example.test.
+    ``registry`` and ``database`` run on this machine once they are started.
     Use it as a context, and all its processes end with it; with ``kept`` they outlive us.
     """
 
-    def __init__(self, name="default", *, kept=False, disks=None, memory=3072, recipe=None):
+    def __init__(
+        self, name="default", *, kept=False, disks=None, memory=3072, recipe=None, guests=(MINION,)
+    ):
+        if not 1 <= len(guests) <= MOST_GUESTS:
+            raise LabError(f"a lab has 1 to {MOST_GUESTS} guests, not {len(guests)}")
         self.name = name
         self.directory = CACHE / "labs" / name
         self._kept = kept
         self._disks = disks or DISKS
         self._memory = memory
         self._recipe = recipe or image.Recipe()
-        self.guest = self.master = None
+        self._names = tuple(guests)
+        self._threads = None
+        self._detach()
+
+    @property
+    def guest(self):
+        """The first guest, and in most labs the only one; None before there is any."""
+        return next(iter(self.guests.values()), None)
+
+    @property
+    def running(self):
+        return bool(self.guests) and all(guest.running for guest in self.guests.values())
 
     def __enter__(self):
         try:
@@ -50,72 +72,96 @@ class Lab:
         self.down()
 
     def up(self):
-        """Master and guest running; a guest that was off starts as a bare host."""
+        """Master and guests running; guests that were off start as bare hosts."""
         self._prepare()
-        if not self.guest.running:
+        if not self.running:
             self.fresh()
 
     def fresh(self):
-        """A bare host, just booted, whose minion answers; takes a few seconds. Returns the guest."""
+        """Bare hosts, just booted, whose minions answer; a few seconds. Returns the first guest."""
         self._prepare()
         with self._explained():
-            self.guest.load(SNAPSHOT)
-            self.wait_for_minion()
+            self._each(lambda guest: guest.load(SNAPSHOT))
+            self.wait_for_minions()
         return self.guest
 
-    def reboot(self):
-        """Let the guest reboot itself and wait for its minion."""
+    def reboot(self, *names):
+        """Let the guests (without names: all) reboot themselves and wait for their minions."""
         with self._explained():
-            self.guest.reboot()
-            self.wait_for_minion()
+            self._each(lambda guest: guest.reboot(), names)
+            self.wait_for_minions()
 
-    def power_cycle(self):
-        """Cut the power, boot again and wait for the minion."""
+    def power_cycle(self, *names):
+        """Cut the power of the guests (without names: all), boot again, wait for their minions."""
+
+        def cycle(guest):
+            guest.power_off()
+            guest.start()
+            guest.wait_for_boot()
+
         with self._explained():
-            self.guest.power_off()
-            self.guest.start()
-            self.guest.wait_for_boot()
-            self.wait_for_minion()
+            self._each(cycle, names)
+            self.wait_for_minions()
 
     def call(self, function, *args, timeout=900, **kwargs):
-        """Run ``function`` on the guest's minion: ``lab.call("state.apply", "common", test=True)``."""
-        return self.master.call(MINION, function, args, timeout=timeout, **kwargs)
+        """Run ``function`` on the first minion: ``lab.call("state.apply", "common", test=True)``."""
+        return self.master.call(self._names[0], function, args, timeout=timeout, **kwargs)
 
-    def wait_for_minion(self, timeout=300):
-        if not self.master.ping(MINION, timeout, alive=lambda: self.guest.running):
-            if not self.guest.running:
-                raise LabError("the guest is off")
-            raise LabError(f"the minion does not answer within {timeout} s; see {self.master.log}")
+    def call_all(self, function, *args, timeout=900, **kwargs):
+        """Run ``function`` on all minions at once; returns what each returned, by its id."""
+        return self.master.call_all(self._names, function, args, timeout=timeout, **kwargs)
+
+    def address(self, name):
+        """The address of the guest ``name`` on the network that the guests share."""
+        return lan_address(self._names.index(name) + 1)
+
+    def wait_for_minions(self, timeout=300):
+        for name, guest in self.guests.items():
+            if self.master.ping(name, timeout, alive=lambda guest=guest: guest.running):
+                continue
+            if not guest.running:
+                raise LabError(f"{name} is off")
+            raise LabError(
+                f"{name}: its minion does not answer within {timeout} s; see {self.master.log}"
+            )
 
     def down(self):
-        """End guest and master; the disks stay."""
+        """End guests, master and services; the disks stay."""
         self.attach()
-        if self.guest:
-            self.guest.power_off()
-            self.master.stop()
+        for guest in self.guests.values():
+            guest.power_off()
+        for service in (self.master, self.registry, self.database):
+            if service:
+                service.stop()
 
     def forget(self):
         """End everything and delete the disks; the image stays."""
         self.down()
         for directory in (self.directory, _socket_directory(self.directory)):
             shutil.rmtree(directory, ignore_errors=True)
-        self.guest = self.master = None
+        self._detach()
 
     def attach(self):
-        """Make ``guest`` and ``master`` of the lab that is on disk, without starting anything."""
+        """Make the parts of the lab that is on disk, without starting anything."""
         layout = self._layout()
-        if self.guest or not layout:
+        if self.guests or not layout:
             return
         sockets, ports = _socket_directory(self.directory), _ports(layout["slot"])
-        self.guest = Guest(
-            image.Image(CACHE / "images" / layout["image"]),
-            self.directory,
-            sockets,
-            ssh_port=ports["ssh"],
-            disks=layout["disks"],
-            memory=layout["memory"],
-            kept=self._kept,
-        )
+        self._names = tuple(layout.get("guests", [MINION]))
+        several = len(self._names) > 1
+        for number, name in enumerate(self._names, 1):
+            own = [self.directory / name, sockets / name] if several else [self.directory, sockets]
+            for directory in own:
+                directory.mkdir(parents=True, exist_ok=True)
+            self.guests[name] = Guest(
+                image.Image(CACHE / "images" / layout["image"]),
+                *own,
+                ssh_port=ports["ssh"][number - 1],
+                disks=layout["disks"],
+                memory=layout["memory"],
+                lan=(ports["lan"], number) if several else None,
+                kept=self._kept,
+            )
         self.master = Master(
             self.directory / "master",
             sockets,
@@ -123,6 +169,14 @@ class Lab:
             return_port=ports["return"],
             kept=self._kept,
         )
+        own = self.directory / "registry"
+        self.registry = Registry(own, port=ports["registry"], kept=self._kept)
+        own = self.directory / "database"
+        self.database = Database(own, sockets, port=ports["database"], kept=self._kept)
+
+    def _detach(self):
+        self.guests = {}
+        self.master = self.registry = self.database = None
 
     # Behind it.
 
@@ -130,22 +184,31 @@ class Lab:
         """All that ``fresh`` needs: the image, this lab's disks and snapshot, a running master."""
         base = image.ensure(self._recipe, CACHE)
         with locked(CACHE / f"labs/{self.name}.lock"):
-            self._settle({"image": base.key, "disks": self._disks, "memory": self._memory})
+            self._settle(
+                {
+                    "image": base.key,
+                    "salt": self._recipe.salt,
+                    "disks": self._disks,
+                    "memory": self._memory,
+                    "guests": list(self._names),
+                }
+            )
             with self._explained():
                 self.master.start()
-                if not self.guest.has_snapshot(SNAPSHOT):
-                    self._make_snapshot()
+                if not all(guest.has_snapshot(SNAPSHOT) for guest in self.guests.values()):
+                    self._make_snapshots()
 
     def _settle(self, wanted):
         """Attach to the lab on disk. One made for something else is laid out anew, unless it runs."""
         self.attach()
-        have = self._layout() or {}
+        have = self._layout()
         if wanted.items() <= have.items():
             return
-        if self.guest and self.guest.running:
+        if any(guest.running for guest in self.guests.values()):
             _say(f"{self.name} still runs on an older layout; `down` makes room for the new one")
             return
         self.forget()
+        self._names = tuple(wanted["guests"])
         _drop_image(have.get("image"))
         with locked(CACHE / "ports.lock"):
             self.directory.mkdir(parents=True)
@@ -154,36 +217,85 @@ class Lab:
         self.attach()
 
     def _layout(self):
-        try:
-            return json.loads((self.directory / LAYOUT).read_text())
-        except FileNotFoundError:
-            return None
+        return saved(self.name)
 
-    def _make_snapshot(self):
+    def _make_snapshots(self):
         _say(f"first boot of {self.name}, about a minute")
-        self.guest.power_off()
-        self.guest.create_disks()
-        self.master.forget(MINION)
-        self.guest.start()
-        self.guest.wait_for_boot()
-        self.guest.write("/etc/salt/minion.d/ports.conf", self._minion_ports())
-        self.guest.must("systemctl enable --now salt-minion", timeout=300)
-        self.wait_for_minion()
-        self.guest.must("sync; journalctl --rotate; journalctl --vacuum-time=1s", timeout=60)
-        self.guest.save(SNAPSHOT)
+        for name in self._names:
+            self.master.forget(name)
+        self._each(self._first_boot)
+        self.wait_for_minions()
+        for guest in self.guests.values():
+            guest.must("sync; journalctl --rotate; journalctl --vacuum-time=1s", timeout=60)
+            guest.save(SNAPSHOT)
 
-    def _minion_ports(self):
-        return f"publish_port: {self.master.publish_port}\nmaster_port: {self.master.return_port}\n"
+    def _first_boot(self, guest):
+        guest.power_off()
+        guest.create_disks()
+        guest.start()
+        guest.wait_for_boot()
+        name = next(name for name, each in self.guests.items() if each is guest)
+        ports = {"publish_port": self.master.publish_port, "master_port": self.master.return_port}
+        guest.write("/etc/salt/minion.d/lab.conf", json.dumps({"id": name, **ports}))
+        if guest.lan:
+            guest.write("/etc/hosts", hosts_file(self._names))
+            guest.write("/etc/hostname", f"{name}\n")
+            guest.write("/etc/systemd/network/lan1.network", lan_config(guest.lan[1]))
+            guest.must(f"hostname {name}; networkctl reload", timeout=60)
+        guest.must("systemctl enable --now salt-minion", timeout=300)
+
+    def _each(self, act, names=()):
+        """``act`` on the named guests, or on all, side by side."""
+        chosen = [self.guests[name] for name in names or self._names]
+        if len(chosen) == 1:
+            act(chosen[0])
+            return
+        # These threads live as long as we do: the kernel would end a QEMU with its thread.
+        if not self._threads:
+            self._threads = concurrent.futures.ThreadPoolExecutor(MOST_GUESTS)
+        begun = [self._threads.submit(act, guest) for guest in chosen]
+        concurrent.futures.wait(begun)
+        for each in begun:
+            each.result()
 
     @contextlib.contextmanager
     def _explained(self):
-        """A failure shows what the guest's console said last."""
+        """A failure shows what the guests' consoles said last."""
         try:
             yield
         except LabError as error:
-            raise LabError(
-                f"{error}\nconsole of {self.name}:\n{self.guest.console_tail()}"
-            ) from error
+            raise LabError(f"{error}\n{self.consoles()}") from error
+
+    def consoles(self):
+        """The last lines of every guest's console."""
+        return "\n".join(
+            f"console of {name} in {self.name}:\n{guest.console_tail()}"
+            for name, guest in self.guests.items()
+        )
+
+
+def lan_address(number):
+    """The address of the guest with this number, counted from 1."""
+    return f"10.0.3.{10 + number}"
+
+
+def lan_config(number):
+    """What networkd shall know of the card on the shared network."""
+    return f"[Match]\nName=eth1\n\n[Network]\nAddress={lan_address(number)}/24\nLinkLocalAddressing=no\n"
+
+
+def hosts_file(names):
+    """/etc/hosts of each guest: all of them by name and by name with domain."""
+    lines = [f"{lan_address(n)} {name}.{DOMAIN} {name}" for n, name in enumerate(names, 1)]
+    return "\n".join(["127.0.0.1 localhost", *lines]) + "\n"
+
+
+def saved(name):
+    """What the lab ``name`` on disk was made of: its layout, or an empty dict."""
+    try:
+        return json.loads((CACHE / "labs" / name / LAYOUT).read_text())
+    except FileNotFoundError:
+        return {}
 
 
 def _say(text):
@@ -216,13 +328,21 @@ def _socket_directory(directory):
 def _ports(slot):
     """Slot 0 has Salt's own ports."""
     first = 4505 + 10 * slot
-    return {"publish": first, "return": first + 1, "ssh": first + 2}
+    return {
+        "publish": first,
+        "lan": first,  # UDP
+        "return": first + 1,
+        "ssh": [first + 2, *range(first + 5, first + 5 + MOST_GUESTS - 1)],
+        "registry": first + 3,
+        "database": first + 4,
+    }
 
 
 def _free_slot():
     taken = {json.loads(path.read_text())["slot"] for path in _layouts()}
     for slot in range(200):
-        if slot not in taken and all(_is_free(port) for port in _ports(slot).values()):
+        first = _ports(slot)["publish"]
+        if slot not in taken and all(_is_free(port) for port in range(first, first + 9)):
             return slot
     raise LabError("no free ports for another lab")
 

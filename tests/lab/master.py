@@ -75,11 +75,23 @@ class Master:
         Keyword arguments go to the function: ``call("guest", "state.apply", ["common"], test=True)``.
         Raises LabError when nothing came back within ``timeout`` seconds.
         """
-        job = self._publish(minion, function, args, kwargs)
-        event = self._return([job], minion, timeout)
-        if event is None:
-            raise LabError(f"{minion} did not answer to {function} within {timeout} s")
-        return event["return"]
+        return self.call_all([minion], function, args, timeout=timeout, **kwargs)[minion]
+
+    def call_all(self, minions, function, args=(), *, timeout=300, **kwargs):
+        """Run ``function`` on all ``minions`` at once; returns what each returned, by its id."""
+        job = self._publish(",".join(minions), function, args, kwargs)
+        missing, returns = set(minions), {}
+        deadline = time.monotonic() + timeout
+        while missing:
+            left = max(0, deadline - time.monotonic())
+            event = self._return([job], sorted(missing), left)
+            if event is None:
+                raise LabError(
+                    f"{', '.join(sorted(missing))} did not answer to {function} within {timeout} s"
+                )
+            missing.discard(event["id"])
+            returns[event["id"]] = event["return"]
+        return returns
 
     def ping(self, minion, timeout, alive=lambda: True):
         """
@@ -95,7 +107,7 @@ class Master:
                 time.sleep(0.5)
                 continue
             asked.append(self._publish(minion, "test.ping"))
-            if self._return(asked, minion, patience):
+            if self._return(asked, [minion], patience):
                 return True
             patience = min(2 * patience, 20)
         return False
@@ -126,10 +138,10 @@ class Master:
     def _key(self, minion):
         return self.directory / "pki/minions" / minion
 
-    def _publish(self, minion, function, args=(), kwargs=None):
-        """Ask ``minion`` to run ``function``; returns the job's id."""
+    def _publish(self, minions, function, args=(), kwargs=None):
+        """Ask ``minions``, one or a list with commas, to run ``function``; returns the job's id."""
         job = self.client().run_job(
-            minion,
+            minions,
             function,
             list(args),
             tgt_type="list",
@@ -138,12 +150,13 @@ class Master:
             kwarg=kwargs or {},
         )
         if not job:
-            raise LabError(f"{minion} is not known to the master, so it cannot run {function}")
+            raise LabError(f"{minions} is not known to the master, so it cannot run {function}")
         return job["jid"]
 
-    def _return(self, jobs, minion, timeout):
-        """What ``minion`` returned for one of ``jobs``; None when ``timeout`` seconds are over."""
-        tag = f"salt/job/({'|'.join(jobs)})/ret/{re.escape(minion)}$"
+    def _return(self, jobs, minions, timeout):
+        """What one of ``minions`` returned for one of ``jobs``; None after ``timeout`` seconds."""
+        names = "|".join(re.escape(minion) for minion in minions)
+        tag = f"salt/job/({'|'.join(jobs)})/ret/({names})$"
         return self.client().event.get_event(wait=timeout, tag=tag, match_type="regex")
 
     def _write_config(self):

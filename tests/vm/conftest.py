@@ -34,5 +34,5 @@ def pytest_runtest_makereport(item):
     report = yield
     lab = getattr(item, "funcargs", {}).get("lab")
     if lab and report.failed:
-        report.sections.append(("console of the guest", lab.guest.console_tail()))
+        report.sections.append(("consoles of the guests", lab.consoles()))
     return report

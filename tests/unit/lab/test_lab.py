@@ -53,12 +53,38 @@ def test_the_key_of_an_image_follows_its_recipe():
     assert image.Recipe(offered=("lvm2",)).key != image.Recipe().key
 
 
+def test_docker_s_modules_come_with_salt_or_beside_it():
+    old, new = image.Recipe().python, image.Recipe(salt="3008.3").python
+    assert old[0] == "salt==3006.28" and image.DOCKER_EXTENSION not in old
+    assert new[:2] == ["salt==3008.3", image.DOCKER_EXTENSION]
+    assert [line.partition("==")[0] for line in new[2:]] == ["docker", "PyMySQL"]
+
+
+def test_a_library_without_version_is_named():
+    assert image.pinned(["Docker"], "a==1\ndocker==7.1.0\n") == ["docker==7.1.0"]
+    with pytest.raises(LabError, match="no version of docker"):
+        image.pinned(["docker"], "docker\nother==1\n")
+
+
 def test_every_disk_has_its_serial_number(guest):
     words = " ".join(str(word) for word in guest.arguments())
     for serial in ("root", "data", "pool"):
         assert f"virtio-blk-pci,drive={serial},serial={serial}" in words
     assert "hostfwd=tcp:127.0.0.1:4507-:22" in words
     assert "-loadvm" not in words
+    assert "lan" not in words
+
+
+def test_guests_on_one_network_have_cards_of_their_own(tmp_path):
+    base = image.Image(tmp_path)
+    words = []
+    for number in (1, 2):
+        guest = Guest(base, tmp_path, tmp_path, ssh_port=1, disks={}, lan=(4515, number))
+        words.append([str(word) for word in guest.arguments()])
+    wire = "socket,id=lan,mcast=230.0.0.1:4515,localaddr=127.0.0.1"
+    assert all(wire in each for each in words)
+    for number, each in enumerate(words, 1):
+        assert f"virtio-net-pci,netdev=lan,mac=52:54:00:00:03:0{number}" in each
 
 
 def test_a_snapshot_is_loaded_by_a_new_qemu(guest):
@@ -80,11 +106,30 @@ def test_a_pillar_with_braces_is_not_a_template(master):
 
 
 def test_a_call_returns_what_the_function_returned(master, monkeypatch):
-    client = FakeClient([{"return": {"answer": 42}}])
+    client = FakeClient([{"id": "guest", "return": {"answer": 42}}])
     monkeypatch.setattr(master, "client", lambda: client)
     assert master.call("guest", "state.apply", ["common"], test=True, timeout=7) == {"answer": 42}
     assert client.asked == [("guest", "state.apply", ["common"], {"test": True})]
-    assert client.waits == [(7, "salt/job/(job1)/ret/guest$")]
+    ((wait, tag),) = client.waits
+    assert 6.5 < wait <= 7 and tag == "salt/job/(job1)/ret/(guest)$"
+
+
+def test_a_call_of_all_collects_what_each_returned(master, monkeypatch):
+    client = FakeClient([{"id": "two", "return": 2}, {"id": "one", "return": 1}])
+    monkeypatch.setattr(master, "client", lambda: client)
+    assert master.call_all(["one", "two"], "test.echo") == {"one": 1, "two": 2}
+    assert client.asked == [("one,two", "test.echo", [], {})]
+    assert [tag for _, tag in client.waits] == [
+        "salt/job/(job1)/ret/(one|two)$",
+        "salt/job/(job1)/ret/(one)$",
+    ]
+
+
+def test_a_call_of_all_names_those_that_are_silent(master, monkeypatch):
+    client = FakeClient([{"id": "one", "return": 1}, None])
+    monkeypatch.setattr(master, "client", lambda: client)
+    with pytest.raises(LabError, match="^two did not answer to test.ping within 3 s"):
+        master.call_all(["one", "two"], "test.ping", timeout=3)
 
 
 def test_a_call_without_answer_is_an_error(master, monkeypatch):
@@ -99,7 +144,7 @@ def test_a_slow_minion_is_asked_less_often_and_may_answer_an_early_question(mast
     monkeypatch.setattr(master, "client", lambda: client)
     assert master.ping("guest", timeout=60)
     assert [wait for wait, _ in client.waits] == [2, 4, 8, 16, 20, 20]
-    assert client.waits[-1][1] == "salt/job/(job1|job2|job3|job4|job5|job6)/ret/guest$"
+    assert client.waits[-1][1] == "salt/job/(job1|job2|job3|job4|job5|job6)/ret/(guest)$"
 
 
 def test_a_dead_guest_is_not_waited_for(master):
@@ -119,7 +164,16 @@ def test_labs_side_by_side_have_ports_of_their_own(cache, monkeypatch):
     _lay_out(cache, "two", slot=1)
     slot = labs._free_slot()
     assert slot == 3
-    assert set(labs._ports(slot).values()).isdisjoint(labs._ports(0).values())
+    assert _numbers(slot).isdisjoint(_numbers(0))
+
+
+def _numbers(slot):
+    """All TCP ports of a slot; each has one use."""
+    ports = {**labs._ports(slot)}
+    assert ports.pop("lan") == ports["publish"]
+    numbers = [*ports.pop("ssh"), *ports.values()]
+    assert len(set(numbers)) == len(numbers)
+    return set(numbers)
 
 
 def test_an_image_is_deleted_when_no_lab_uses_it(cache):
@@ -135,6 +189,60 @@ def test_sockets_have_short_names_however_deep_the_checkout_is(monkeypatch, tmp_
     directory = labs._socket_directory(pathlib.Path("/" + "deep/" * 60))
     assert len(directory.name) <= 24
     assert (directory / "master").is_dir()
+
+
+def test_a_lab_with_several_guests_gives_each_a_place_of_its_own(cache, monkeypatch):
+    monkeypatch.setattr(labs.tempfile, "gettempdir", lambda: str(cache))
+    _lay_out(cache, "two", disks={}, memory=1024, guests=["server1", "node1"])
+    lab = labs.Lab("two", guests=["server1", "node1"])
+    lab.attach()
+    assert list(lab.guests) == ["server1", "node1"]
+    assert lab.guest is lab.guests["server1"]
+    assert [guest.directory.name for guest in lab.guests.values()] == ["server1", "node1"]
+    assert [guest.ssh_port for guest in lab.guests.values()] == [4507, 4510]
+    assert [lab.address(name) for name in lab.guests] == ["10.0.3.11", "10.0.3.12"]
+    assert [guest.lan for guest in lab.guests.values()] == [(4505, 1), (4505, 2)]
+    assert lab.registry.port == 4508 and lab.database.port == 4509
+
+
+def test_a_lab_with_one_guest_has_no_wire(cache, monkeypatch):
+    monkeypatch.setattr(labs.tempfile, "gettempdir", lambda: str(cache))
+    _lay_out(cache, "one", disks={}, memory=1024)
+    lab = labs.Lab("one")
+    lab.attach()
+    assert list(lab.guests) == ["guest"] and lab.guest.lan is None
+    assert lab.guest.directory == cache / "labs/one"
+
+
+def test_guests_know_each_other_by_name():
+    assert labs.hosts_file(["server1", "node1"]).splitlines() == [
+        "127.0.0.1 localhost",
+        "10.0.3.11 server1.example.test server1",
+        "10.0.3.12 node1.example.test node1",
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 6])
+def test_a_lab_has_a_sane_number_of_guests(cache, number):
+    with pytest.raises(LabError, match=f"1 to 5 guests, not {number}"):
+        labs.Lab("many", guests=[f"node{n}" for n in range(number)])
+
+
+def test_what_is_done_with_several_guests_is_done_with_each_and_a_failure_is_told(cache):
+    lab = labs.Lab("two", guests=["one", "two", "three"])
+    lab.guests = {"one": 1, "two": 0, "three": 4}
+    seen = []
+
+    def halve(number):
+        seen.append(number)
+        if not number:
+            raise LabError("no power")
+
+    with pytest.raises(LabError, match="no power"):
+        lab._each(halve)
+    assert sorted(seen) == [0, 1, 4]
+    lab._each(halve, ["three"])
+    assert sorted(seen) == [0, 1, 4, 4]
 
 
 def _lay_out(cache, name, **layout):
