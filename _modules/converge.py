@@ -2,7 +2,17 @@
 The one way from a wanted state to a state return: observe, plan, apply, look again.
 """
 
+import contextlib
+import fcntl
+import os
+import time
+
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+# Not in /run/lock, where every user may write, and so could hold it for ever.
+LOCK = "/run/rancher-salt.lock"
+# So long a run waits for another one, in seconds: a step's usual time, not that of a mkfs.
+WAIT = 10
 
 
 def run(name, subject, observe, plan, apply, test, notes=None):
@@ -41,9 +51,57 @@ def run(name, subject, observe, plan, apply, test, notes=None):
 
         # Not for the command line: it takes functions. Used by every state of this tree.
 
-    Source: Salt's documentation "State Modules", section "Return Data"
+    Source: Salt's documentation "State Modules", section "Return Data"; flock(2)
     """
     ret = {"name": name, "result": False, "changes": {}, "comment": ""}
+    try:
+        with contextlib.nullcontext() if test else _alone():
+            return _converge(ret, subject, observe, plan, apply, test, notes)
+    except _Busy as exc:
+        ret["comment"] = f"{subject} was not looked at: {exc}"
+        return ret
+
+
+class _Busy(Exception):
+    """Another run holds the lock."""
+
+
+@contextlib.contextmanager
+def _alone():
+    """Hold the host's lock. The kernel takes it back however we end; children never have it."""
+    if os.geteuid() != 0:
+        # Who may not change the host needs no protection from others.
+        yield
+        return
+    try:
+        handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as exc:
+        raise _Busy(f"{LOCK} could not be opened: {exc.strerror}") from exc
+    try:
+        _wait_for(handle)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait_for(handle):
+    deadline = time.monotonic() + WAIT
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                pid = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "not known"
+                raise _Busy(
+                    f"another run is changing this host (pid {pid}, {LOCK}). Nothing was written. "
+                    "Wait for its end, then run again"
+                ) from None
+        time.sleep(0.1)
+
+
+def _converge(ret, subject, observe, plan, apply, test, notes):
     try:
         seen = observe()
         planned = plan(seen)

@@ -6,7 +6,7 @@ a machine. `fail_at` ends the run in front of or behind the nth command that wri
 import functools
 import types
 
-from fakes import ROOT, Salt
+from fakes import LOCK, ROOT, Salt
 from salt.exceptions import CommandExecutionError
 
 GIB, MIB = 1024**3, 1024**2
@@ -38,6 +38,8 @@ def _module(name, salt):
     module = types.ModuleType(name)
     module.__salt__ = salt
     exec(_code(name), vars(module))
+    if name == "converge":
+        module.LOCK = LOCK
     return module
 
 

@@ -1,5 +1,10 @@
+import contextlib
+import os
+import subprocess
+import sys
+
 import pytest
-from fakes import load
+from fakes import ROOT, load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 converge = load("converge")
@@ -114,3 +119,109 @@ def test_what_cannot_be_looked_at_afterwards_is_not_claimed():
 def test_notes_stand_in_every_comment(test):
     ret = run(Thing(**WANT), test, notes=lambda seen: [f"size is {seen['size']}"])
     assert ret["comment"] == "Thing is already correct. size is 2"
+
+
+# --- Two runs on one host ---
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root's runs are kept apart")
+
+
+@contextlib.contextmanager
+def another_run(lock, *, then="time.sleep(60)"):
+    """A process that is in the middle of its apply; yields it."""
+    code = (
+        f"import sys, time, subprocess; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
+        f"from fakes import load; c = load('converge'); c.LOCK = {str(lock)!r}\n"
+        f"def work(seen, changes):\n    print('in', flush=True); {then}\n"
+        "c.run('x', 'X', lambda: 1, lambda seen: {'k': {'old': 1, 'new': 2}}, work, False)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "in\n"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def locked(tmp_path):
+    module = load("converge")
+    module.LOCK, module.WAIT = str(tmp_path / "lock"), 0.3
+    return module
+
+
+def converged(module, test=False, **over):
+    done = []
+    ret = module.run(
+        "x",
+        "Thing x",
+        observe=lambda: len(done),
+        plan=lambda seen: {} if seen else {"k": {"old": 0, "new": 1}},
+        apply=lambda seen, changes: done.append(1),
+        test=test,
+    )
+    return ret, done
+
+
+@needs_root
+def test_a_second_run_is_refused_with_the_pid_of_the_first(locked):
+    with another_run(locked.LOCK) as other:
+        ret, done = converged(locked)
+    assert (ret["result"], ret["changes"], done) == (False, {}, [])
+    assert f"another run is changing this host (pid {other.pid}, " in ret["comment"]
+    assert "\n" not in ret["comment"]
+
+
+@needs_root
+def test_a_dry_run_waits_for_nobody(locked):
+    with another_run(locked.LOCK):
+        ret, done = converged(locked, test=True)
+    assert (ret["result"], done) == (None, [])
+
+
+@needs_root
+def test_a_dry_run_takes_no_lock(locked):
+    converged(locked, test=True)
+    assert not os.path.exists(locked.LOCK)
+
+
+@needs_root
+def test_a_run_that_was_killed_holds_nothing(locked):
+    with another_run(locked.LOCK) as other:
+        other.kill()
+        other.wait()
+        ret, _ = converged(locked)
+    assert ret["result"] is True
+
+
+@needs_root
+def test_a_child_that_outlives_a_killed_run_holds_nothing(locked, tmp_path):
+    # LVM starts dmeventd, which stays for ever.
+    child = "subprocess.Popen(['sleep', '60'], close_fds=False).pid"
+    then = f"open({str(tmp_path / 'pid')!r}, 'w').write(str({child})); print('in', flush=True); "
+    then += "time.sleep(60)"
+    with another_run(locked.LOCK, then=then) as other:
+        assert other.stdout.readline() == "in\n"
+        other.kill()
+        other.wait()
+        ret, _ = converged(locked)
+        os.kill(int((tmp_path / "pid").read_text()), 9)
+    assert ret["result"] is True
+
+
+@needs_root
+def test_a_run_that_ends_in_time_is_waited_for(locked):
+    locked.WAIT = 30
+    with another_run(locked.LOCK, then="time.sleep(1)"):
+        ret, _ = converged(locked)
+    assert ret["result"] is True
+
+
+@needs_root
+def test_a_lock_that_is_a_link_is_not_followed(locked, tmp_path):
+    os.symlink(tmp_path / "elsewhere", locked.LOCK)
+    ret, done = converged(locked)
+    assert (ret["result"], done) == (False, [])
+    assert "could not be opened" in ret["comment"]
+    assert not (tmp_path / "elsewhere").exists()
