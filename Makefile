@@ -9,7 +9,7 @@ PYTHON := $(VENV)/3006.28/bin/python
 APT := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := python3-venv python3-dev gcc make git openssh-client \
   qemu-system-x86 qemu-utils mmdebstrap dpkg-dev \
-  e2fsprogs xfsprogs btrfs-progs cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
+  e2fsprogs xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
   dnf dnf-plugins-core rpm createrepo-c gpg \
   docker-registry mariadb-server-core mariadb-client-core
 
