@@ -37,6 +37,11 @@ mount -t proc proc "$BASE/root/proc"
 mount -t tmpfs tmpfs "$BASE/root/run"
 exec chroot "$BASE/root" "$@"
 """
+# This machine may have a Docker of its own, for other tests.
+NO_DOCKER = """
+dpkg-query --show docker.io && dpkg --purge --force-all docker.io
+rm -rf /etc/docker /var/lib/docker
+"""
 
 
 class Overlay:
@@ -59,7 +64,7 @@ class Overlay:
             "grains": grains,
         }
         self.write("/etc/salt-overlay/minion", yaml.safe_dump(minion))
-        self.run("rm", "-rf", "/etc/docker", "/var/lib/docker")
+        self.run("sh", "-c", NO_DOCKER)
 
     def run(self, *argv, text=None, check=True):
         done = subprocess.run(
