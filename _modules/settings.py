@@ -14,7 +14,14 @@ from salt.exceptions import SaltInvocationError
 
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 # Never quoted, whatever was found there.
-_SECRETS = {"database", "password", "access_key", "secret_key", "registration_url"}
+_SECRETS = {
+    "database",
+    "database_admin",
+    "password",
+    "access_key",
+    "secret_key",
+    "registration_url",
+}
 
 
 def size(text):
@@ -224,6 +231,10 @@ SCHEMA = {
             "user": _text(r"[^\x00-\x1f\x7f]{1,32}", "a user name of 1 to 32 characters"),
             "password": _SECRET,
         },
+        "database_admin": {
+            "user": _text(r"[^\x00-\x1f\x7f]{1,32}", "a user name of 1 to 32 characters"),
+            "password": _SECRET,
+        },
         "ready_timeout": _SECONDS,
     },
     "agent": {
@@ -242,7 +253,7 @@ SCHEMA = {
         "registered_timeout": _SECONDS,
     },
 }
-_NULLABLE_SECTIONS = {"rancher:server:database"}
+_NULLABLE_SECTIONS = {"rancher:server:database", "rancher:server:database_admin"}
 
 
 # -- the checks ----------------------------------------------------------------------------------
@@ -308,10 +319,10 @@ def _credentials(merged):
     if bool(agent["access_key"]) != bool(agent["secret_key"]):
         missing = "secret_key" if agent["access_key"] else "access_key"
         yield f"rancher:agent:{missing} is null; allowed: both keys, or neither"
-    database = merged["server"]["database"] or {"host": 1, "password": 1}
-    for key in ("host", "password"):
-        if key not in database:
-            yield f"rancher:server:database:{key} is missing; allowed: a text"
+    for section, needed in (("database", "host"), ("database_admin", "user")):
+        for key in (needed, "password"):
+            if merged["server"][section] and key not in merged["server"][section]:
+                yield f"rancher:server:{section}:{key} is missing; allowed: a text"
 
 
 def _merged(defaults, given):

@@ -54,6 +54,7 @@ rancher:
     start: true
     data_directory: /data/rancher/mysql
     database: null
+    database_admin: null
     ready_timeout: 600
   agent:
     server_url: null

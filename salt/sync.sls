@@ -16,16 +16,20 @@ from salt.utils.hashutils import get_hash
 # Every file of _modules and _states; tests/test_tree.py compares.
 FILES = {
     "modules": """
-        bootconf conntrack conntrack_host conntrack_plan converge datadisk dataplan diskmake
-        diskprobe diskread diskrules disktable diskuse docker_config docker_daemon docker_flags
-        docker_group docker_leftovers docker_package docker_repository docker_service
+        bootconf conntrack conntrack_host conntrack_plan converge datadisk dataplan
+        diskmake diskprobe diskread diskrules disktable diskuse docker_change
+        docker_config docker_daemon docker_engine docker_flags docker_group
+        docker_leftovers docker_package docker_pull docker_repository docker_service
         docker_storage docker_version fstab host hostname hostsfile lvmreport pooladvice
-        poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_http selinux_mode
-        settings swapfile swapmake swapplan thinpool
+        poolguard poolmake poolplan poolprobe poolsize port_use rancher rancher_account
+        rancher_api rancher_data rancher_database rancher_fit rancher_http rancher_mysql
+        rancher_server rancher_swap rancher_wait selinux_mode settings swapfile swapmake
+        swapplan thinpool
     """.split(),
     "states": """
         conntrack datadisk docker_daemon docker_group docker_leftovers docker_package
-        docker_repository hostname selinux_mode settings swapfile thinpool
+        docker_repository hostname rancher rancher_database selinux_mode settings swapfile
+        thinpool
     """.split(),
 }
 

@@ -2,3 +2,6 @@
 base:
   '*':
     - common
+  'rancher:roles:server':
+    - match: pillar
+    - server

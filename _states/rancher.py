@@ -1,0 +1,115 @@
+"""
+The members of a Rancher 1.6 cluster: the server's container, the server that answers.
+"""
+
+# Set when this run makes, or in a dry run would make, the server start anew: what answers before
+# that is not what will answer, so both runs tell the same.
+_STARTS = "rancher.server_starts"
+# Set by rancher_database.present in a dry run that would make the database.
+_COMING = "rancher_database.coming"
+
+
+def server_running(name, image, port=8080, start=True, data_directory=None):
+    """
+    The server's image is here, and its container runs with the present settings.
+
+    The database is the one of the pillar ``rancher:server:database``; this state reads it there,
+    so that its password never stands in an SLS. It is looked at before a container is made. A
+    container is replaced, data kept, when it differs; one that somebody else made is refused.
+
+    name (str)
+        Name of the container.
+    image (str)
+        The server's image.
+    port (int, default 8080)
+        Port of this host.
+    start (bool, default True)
+        False: the image only, an operator starts it.
+    data_directory (str, optional)
+        The embedded database's files, used without a database in the pillar.
+
+    Changes: ``pulled``, ``container`` and what differs; a password appears as ``changed``.
+
+    Example:
+
+    .. code-block:: yaml
+
+        rancher-server-running:
+          rancher.server_running:
+            - name: rancher-server
+            - image: rancher/server:v1.6.30
+            - data_directory: /data/rancher/mysql
+
+    Source: Rancher 1.6 documentation, "Installing Rancher Server", "Upgrading Rancher Server"
+    """
+    test = __opts__["test"]
+    want = __salt__["rancher_server.wanted"](image, port, start, data_directory)
+    said = []
+
+    def plan(seen):
+        changes = __salt__["rancher_server.plan"](name, seen, want)
+        if "container" in changes:
+            said[:] = __salt__["rancher_fit.check"](
+                name, seen, want, coming=test and bool(__context__.get(_COMING))
+            )
+            __context__[_STARTS] = True
+        return changes
+
+    return __salt__["converge.run"](
+        name,
+        f"Container {name}" if start else f"Image {image}",
+        observe=lambda: __salt__["rancher_server.observe"](name, want, test),
+        plan=plan,
+        apply=lambda seen, changes: __salt__["rancher_swap.carry_out"](name, want, seen, changes),
+        test=test,
+        notes=lambda seen: said,
+    )
+
+
+def server_ready(name, port=8080, start=True, timeout=600):
+    """
+    The server answers ``pong``, which it does when its API is usable.
+
+    Waits for it, and gives up early when the container's log tells that it cannot start; those
+    lines are in the comment.
+
+    name (str)
+        Name of the container.
+    port (int, default 8080)
+        Port of this host.
+    start (bool, default True)
+        False: an operator starts it, nothing is waited for.
+    timeout (seconds, default 600)
+        How long to wait at most.
+
+    Changes: ``server``.
+
+    Example:
+
+    .. code-block:: yaml
+
+        rancher-server-ready:
+          rancher.server_ready:
+            - name: rancher-server
+            - port: 8080
+
+    Source: Rancher 1.6 documentation, "Installing Rancher Server"; cattle's ping servlet
+    """
+    if not start:
+        comment = f"{name} is started by an operator, see rancher:server:start"
+        return {"name": name, "result": True, "changes": {}, "comment": comment}
+    url = f"http://127.0.0.1:{port}"
+
+    def observe():
+        started_anew = __context__.pop(_STARTS, False)
+        return not started_anew and __salt__["rancher.ready"](url)["ready"]
+
+    def plan(ready):
+        return {} if ready else {"server": {"old": "not ready", "new": "ready"}}
+
+    def apply(seen, changes):
+        __salt__["rancher_wait.until_ready"](name, url, timeout)
+
+    return __salt__["converge.run"](
+        name, f"Server at {url}", observe, plan, apply, test=__opts__["test"]
+    )

@@ -1,0 +1,15 @@
+# Salt's own Python can speak to Docker and to MySQL. Where it can already, because the libraries
+# were packaged or came along over salt-ssh, nothing is looked up and nothing installed.
+
+include:
+  - sync
+  - settings
+
+docker-sdk-installed:
+  pip.installed:
+    - pkgs: ['docker==7.1.0', 'PyMySQL==1.2.4']
+    - reload_modules: True
+    - unless:
+      - fun: docker_engine.available
+    - require:
+      - settings: settings-checked

@@ -1,0 +1,89 @@
+"""A MySQL server in a few lines: what `rancher_mysql` would hear from it."""
+
+import contextlib
+
+from fakes import load
+from salt.exceptions import CommandExecutionError
+
+mysql = load("rancher_mysql")
+
+
+class Server:
+    def __init__(self, version="5.7.44", password="right", **more):
+        self.version, self.password, self.admin = version, password, "boss"
+        self.charset = more.get("charset", ("utf8", "utf8_general_ci"))
+        self.tables = more.get("tables", 0)
+        self.rights = more.get("rights", ["ALL PRIVILEGES"])
+        self.limits = more.get("limits", (500, 64 << 20))
+        self.fails = more.get("fails", {})
+        self.account = more.get("account", "cattle@%")
+        self.asked = []
+
+    def connect(self, host, port, user, password):
+        return self._talk(user, password)
+
+    @contextlib.contextmanager
+    def _talk(self, user, password):
+        wanted = self.admin if user == self.admin else self.password
+        if "connect" in self.fails:
+            raise self.error(self.fails["connect"])
+        if user != self.admin and self.account is None or password != wanted:
+            raise self.error(1045)
+        yield self.ask
+
+    @staticmethod
+    def error(code):
+        return mysql.Refused(code, f"MySQL at db:3306: no (error {code})")
+
+    def ask(self, sql, *values):
+        self.asked.append(sql)
+        for words, code in self.fails.items():
+            if sql.startswith(words):
+                raise self.error(code)
+        if sql.startswith("USE") and self.charset is None:
+            raise self.error(1049)
+        if sql.startswith("SELECT"):
+            return self.select(sql, values)
+        if sql.startswith("SHOW GRANTS"):
+            rights = f"GRANT {', '.join(self.rights)} ON `cattle`.* TO `cattle`@`%`"
+            usage = "GRANT USAGE ON *.* TO `cattle`@`%` IDENTIFIED BY PASSWORD '*HASH'"
+            return [(usage,), *([(rights,)] if self.rights else [])]
+        return self.act(sql, values)
+
+    def select(self, sql, values):
+        if "@@character_set_database" in sql:
+            return [self.charset]
+        if "information_schema" in sql:
+            return [(*self.charset, self.tables)] if self.charset else []
+        if "mysql.user" in sql:
+            return [(1,)] if self.account else []
+        if "CURRENT_USER" in sql:
+            return [(self.account,)]
+        if "@@max_connections" in sql:
+            return [(self.version, *self.limits)]
+        assert sql == "SELECT VERSION()"
+        return [(self.version,)]
+
+    def act(self, sql, values):
+        if "DATABASE" in sql:
+            self.charset = ("utf8", "utf8_general_ci")
+        elif sql.startswith("GRANT"):
+            self.rights = ["ALL PRIVILEGES"]
+        elif sql.startswith("CREATE USER"):
+            self.account, self.password = f"{values[0]}@{values[1]}", values[2]
+        elif sql.startswith(("ALTER USER", "SET PASSWORD")):
+            self.password = values[2]
+        else:
+            assert sql.startswith("USE")
+        return []
+
+    def functions(self):
+        return {
+            "rancher_mysql.connect": self.connect,
+            "rancher_mysql.name": mysql.name,
+            "rancher_mysql.pattern": mysql.pattern,
+            "rancher_mysql.account": mysql.account,
+        }
+
+
+__all__ = ["CommandExecutionError", "Server"]

@@ -1,0 +1,252 @@
+"""
+What a Rancher server stands on, for real and apart from this machine's own: a Docker daemon, a
+MariaDB, and images that behave as Rancher's does where these states look.
+"""
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+
+import docker
+import pymysql
+import yaml
+from fakes import ROOT
+
+NEEDED = ("dockerd", "containerd", "mariadbd", "mariadb-install-db", "busybox", "ip")
+BRIDGE, NET = "br-rs-test", "10.213.57"
+# Answers on 8080 after a moment; the mode is in a file of the image.
+ENTRY = r"""#!/bin/sh
+trap 'exit 0' TERM
+echo "start $(cat /mode)"
+if [ -z "$CATTLE_DB_CATTLE_MYSQL_HOST" ]; then
+  if [ -e /var/lib/mysql/denied ]; then
+    echo "mysqld: Can't create/write to file '/var/lib/mysql/x' (Errcode: 13 - Permission denied)"
+    exit 1
+  fi
+  touch /var/lib/mysql/ibdata1; echo start >> /var/lib/mysql/starts
+fi
+mkdir -p /www; echo pong > /www/ping
+case "$(cat /mode)" in
+  good) sleep 1; httpd -f -p 8080 -h /www & wait ;;
+  slow) sleep 1000 & wait ;;
+  fatal) sleep 1; echo "java.sql.SQLException: wrong $CATTLE_DB_CATTLE_PASSWORD here"
+    echo "STARTUP FAILED [1234] ms"; exit 1 ;;
+  loop) echo "no idea why"; exit 3 ;;
+  nodb) while true; do echo "ERROR LazyJDBCSource Failed to get connection to database, will retry for 5 minutes"; sleep 1 & wait; done ;;
+esac
+"""
+
+
+def missing():
+    return [name for name in NEEDED if not shutil.which(name)]
+
+
+def await_(what, seconds, look):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if look():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{what} was not there within {seconds} s")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("0.0.0.0", 0))
+        return probe.getsockname()[1]
+
+
+def end(process):
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(10)
+
+
+@contextlib.contextmanager
+def dockerd(folder):
+    """A daemon with a socket, a containerd and a bridge of its own; gives its client."""
+    sock = folder / "docker.sock"
+    ip = ["ip", "link"]
+    subprocess.run([*ip, "del", BRIDGE], capture_output=True, check=False)
+    subprocess.run([*ip, "add", BRIDGE, "type", "bridge"], check=True, timeout=20)
+    subprocess.run(["ip", "addr", "add", f"{NET}.1/24", "dev", BRIDGE], check=True, timeout=20)
+    subprocess.run([*ip, "set", BRIDGE, "up"], check=True, timeout=20)
+    argv = ["dockerd", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
+    argv += [f"--pidfile={folder}/pid", f"--host=unix://{sock}", "--iptables=false"]
+    argv += [f"--bridge={BRIDGE}", "--ip6tables=false", "--log-level=warn"]
+    with open(folder / "log", "w") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+    try:
+        await_("the daemon's socket", 60, lambda: sock.exists() or process.poll() is not None)
+        assert process.poll() is None, (folder / "log").read_text()
+        client = docker.APIClient(base_url=f"unix://{sock}", version="auto", timeout=60)
+        await_("the daemon", 60, client.ping)
+        client.rancher_host_sock = sock
+        yield client
+        for each in client.containers(all=True):
+            client.remove_container(each["Id"], force=True, v=True)
+        client.close()
+    finally:
+        end(process)
+        subprocess.run([*ip, "del", BRIDGE], capture_output=True, check=False)
+
+
+def root_of_image(mode, extra=b""):
+    """A root file system as a tar archive."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        tar.add(os.path.realpath(shutil.which("busybox")), "bin/busybox")
+        applets = ("sh", "sleep", "httpd", "cat", "echo", "mkdir", "touch")
+        for name in applets:
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+        for name, text in (("entry", ENTRY.encode()), ("mode", mode.encode()), ("extra", extra)):
+            file = tarfile.TarInfo(name)
+            file.size, file.mode = len(text), 0o755
+            tar.addfile(file, io.BytesIO(text))
+        for name in ("tmp", "proc", "dev", "etc", "var", "var/lib", "var/lib/mysql"):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o777
+            tar.addfile(folder)
+    return out.getvalue()
+
+
+def make_image(client, tag, mode="good"):
+    answer = client.import_image_from_data(
+        root_of_image(mode, tag.encode()),
+        repository="rancher/server",
+        tag=tag,
+        changes=[
+            "VOLUME /var/lib/mysql",
+            'ENTRYPOINT ["/entry"]',
+            "ENV PATH=/bin CATTLE_DB_CATTLE_DATABASE=mysql",
+            "EXPOSE 8080 3306",
+        ],
+    )
+    assert "error" not in json.loads(answer.splitlines()[-1]), answer
+    return f"rancher/server:{tag}"
+
+
+class MariaDB:
+    """A server of its own on all addresses of this machine; `root` may do everything."""
+
+    host = f"{NET}.1"
+
+    def __init__(self, folder):
+        self.folder, self.port = folder, free_port()
+        self.sock = folder / "mysql.sock"
+        data = folder / "data"
+        install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root"]
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, capture_output=True, timeout=120)
+        argv = ["mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={self.sock}"]
+        argv += [f"--port={self.port}", "--bind-address=0.0.0.0", "--user=root"]
+        argv += [f"--pid-file={folder}/pid", "--skip-name-resolve", "--character-set-server=utf8"]
+        with open(folder / "log", "w") as log:
+            self.process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+        await_("MariaDB", 60, self._answers)
+        # As on a hardened server: nobody but the accounts that a test makes.
+        self.ask("DELETE FROM mysql.global_priv WHERE User = ''")
+        self.ask("FLUSH PRIVILEGES")
+
+    def _answers(self):
+        assert self.process.poll() is None, (self.folder / "log").read_text()
+        with contextlib.suppress(pymysql.err.OperationalError):
+            return self.ask("SELECT 1")
+        return False
+
+    def ask(self, sql, *values):
+        connection = pymysql.connect(
+            unix_socket=str(self.sock), user="root", charset="utf8", autocommit=True
+        )
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute(sql, values or None)
+            return cursor.fetchall()
+
+    def clean(self):
+        for name in ("cattle", "my_cattle"):
+            self.ask(f"DROP DATABASE IF EXISTS {name}")
+        for user in ("cattle", "o'connor", "boss"):
+            self.ask("DROP USER IF EXISTS %s@%s", user, "%")
+
+    def prepare(self, password, user="cattle"):
+        self.ask("CREATE DATABASE cattle CHARACTER SET utf8 COLLATE utf8_general_ci")
+        self.ask("CREATE USER %s@%s IDENTIFIED BY %s", user, "%", password)
+        self.ask("GRANT ALL ON cattle.* TO %s@%s", user, "%")
+
+    def close(self):
+        end(self.process)
+
+
+EXT_PILLAR = """import json
+
+def ext_pillar(minion_id, pillar, path):
+    with open(path) as file:
+        return json.load(file)
+"""
+
+
+class Minion:
+    """Masterless, with the tree's modules and one test SLS."""
+
+    def __init__(self, base, sock, line="3006.28"):
+        self.base, self.sock = base, sock
+        self.salt_call = pathlib.Path(sys.executable).with_name("salt-call")
+        for folder in ("conf", "states", "ext/pillar"):
+            (base / folder).mkdir(parents=True)
+        config = {
+            "id": "node1",
+            "root_dir": str(base),
+            "file_client": "local",
+            "file_roots": {"base": [str(base / "states")]},
+            "pillar_roots": {"base": []},
+            # Secrets come from here: Salt itself prints the text of a pillar SLS at level debug.
+            "ext_pillar": [{"whole": str(base / "pillar.json")}],
+            "extension_modules": str(base / "ext"),
+            "module_dirs": [str(ROOT)],
+            "docker.url": f"unix://{sock}",
+            "log_file": str(base / "minion.log"),
+            "log_level_logfile": "debug",
+        }
+        (base / "conf/minion").write_text(yaml.safe_dump(config))
+        (base / "ext/pillar/whole.py").write_text(EXT_PILLAR)
+        self.pillar({})
+
+    def pillar(self, server):
+        (self.base / "pillar.json").write_text(json.dumps({"rancher": {"server": server}}))
+
+    def run(self, *words, level="quiet", timeout=180):
+        argv = [self.salt_call, "-c", self.base / "conf", "--out=json", f"--log-level={level}"]
+        environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "LC_ALL": "C.UTF-8"}
+        return subprocess.run(
+            [*map(str, argv), *words],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            env=environment,
+        )
+
+    def apply(self, states, test=False, level="quiet"):
+        """States as an SLS holds them, each its own; gives id to return."""
+        (self.base / "states/now.sls").write_text(yaml.safe_dump(states))
+        done = self.run("state.apply", "now", f"test={test}", level=level)
+        assert done.stdout.startswith("{"), done.stdout + done.stderr
+        report = json.loads(done.stdout)["local"]
+        assert isinstance(report, dict), report
+        self.output = done.stdout + done.stderr
+        return {state["__id__"]: state for state in report.values()}

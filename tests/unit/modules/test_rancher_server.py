@@ -1,0 +1,219 @@
+import pytest
+from fake_docker import Containers
+from fakes import Salt, load
+from salt.exceptions import CommandExecutionError
+
+NAME, IMAGE, DIRECTORY = "rancher-server", "rancher/server:v1", "/data/rancher/mysql"
+SECRET = "p$'\"= #{{ x }}%ü"
+DATABASE = {"host": "db", "port": 3306, "name": "cattle", "user": "cattle", "password": SECRET}
+THERE = {"path": DIRECTORY, "owner": [102, 105], "empty": False, "database": True}
+EMPTY = {"path": DIRECTORY, "owner": None, "empty": True, "database": False}
+
+
+class Host:
+    """The module over imitated containers; `paths` is what rancher_data finds."""
+
+    def __init__(self, database=None, **paths):
+        self.docker, self.database = Containers(), database
+        self.paths = {DIRECTORY: EMPTY, **paths}
+        data = load("rancher_data")
+        calls = {
+            **self.docker.functions(),
+            "rancher_database.wanted": lambda: self.database,
+            "rancher_data.look": lambda path: {**EMPTY, **self.paths.get(path, {}), "path": path},
+            "rancher_data.plan": data.plan,
+        }
+        self.module = load("rancher_server", Salt(calls))
+
+    def want(self, image=IMAGE, port=8080, start=True):
+        return self.module.wanted(image, port, start, DIRECTORY)
+
+    def make(self, want=None, ours=True, bound=True, state="running"):
+        """A container as the replacement makes it, or as an operator did."""
+        want = want or self.want()
+        binds = [f"{DIRECTORY}:/var/lib/mysql"] if want["directory"] and bound else None
+        self.docker.create(
+            NAME,
+            want["image"],
+            environment=want["environment"],
+            binds=binds,
+            ports={8080: want["port"]},
+            labels={"rancher-salt.role": "server"} if ours else None,
+            restart="unless-stopped",
+        )
+        self.docker.all[NAME]["State"]["Status"] = state
+
+    def plan(self, want=None, test=False):
+        want = want or self.want()
+        return self.module.plan(NAME, self.module.observe(NAME, want, test), want)
+
+    def refusal(self, want=None):
+        with pytest.raises(CommandExecutionError) as caught:
+            self.plan(want)
+        text = str(caught.value)
+        assert "\n" not in text and "nothing was changed" in text and SECRET not in text
+        return text
+
+
+def test_the_environment_of_an_external_database():
+    # No MYSQL_ in the names of user and password: with it, both are silently ignored.
+    assert Host().module.environment(DATABASE) == {
+        "CATTLE_DB_CATTLE_MYSQL_HOST": "db",
+        "CATTLE_DB_CATTLE_MYSQL_PORT": "3306",
+        "CATTLE_DB_CATTLE_MYSQL_NAME": "cattle",
+        "CATTLE_DB_CATTLE_USERNAME": "cattle",
+        "CATTLE_DB_CATTLE_PASSWORD": SECRET,
+    }
+    assert Host().module.environment(None) == {}
+
+
+def test_from_nothing():
+    host = Host()
+    host.docker.images.clear()
+    assert host.plan() == {
+        "pulled": {"old": None, "new": IMAGE},
+        "data directory": {"old": None, "new": f"{DIRECTORY} of 102:105"},
+        "container": {"old": None, "new": "running"},
+    }
+
+
+def test_with_an_external_database_no_directory_is_looked_at():
+    assert Host(DATABASE).plan() == {"container": {"old": None, "new": "running"}}
+
+
+@pytest.mark.parametrize("database", [None, DATABASE])
+def test_what_is_current_stays(database):
+    host = Host(database, **{DIRECTORY: THERE})
+    host.make()
+    assert host.plan() == {}
+    # An image that was removed from the host meanwhile is not pulled for its own sake.
+    host.docker.images.clear()
+    assert host.plan() == {}
+
+
+def test_somebody_elses_container_that_is_right_is_left_alone():
+    host = Host(**{DIRECTORY: THERE})
+    host.make(ours=False)
+    assert host.plan() == {}
+
+
+@pytest.mark.parametrize("state", ["created", "exited", "paused", "dead"])
+def test_what_does_not_run_is_started(state):
+    host = Host(**{DIRECTORY: THERE})
+    host.make(state=state)
+    assert host.plan() == {"container": {"old": state, "new": "running"}}
+
+
+def test_what_restarts_is_the_business_of_server_ready():
+    host = Host(**{DIRECTORY: THERE})
+    host.make(state="restarting")
+    assert host.plan() == {}
+
+
+def test_a_new_tag_and_a_tag_that_means_another_image():
+    host = Host(**{DIRECTORY: THERE})
+    host.make()
+    assert host.plan(host.want("rancher/server:v2")) == {
+        "pulled": {"old": None, "new": "rancher/server:v2"},
+        "image": {"old": IMAGE, "new": "rancher/server:v2"},
+        "container": {"old": "running", "new": "replaced"},
+    }
+    host.docker.images[IMAGE] = "sha256:" + "9" * 64
+    assert host.plan()["image"] == {"old": "sha256:rancher/serv", "new": "sha256:999999999999"}
+
+
+def test_another_port_and_another_restart_policy():
+    host = Host(**{DIRECTORY: THERE})
+    host.make()
+    assert host.plan(host.want(port=80))["port"] == {"old": 8080, "new": 80}
+    host.docker.all[NAME]["HostConfig"]["RestartPolicy"]["Name"] = "always"
+    assert host.plan()["restart"] == {"old": "always", "new": "unless-stopped"}
+
+
+def test_a_rotated_password_is_told_and_not_shown():
+    host = Host(DATABASE)
+    host.make()
+    host.database = {**DATABASE, "password": "other" + SECRET}
+    changes = host.plan()
+    assert changes == {
+        "password": {"old": "(not shown)", "new": "changed"},
+        "container": {"old": "running", "new": "replaced"},
+    }
+    assert SECRET not in repr(changes)
+
+
+def test_another_database_is_told_in_words():
+    host = Host(DATABASE)
+    host.make()
+    host.database = {**DATABASE, "host": "db2", "user": "x"}
+    words = {"old": "cattle@db:3306/cattle", "new": "x@db2:3306/cattle"}
+    assert host.plan()["database"] == words
+    host.database = None
+    assert host.plan()["database"]["new"] == f"embedded, {DIRECTORY}"
+    assert "password" not in host.plan()
+
+
+def test_the_image_only():
+    host = Host()
+    host.docker.images.clear()
+    assert host.plan(host.want(start=False)) == {"pulled": {"old": None, "new": IMAGE}}
+    host = Host()
+    host.make(host.want("rancher/server:v1", port=99), ours=False, state="exited")
+    assert host.plan(host.want(start=False)) == {}
+
+
+def test_what_an_interrupted_run_left():
+    host = Host(**{DIRECTORY: THERE})
+    host.make()
+    host.docker.all[NAME + ".salt-old"] = host.docker.all[NAME]
+    assert host.plan() == {"left by an interrupted run": {"old": [NAME + ".salt-old"], "new": None}}
+
+
+def test_a_database_in_an_anonymous_volume_is_never_left_behind():
+    volume = "/var/lib/docker/volumes/abc/_data"
+    host = Host(**{volume: {**THERE, "path": volume}})
+    host.make(ours=False, bound=False)
+    text = host.refusal()
+    assert "has its database in the volume abcabcabcabc" in text
+    assert f"`cp -a {volume}/. {DIRECTORY}/`" in text and "`docker stop rancher-server`" in text
+
+
+def test_nor_one_on_the_host_when_the_setting_moves():
+    host = Host(**{"/old": {**THERE, "path": "/old"}})
+    host.make()
+    host.docker.all[NAME]["Mounts"] = [{"Source": "/old", "Destination": "/var/lib/mysql"}]
+    assert "has its database in the directory, /old" in host.refusal()
+    # Moved by the operator: then the way is free.
+    host.paths[DIRECTORY] = THERE
+    assert host.plan()["database"] == {"old": "embedded, /old", "new": f"embedded, {DIRECTORY}"}
+
+
+def test_what_this_host_does_not_show_may_be_a_database():
+    host = Host()
+    host.make(ours=False, bound=False)
+    assert "has its database in the volume" in host.refusal()
+
+
+def test_a_foreign_container_is_not_replaced():
+    host = Host(DATABASE)
+    host.make(host.want(port=81), ours=False)
+    text = host.refusal()
+    assert "was not made by this state and differs in port" in text
+    assert "`docker rename rancher-server rancher-server-before`" in text
+
+
+def test_a_foreign_one_with_data_before_an_external_database():
+    host = Host(**{DIRECTORY: THERE})
+    host.make(ours=False)
+    host.database = DATABASE
+    assert f"Its database is in {DIRECTORY}: bring that along." in host.refusal()
+
+
+def test_a_dry_run_before_docker_is_there():
+    host = Host()
+    host.docker.importable = False
+    assert host.plan(test=True) == {
+        "pulled": {"old": None, "new": IMAGE},
+        "data directory": {"old": None, "new": f"{DIRECTORY} of 102:105"},
+        "container": {"old": None, "new": "running"},
+    }
