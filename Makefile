@@ -11,7 +11,7 @@ PACKAGES := python3-venv python3-dev gcc make git openssh-client \
   qemu-system-x86 qemu-utils mmdebstrap dpkg-dev \
   e2fsprogs xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
   dnf dnf-plugins-core rpm createrepo-c gpg \
-  docker-registry mariadb-server-core mariadb-client-core
+  docker-registry mariadb-server-core mariadb-client-core docker.io containerd busybox iproute2
 
 .PHONY: help setup packages check lint unit render functional vm test demo plan apply docs clean
 

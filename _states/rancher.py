@@ -2,6 +2,8 @@
 The members of a Rancher 1.6 cluster: the server's container, the server that answers.
 """
 
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
 # Set when this run makes, or in a dry run would make, the server start anew: what answers before
 # that is not what will answer, so both runs tell the same.
 _STARTS = "rancher.server_starts"
@@ -95,21 +97,20 @@ def server_ready(name, port=8080, start=True, timeout=600):
 
     Source: Rancher 1.6 documentation, "Installing Rancher Server"; cattle's ping servlet
     """
+    ret = {"name": name, "result": True, "changes": {}, "comment": ""}
     if not start:
-        comment = f"{name} is started by an operator, see rancher:server:start"
-        return {"name": name, "result": True, "changes": {}, "comment": comment}
+        return {**ret, "comment": f"{name} is started by an operator, see rancher:server:start"}
     url = f"http://127.0.0.1:{port}"
-
-    def observe():
+    changes = {"server": {"old": "not ready", "new": "ready"}}
+    # Not through converge.run: only the server changes, and others need not wait for that.
+    try:
         started_anew = __context__.pop(_STARTS, False)
-        return not started_anew and __salt__["rancher.ready"](url)["ready"]
-
-    def plan(ready):
-        return {} if ready else {"server": {"old": "not ready", "new": "ready"}}
-
-    def apply(seen, changes):
-        __salt__["rancher_wait.until_ready"](name, url, timeout)
-
-    return __salt__["converge.run"](
-        name, f"Server at {url}", observe, plan, apply, test=__opts__["test"]
-    )
+        if not started_anew and __salt__["rancher.ready"](url)["ready"]:
+            return {**ret, "comment": f"Server at {url} answers already"}
+        if __opts__["test"]:
+            comment = f"Server at {url} would be waited for, up to {timeout} s"
+            return {**ret, "result": None, "changes": changes, "comment": comment}
+        seconds = __salt__["rancher_wait.until_ready"](name, url, timeout)
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        return {**ret, "result": False, "comment": str(exc)}
+    return {**ret, "changes": changes, "comment": f"Server at {url} answered after {seconds} s"}

@@ -36,6 +36,7 @@ class Host:
         if self.answers == "never":
             raise CommandExecutionError(f"{name}: it says STARTUP FAILED")
         self.answers = True
+        return 7
 
     def functions(self):
         pillar = {"__pillar__": {"rancher": {"server": {"database": self.pillar}}}}
