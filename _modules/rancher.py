@@ -78,7 +78,13 @@ def project(url, project=None, access_key=None, secret_key=None, ca_certificate=
 
 
 def registration(
-    url, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60
+    url,
+    project=None,
+    access_key=None,
+    secret_key=None,
+    ca_certificate=None,
+    timeout=60,
+    create=True,
 ):
     """
     Give an active registration token of a project; create one and wait for it if need be.
@@ -93,9 +99,12 @@ def registration(
     secret_key (str, default pillar rancher:agent:secret_key)
     ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
     timeout (seconds, default 60)
+    create (bool, default True)
+        False: only look, for a dry run.
 
     Returns a dict: ``id``, ``image`` (of the agent), ``url`` (of the registration script)
     and ``command`` (what Rancher's web pages show), all str. Treat url and command as secrets.
+    None when there is no active token and none shall be created.
 
     Raises SaltInvocationError for wrong arguments, CommandExecutionError when the server
     cannot be asked, refuses, or does not activate the token in time.
@@ -110,7 +119,10 @@ def registration(
     """
     api = __salt__["rancher_api.connect"](url, access_key, secret_key, ca_certificate, timeout)
     where = _find_project(api, project)
-    token = _await_token(api, where["id"], api.link(where, "registrationTokens"))
+    link = api.link(where, "registrationTokens")
+    if not create and _next_step(api.pages(link), None, patient=False)[0] != "use":
+        return None
+    token = _await_token(api, where["id"], link)
     return {
         "id": token["id"],
         "image": token["image"],
@@ -225,7 +237,8 @@ def _number(row):
 
 def _host(row):
     labels = row.get("labels") or {}
-    own_first = sorted(labels, key=lambda key: (key.startswith("io.rancher."), key))
+    made = ("io.rancher.", "rancher.salt.")
+    own_first = sorted(labels, key=lambda key: (key.startswith(made), key))
     return {
         "id": row["id"],
         "hostname": row.get("hostname"),

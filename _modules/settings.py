@@ -5,6 +5,7 @@ Plain checks in Python: a minion has no jsonschema, and the messages are the poi
 Defaults live in ``salt/settings/``; this file says what is allowed.
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -131,6 +132,16 @@ def _is_url(value):
     return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.username
 
 
+def _is_host_address(value):
+    try:
+        address = ipaddress.IPv4Address(value) if isinstance(value, str) else None
+    except ValueError:
+        return False
+    if address is None or address.is_loopback or address.is_multicast:
+        return False
+    return value != "255.255.255.255" and not value.startswith("0.")
+
+
 def _is_text_map(value):
     return isinstance(value, dict) and all(
         isinstance(item, str) and item.isprintable() for pair in value.items() for item in pair
@@ -246,9 +257,8 @@ SCHEMA = {
             _text(r"\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s-]+", "a certificate in PEM form")
         ),
         "registration_url": _or_null(_URL),
-        "ip": _or_null(
-            _text(r"(?!0\.|127\.)(\d{1,3}\.){3}\d{1,3}", "an IPv4 address as other hosts reach it")
-        ),
+        "image": _or_null(_IMAGE),
+        "ip": _or_null(("an IPv4 address as other hosts reach it", _is_host_address)),
         "labels": ("a mapping of texts to texts", _is_text_map),
         "registered_timeout": _SECONDS,
     },
@@ -282,7 +292,9 @@ def _check_section(path, value, rules):
 
 def _disagreements(merged):
     """Values that are each allowed and impossible together."""
-    return [text for check in (_disks, _percents, _roles, _credentials) for text in check(merged)]
+    return [
+        text for check in (_disks, _percents, _roles, _ctop, _credentials) for text in check(merged)
+    ]
 
 
 def _disks(merged):
@@ -312,6 +324,11 @@ def _roles(merged):
             "rancher:agent:server_url is null; allowed with role agent: the URL of the server, "
             "or rancher:agent:registration_url"
         )
+
+
+def _ctop(merged):
+    if merged["ctop"]["source"] and not merged["ctop"]["source_hash"]:
+        yield "rancher:ctop:source_hash is null; allowed with a source: sha256= and 64 hex digits"
 
 
 def _credentials(merged):

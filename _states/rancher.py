@@ -1,5 +1,5 @@
 """
-The members of a Rancher 1.6 cluster: the server's container, the server that answers.
+The members of a Rancher 1.6 cluster: the server's container, the server that answers, the hosts.
 """
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
@@ -114,3 +114,62 @@ def server_ready(name, port=8080, start=True, timeout=600):
     except (CommandExecutionError, SaltInvocationError) as exc:
         return {**ret, "result": False, "comment": str(exc)}
     return {**ret, "changes": changes, "comment": f"Server at {url} answered after {seconds} s"}
+
+
+def agent_registered(
+    name, server_url=None, project=None, image=None, ip=None, labels=None, timeout=600
+):
+    """
+    Make this host an active member of a Rancher 1.x project, through the container rancher-agent.
+
+    API keys, the authority's certificate and a registration URL come from the pillar
+    ``rancher:agent``. With a registration URL the API is not asked. A running agent is left
+    alone, one that the server upgraded, too; a host is never moved between servers or projects.
+
+    name (str)
+        What the comments call it.
+    server_url (str, optional)
+        ``http(s)://host[:port]`` of the server. Needed without a registration URL.
+    project (str, optional)
+        Id or name. None: the default project.
+    image (str, optional)
+        Image of the agent. None: the one that the server names; with a registration URL, which
+        names none, rancher/agent:v1.2.11.
+    ip (str, optional)
+        Address by which other hosts reach this one. None: detected.
+    labels (dict, optional)
+        Labels of the host, read by Rancher at the first registration only.
+    timeout (seconds, default 600)
+        How long everything may take.
+
+    Changes: ``authority`` (the certificate), ``bootstrap`` (what a killed run left over),
+    ``agent`` (the container), ``ip``, ``host`` (what Rancher says of it): those that were left.
+
+    Example:
+
+    .. code-block:: yaml
+
+        rancher-agent-registered:
+          rancher.agent_registered:
+            - name: rancher-agent
+            - server_url: http://rancher.example.com:8080
+
+    Source: Rancher 1.6 documentation, "Adding Hosts"
+    """
+    given = (server_url, project, image, ip, labels, timeout)
+
+    def with_want(function):
+        return lambda *args: __salt__[function](*args, __salt__["rancher_agent.wanted"](*given))
+
+    test = __opts__["test"]
+    return __salt__["converge.run"](
+        name,
+        "Rancher agent",
+        observe=lambda: __salt__["rancher_agent.observe"](
+            __salt__["rancher_agent.wanted"](*given), test
+        ),
+        plan=with_want("rancher_agent_plan.plan"),
+        apply=with_want("rancher_agent.apply"),
+        test=test,
+        notes=with_want("rancher_agent_plan.notes"),
+    )

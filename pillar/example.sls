@@ -63,6 +63,7 @@ rancher:
     secret_key: null
     ca_certificate: null
     registration_url: null
+    image: null
     ip: null
     labels: {}
     registered_timeout: 600

@@ -22,9 +22,11 @@ FILES = {
         docker_leftovers docker_package docker_pull docker_repository docker_service
         docker_storage docker_version fstab host hostname hostsfile lvmreport pooladvice
         poolguard poolmake poolplan poolprobe poolsize port_use rancher rancher_account
-        rancher_api rancher_data rancher_database rancher_fit rancher_http rancher_mysql
-        rancher_server rancher_swap rancher_wait selinux_mode settings swapfile swapmake
-        swapplan thinpool
+        rancher_agent rancher_agent_host rancher_agent_plan rancher_api
+        rancher_bootstrap rancher_data rancher_database rancher_fit rancher_http
+        rancher_match rancher_mysql rancher_script rancher_server rancher_site
+        rancher_swap rancher_wait selinux_mode settings swapfile swapmake swapplan
+        thinpool
     """.split(),
     "states": """
         conntrack datadisk docker_daemon docker_group docker_leftovers docker_package

@@ -5,3 +5,6 @@ base:
   'rancher:roles:server':
     - match: pillar
     - server
+  'rancher:roles:agent':
+    - match: pillar
+    - agent

@@ -53,7 +53,7 @@ def test_no_role_folder_holds_an_init():
 
 
 def test_roles_only_include():
-    for role in ("common", "docker"):
+    for role in ("common", "docker", "agent"):
         assert set(yaml.safe_load((SALT / f"{role}.sls").read_text())) == {"include"}
 
 

@@ -209,6 +209,15 @@ def test_an_active_token_is_used_again(fake, rancher):
     assert posts(fake) == []
 
 
+def test_only_looking_creates_no_token(fake, rancher):
+    fake.add_token(state="inactive")
+    assert rancher.registration(fake.url, create=False) is None
+    assert posts(fake) == []
+    active = fake.add_token(state="active")["id"]
+    assert rancher.registration(fake.url, create=False)["id"] == active
+    assert posts(fake) == []
+
+
 def test_inactive_tokens_are_no_use(fake, rancher):
     fake.add_token(state="inactive")
     assert rancher.registration(fake.url)["id"] == "1c2"

@@ -1,0 +1,189 @@
+"""
+What a host shows of itself and of its Rancher 1.x agent, and the id that tells it from others.
+"""
+
+import calendar
+import logging
+import os
+import socket
+import time
+import uuid
+
+from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
+
+NAME = "rancher-agent"
+UPGRADE = "rancher-agent-upgrade"
+BOOTSTRAP = "rancher-agent-bootstrap"
+STATE = "/var/lib/rancher"
+# Seconds for an agent that the server replaces just now, and between two looks at that.
+UPGRADING, PAUSE = 120, 3
+# Of Docker, and the same on every host.
+_BRIDGES = ("lo", "docker", "veth", "br-")
+
+
+def marks(ip=None):
+    """
+    Collect what Rancher may list this machine by.
+
+    ip (str, optional)
+        The setting ``agent:ip``.
+
+    Returns a dict: ``id`` (str or None), ``names`` and ``addresses`` (lists of str).
+
+    Raises CommandExecutionError when the id is there and cannot be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' rancher_agent_host.marks
+
+    Source: rancher/agent, hostname_unix.go: the name is that of `hostname -f`
+    """
+    addresses = {
+        address["address"]
+        for name, card in __salt__["network.interfaces"]().items()
+        if not name.startswith(_BRIDGES)
+        for address in card.get("inet", [])
+    }
+    return {
+        "id": _read_id(),
+        "names": sorted({name.lower() for name in _names() if name}),
+        "addresses": sorted(addresses | ({ip} if ip else set())),
+    }
+
+
+def _names():
+    names = {socket.gethostname()}
+    try:
+        found = socket.getaddrinfo(socket.gethostname(), None, flags=socket.AI_CANONNAME)
+        names.add(found[0][3])
+    except OSError as exc:
+        log.info("this host's full name is not known: %s", exc)
+    return names
+
+
+def own_id():
+    """
+    Give this machine's id, made at the first call.
+
+    It lies beside the agent's own identity: copied, and wiped, together with that.
+
+    Returns a str.
+
+    Raises CommandExecutionError when it cannot be written.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' rancher_agent_host.own_id
+
+    Source: rancher/rancher issue 8249: the state directory is the host's identity
+    """
+    mine = _read_id() or uuid.uuid4().hex
+    __salt__["host.write"](_id_file(), f"{mine}\n")
+    return mine
+
+
+def _read_id():
+    return (__salt__["host.read"](_id_file()) or "").strip() or None
+
+
+def _id_file():
+    return f"{STATE}/state/.salt_id"
+
+
+def agent(authority=False):
+    """
+    Look at the container rancher-agent.
+
+    authority (bool, default False)
+        Whether an authority's certificate of ours is in use.
+
+    Returns None when there is none, else a dict without any secret: ``genuine`` and ``running``
+    (bool), ``url`` and ``ip`` (its variables, str or None), ``age`` (seconds), ``outdated``
+    (bool: the certificate came after its start), ``complaint`` (str or None).
+
+    Raises CommandExecutionError when Docker gives no answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' rancher_agent_host.agent
+
+    Source: rancher/agent's run.sh, launch_agent
+    """
+    found = _settled()
+    if found is None:
+        return None
+    variables = dict(each.partition("=")[::2] for each in found["Config"].get("Env") or [])
+    state = found["State"]
+    started = _seconds(state["StartedAt"])
+    return {
+        "genuine": "CATTLE_ACCESS_KEY" in variables,
+        "running": bool(state.get("Running")) and not state.get("Paused"),
+        "url": variables.get("CATTLE_URL"),
+        "ip": variables.get("CATTLE_AGENT_IP"),
+        "age": time.time() - _seconds(found["Created"]),
+        # It reads the certificate when it starts.
+        "outdated": authority and started < _changed(f"{STATE}/etc/ssl/ca.crt"),
+        "complaint": __salt__["rancher_agent_plan.complaint"](_said(started)),
+    }
+
+
+def _said(since):
+    try:
+        return __salt__["docker_engine.logs"](NAME, since=since, tail=30)
+    except CommandExecutionError as exc:
+        if "does not support reading" in str(exc):
+            # Docker's log goes elsewhere, to syslog for example.
+            return []
+        raise
+
+
+def leftover():
+    """
+    Tell whether the bootstrap of an earlier run is still there, because that run was killed.
+
+    Returns a bool.
+
+    Raises CommandExecutionError when Docker gives no answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' rancher_agent_host.leftover
+
+    Source: rancher/rancher issue 8116
+    """
+    return __salt__["docker_engine.container"](BOOTSTRAP) is not None
+
+
+def _settled():
+    """The agent's container; while the server replaces it there is none for a moment."""
+    until = time.monotonic() + UPGRADING
+    while True:
+        found = __salt__["docker_engine.container"](NAME)
+        upgrade = None if found else __salt__["docker_engine.container"](UPGRADE)
+        if not upgrade or not upgrade["State"].get("Running") or time.monotonic() > until:
+            return found
+        log.info("the server replaces the agent just now")
+        time.sleep(PAUSE)
+
+
+def _seconds(date):
+    """Docker's date as seconds; its nanoseconds do not matter. Never started is the year 1."""
+    return (
+        0
+        if date.startswith("0001-")
+        else calendar.timegm(time.strptime(date[:19], "%Y-%m-%dT%H:%M:%S"))
+    )
+
+
+def _changed(path):
+    return int(os.stat(path).st_mtime) if os.path.exists(path) else 0
