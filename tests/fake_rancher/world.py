@@ -5,6 +5,7 @@ Everything asynchronous is a change that is due at some time of the clock: `Row.
 The clock runs, or stands until a test moves it; either way nothing changes between requests.
 """
 
+import copy
 import dataclasses
 import hashlib
 import itertools
@@ -319,6 +320,7 @@ class World:
 
     def restore(self, data):
         """The world that `dump` saw; agents are as good as heard now."""
+        data = copy.deepcopy(data)
         for kind in ("projects", "tokens", "hosts"):
             rows = {}
             for fields, due in data[kind]:

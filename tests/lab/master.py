@@ -62,11 +62,22 @@ class Master:
         self._client = None
         self._process.stop()
 
-    def pillar(self, data):
-        """Give all minions the pillar ``data``."""
+    def pillar(self, data, minions=None):
+        """Give all minions the pillar ``data``, and each of ``minions`` its own on top of that."""
+        own = minions or {}
+        top = {"*": ["lab"], **{name: [f"lab-{name}"] for name in own}}
+        files = {"top": {"base": top}, "lab": data, **{f"lab-{name}": own[name] for name in own}}
         self._pillar.mkdir(parents=True, exist_ok=True)
-        for name, text in (("top", {"base": {"*": ["lab"]}}), ("lab", data)):
+        for name, text in files.items():
             (self._pillar / f"{name}.sls").write_text("#!json\n" + json.dumps(text, indent=1))
+
+    def listen(self):
+        """A process that writes all events of the bus, as JSON, to its log; stop it."""
+        program = pathlib.Path(sys.prefix) / "bin/salt-run"
+        ears = Daemon(self.directory / "events.pid", self.directory / "events.log")
+        ears.log.unlink(missing_ok=True)
+        ears.start([program, "-c", self.config.parent, "state.event", "pretty=False"], kept=False)
+        return ears
 
     def call(self, minion, function, args=(), *, timeout=300, **kwargs):
         """

@@ -50,13 +50,16 @@ class Registry:
         }
 
     def start(self):
-        """Start it when it is not running."""
+        """Start it when it is not running, and push the stand-ins that it does not have."""
+        import stand_ins
+
         if not self.running:
             self.directory.mkdir(parents=True, exist_ok=True)
             config = self.directory / "config.json"
             config.write_text(json.dumps(self.settings(), indent=1))
             self._process.start(["docker-registry", "serve", config], kept=self.kept)
             wait_until(self._answers, timeout=60, what="start of the docker registry")
+        stand_ins.push(self.url)
 
     def stop(self):
         self._process.stop()

@@ -1,4 +1,4 @@
-"""A real host for every test here: one guest and one master, the guest bare again on demand."""
+"""Real hosts for every test here: guests and their master, the guests bare again on demand."""
 
 import os
 import pathlib
@@ -13,6 +13,15 @@ HERE = pathlib.Path(__file__).parent
 def lab():
     """The lab of this session; its guest is in the state that the last test left."""
     with Lab(os.environ.get("LAB_NAME", "test")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """Two guests on one network, for a server and a member of its cluster."""
+    name = os.environ.get("LAB_NAME", "test")
+    with Lab(f"{name}-pair", guests=["server1", "node1"]) as running:
+        running.registry.start()
         yield running
 
 
@@ -32,7 +41,8 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item):
     report = yield
-    lab = getattr(item, "funcargs", {}).get("lab")
+    given = getattr(item, "funcargs", {})
+    lab = given.get("lab") or given.get("pair")
     if lab and report.failed:
         report.sections.append(("consoles of the guests", lab.consoles()))
     return report

@@ -105,6 +105,16 @@ def test_a_pillar_with_braces_is_not_a_template(master):
     assert json.loads(text.split("\n", 1)[1]) == {"rancher": {"hostname": "{{ evil }}"}}
 
 
+def test_a_minion_has_a_pillar_of_its_own_on_top(master):
+    master.pillar({"rancher": {}}, {"node1": {"rancher": {"roles": ["agent"]}}})
+    read = {
+        path.stem: json.loads(path.read_text().split("\n", 1)[1])
+        for path in (master.directory / "pillar").iterdir()
+    }
+    assert read["top"] == {"base": {"*": ["lab"], "node1": ["lab-node1"]}}
+    assert read["lab-node1"] == {"rancher": {"roles": ["agent"]}}
+
+
 def test_a_call_returns_what_the_function_returned(master, monkeypatch):
     client = FakeClient([{"id": "guest", "return": {"answer": 42}}])
     monkeypatch.setattr(master, "client", lambda: client)

@@ -1,0 +1,255 @@
+"""The agent's stand-in from the URL to the container that stays, against the double and a dockerd of paper."""
+
+import contextlib
+import http.server
+import json
+import os
+import socketserver
+import threading
+
+import pytest
+from fake_rancher import FakeRancher
+from fake_rancher.world import Clock
+
+from .programs import load
+
+agent, docker_socket = load("agent"), load("docker_socket")
+TOKEN_URL = "/v2-beta/projects/1a5/scripts/"
+
+
+class FakeDockerd(http.server.BaseHTTPRequestHandler):
+    """Containers as the daemon's API shows them; `inspect-host` prints a token and ends."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def address_string(self):
+        return "socket"
+
+    def serve(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        status, answer = self.server.dockerd.act(self.command, self.path, body)
+        raw = isinstance(answer, bytes)
+        data = b"" if answer is None else answer if raw else json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/plain" if raw else "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_DELETE = serve
+
+
+class Dockerd:
+    def __init__(self, path, containers=()):
+        self.containers = {
+            name: {"Config": {"Image": "rancher/agent:v1.2.11"}} for name in containers
+        }
+        self.done = []
+        self.versions = set()
+        self.server = socketserver.ThreadingUnixStreamServer(str(path), FakeDockerd)
+        self.server.daemon_threads = True
+        self.server.dockerd = self
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def act(self, method, path, body):
+        _, version, *words = path.partition("?")[0].split("/")
+        self.versions.add(version)
+        if words == ["version"]:
+            return 200, {"Version": "20.10.24+dfsg1"}
+        name = path.partition("name=")[2] or words[1]
+        if words == ["containers", "create"]:
+            self.containers[name] = {"Config": body}
+            self.done.append(("create", body["Cmd"]))
+            return 201, {"Id": name if name != "create" else "side"}
+        if method == "DELETE":
+            self.done.append(("remove", name))
+            return (204, None) if self.containers.pop(name, None) else (404, {"message": "no"})
+        if words[-1] == "start":
+            return 204, None
+        if words[-1] == "wait":
+            return 200, {"StatusCode": 0}
+        if words[-1] == "logs":
+            return 200, b"WRITABLE=true\r\nTOKEN=host-token\r\n"
+        found = self.containers.get(name)
+        return (200, found) if found else (404, {"message": f"No such container: {name}"})
+
+
+@pytest.fixture
+def dockerd(tmp_path, monkeypatch):
+    dockerd = Dockerd(tmp_path / "docker.sock", ["bootstrap"])
+    monkeypatch.setattr(docker_socket, "SOCKET", str(tmp_path / "docker.sock"))
+    monkeypatch.setattr(
+        docker_socket.Docker, "__init__", lambda self: setattr(self, "path", docker_socket.SOCKET)
+    )
+    monkeypatch.setattr(agent.socket, "gethostname", lambda: "bootstrap")
+    monkeypatch.setattr(agent, "STATE", tmp_path / "state")
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("STAND_IN_TRIES", "2")
+    monkeypatch.setenv("STAND_IN_PAUSE", "0.05")
+    yield dockerd
+    dockerd.server.shutdown()
+    dockerd.server.server_close()
+
+
+@pytest.fixture
+def fake():
+    with FakeRancher(clock=Clock(running=True)) as fake:
+        fake.configure(liveness=True, seconds=0.05)
+        fake.add_token(state="active")
+        yield fake
+
+
+def url_of(fake, token="1c1"):
+    # The double listens at 127.0.0.1, which no agent may be given.
+    return f"{fake.url}{TOKEN_URL}{fake.world.token_text(fake.world.tokens[token])}"
+
+
+@pytest.fixture(autouse=True)
+def loopback_allowed(monkeypatch):
+    complaint = agent.bootstrap.complaint
+    monkeypatch.setattr(
+        agent.bootstrap,
+        "complaint",
+        lambda url, env: complaint(url.replace("127.0.0.1", "192.0.2.1"), env),
+    )
+
+
+def variables(container):
+    return dict(line.split("=", 1) for line in container["Config"]["Env"])
+
+
+def test_the_bootstrap_registers_and_leaves_the_agent(fake, dockerd, monkeypatch, capsys):
+    monkeypatch.setenv("CATTLE_AGENT_IP", "192.0.2.20")
+    monkeypatch.setenv("CATTLE_HOST_LABELS", "zone=a%20b")
+    monkeypatch.setenv("CATTLE_NOT_PASSED", "1")
+    assert agent.register(url_of(fake)) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1] == "INFO: Launched Rancher Agent: rancher-agent"
+    assert dockerd.versions == {"v1.22"}
+    assert dockerd.done == [("create", ["inspect-host"]), ("remove", "side"), ("create", ["run"])]
+    made = dockerd.containers["rancher-agent"]
+    assert made["Config"]["HostConfig"]["RestartPolicy"] == {"Name": "always"}
+    assert made["Config"]["HostConfig"]["NetworkMode"] == "host"
+    given = variables(made)
+    assert given["CATTLE_URL"] == f"{fake.url}/v1"
+    assert (given["CATTLE_AGENT_IP"], given["CATTLE_HOST_LABELS"]) == ("192.0.2.20", "zone=a%20b")
+    assert "CATTLE_NOT_PASSED" not in given
+    known = fake.world.registers["host-token"]
+    assert (given["CATTLE_ACCESS_KEY"], given["CATTLE_SECRET_KEY"]) == (
+        known["accessKey"],
+        known["secretKey"],
+    )
+    assert known["secretKey"] not in said and "host-token" not in said
+    # Registered, and not yet heard of.
+    assert fake.show()["hosts"] == []
+
+
+def test_a_second_bootstrap_replaces_the_agent_and_keeps_the_keys(fake, dockerd):
+    assert agent.register(url_of(fake)) == 0
+    first = variables(dockerd.containers["rancher-agent"])
+    assert agent.register(url_of(fake)) == 0
+    assert ("remove", "rancher-agent") in dockerd.done
+    assert variables(dockerd.containers["rancher-agent"]) == first
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda fake: fake.change("1c1", state="inactive"), "returned error: 404"),
+        (lambda fake: fake.fail("500"), "returned error: 500"),
+    ],
+)
+def test_a_url_that_does_not_answer_is_tried_and_given_up(fake, dockerd, capsys, change, words):
+    url = url_of(fake)
+    change(fake)
+    assert agent.register(url) == 1
+    said = capsys.readouterr().out.splitlines()
+    failed = f"ERROR: {fake.url}/v1 is not accessible (The requested URL {words})"
+    assert said[-3:] == [failed, failed, f"ERROR: Could not reach {fake.url}/v1. Giving up."]
+    assert dockerd.done == []
+
+
+def test_a_web_page_is_no_registration(fake, dockerd, capsys):
+    assert agent.register(f"{fake.url}/somewhere") == 1
+    assert "ERROR: Failed to load registration env" in capsys.readouterr().out
+
+
+def test_a_bad_address_is_refused_at_once(fake, dockerd, monkeypatch, capsys):
+    monkeypatch.setenv("CATTLE_AGENT_IP", "127.0.0.1")
+    assert agent.register(url_of(fake)) == 1
+    assert capsys.readouterr().out == "ERROR: Invalid CATTLE_AGENT_IP (127.0.0.1)\n"
+
+
+def test_what_the_daemon_refuses_is_told(fake, dockerd, monkeypatch):
+    monkeypatch.setattr(
+        dockerd, "act", lambda *_: (400, {"message": "client version 1.22 is too old"})
+    )
+    with pytest.raises(docker_socket.DockerError, match="daemon: client version 1.22 is too old"):
+        agent.register(url_of(fake))
+
+
+class Enough(Exception):
+    """Ends an agent that would stay for ever."""
+
+
+def run(monkeypatch, fake, keys, pings):
+    """Let rancher-agent ping some times."""
+    left = [pings]
+
+    def sleep(_):
+        left[0] -= 1
+        if not left[0]:
+            raise Enough
+        fake.world.clock.advance(1)
+
+    monkeypatch.setattr(agent.time, "sleep", sleep)
+    monkeypatch.setenv("CATTLE_URL", f"{fake.url}/v1")
+    monkeypatch.setenv("CATTLE_ACCESS_KEY", keys["accessKey"])
+    monkeypatch.setenv("CATTLE_SECRET_KEY", keys["secretKey"])
+    monkeypatch.setenv("CATTLE_CHECK_NAMESERVER", "false")
+    with contextlib.suppress(Enough):
+        return agent.run()
+
+
+def test_the_agent_makes_its_host_active_and_silence_is_seen(fake, dockerd, monkeypatch):
+    monkeypatch.setattr(agent, "full_name", lambda: "node1.example.test")
+    monkeypatch.setenv("CATTLE_AGENT_IP", "192.0.2.20")
+    monkeypatch.setenv("CATTLE_HOST_LABELS", "zone=a%20b")
+    agent.register(url_of(fake))
+    known = fake.world.registers["host-token"]
+    run(monkeypatch, fake, known, 3)
+    (host,) = fake.show()["hosts"]
+    assert (host["state"], host["agent_state"], host["ip"]) == ("active", "active", "192.0.2.20")
+    assert host["hostname"] == "node1.example.test"
+    assert host["labels"]["zone"] == "a b"
+    assert host["labels"]["io.rancher.host.docker_version"] == "20.10"
+    for seconds, state in ((31, "reconnecting"), (180, "disconnected")):
+        fake.advance(seconds)
+        assert fake.show()["hosts"][0]["agent_state"] == state
+    run(monkeypatch, fake, known, 1)
+    assert fake.show()["hosts"][0]["agent_state"] == "active"
+
+
+@pytest.mark.parametrize(("access", "ends"), [(False, 1), (True, None)])
+def test_an_agent_whose_host_was_removed_is_told(fake, dockerd, monkeypatch, capsys, access, ends):
+    agent.register(url_of(fake))
+    known = fake.world.registers["host-token"]
+    run(monkeypatch, fake, known, 2)
+    fake.change("1h1", state="removed")
+    fake.configure(access_control=access)
+    assert run(monkeypatch, fake, known, 2) == ends
+    assert "please re-register this agent" in capsys.readouterr().out.lower()
+
+
+def test_two_machines_with_one_state_directory_are_one_host(fake, dockerd, monkeypatch):
+    agent.register(url_of(fake))
+    known = fake.world.registers["host-token"]
+    for name in ("node1", "node2"):
+        monkeypatch.setattr(agent, "full_name", lambda name=name: name)
+        run(monkeypatch, fake, known, 2)
+        assert [host["hostname"] for host in fake.show()["hosts"]] == [name]
