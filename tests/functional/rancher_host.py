@@ -14,13 +14,17 @@ import socket
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+import urllib.parse
 
 import docker
 import pymysql
 import yaml
 from fakes import ROOT
 
+# What a password generator, or a quoting that went wrong, may think of.
+NASTY = "p$HOME `id`'\" #{{ grains.id }} %s%20 äß€ \\z"
 NEEDED = ("dockerd", "containerd", "mariadbd", "mariadb-install-db", "busybox", "ip")
 BRIDGE, NET = "br-rs-test", "10.213.57"
 # Answers on 8080 after a moment; the mode is in a file of the image.
@@ -250,3 +254,58 @@ class Minion:
         assert isinstance(report, dict), report
         self.output = done.stdout + done.stderr
         return {state["__id__"]: state for state in report.values()}
+
+
+def forms(secrets):
+    """A secret as it may stand somewhere: as it is, in JSON, in YAML, in Python, in a URL."""
+    for secret in secrets:
+        yield from {
+            secret,
+            json.dumps(secret)[1:-1],
+            json.dumps(secret, ensure_ascii=False)[1:-1],
+            repr(secret)[1:-1],
+            repr(secret.encode())[2:-1],
+            secret.replace("'", "''"),
+            urllib.parse.quote(secret),
+            urllib.parse.quote_plus(secret),
+            # Its middle alone, in case that its ends were cut or quoted.
+            secret[len(secret) // 4 : 3 * len(secret) // 4],
+        }
+
+
+def where_found(secrets, *places):
+    """The files at or below these places that hold a secret in any form."""
+    wanted = [form.encode() for form in forms(secrets)]
+    found = []
+    for place in places:
+        for path in [place] if place.is_file() else place.rglob("*"):
+            if path.is_file() and any(form in path.read_bytes() for form in wanted):
+                found.append(path)
+    return found
+
+
+class Watcher(threading.Thread):
+    """Looks at the command line of every process, over and over."""
+
+    def __init__(self, secrets):
+        super().__init__(daemon=True)
+        self.wanted = [form.encode() for form in forms(secrets)]
+        self.found, self.rounds, self.ended = [], 0, threading.Event()
+
+    def run(self):
+        while not self.ended.is_set():
+            for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    line = path.read_bytes()
+                    if any(form in line for form in self.wanted):
+                        self.found.append(line)
+            self.rounds += 1
+            time.sleep(0.005)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.join()

@@ -1,0 +1,197 @@
+"""
+The server's external database on a real MariaDB: refused before there is a container, made by an
+administrator's credentials, and a rotated password that nobody gets to see.
+"""
+
+import pathlib
+
+import pytest
+
+from functional.rancher_host import NASTY, MariaDB, Watcher, where_found
+from functional.test_rancher_server import (
+    NAME,
+    api,  # noqa: F401 - a fixture
+    assert_well,
+    changes,
+    comment,
+    converge,
+    host,  # noqa: F401 - a fixture
+    refused,
+)
+
+pytestmark = pytest.mark.root
+KEY = "rancher:server:database"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, api):  # noqa: F811
+    mariadb = MariaDB(tmp_path_factory.mktemp("mariadb"))
+    yield mariadb
+    mariadb.close()
+
+
+@pytest.fixture
+def mariadb(server):
+    server.clean()
+    return server
+
+
+def test_right_credentials(host, mariadb):  # noqa: F811
+    mariadb.prepare(NASTY)
+    host.external(mariadb, NASTY)
+    report = converge(host)
+    assert changes(report)["running"] == {"container": {"old": None, "new": "running"}}
+    assert "does not support this database server, 10." in comment(report)
+    env = dict(entry.split("=", 1) for entry in host.container()["Config"]["Env"])
+    assert {key: env[key] for key in env if key.startswith("CATTLE_DB")} == {
+        "CATTLE_DB_CATTLE_DATABASE": "mysql",
+        "CATTLE_DB_CATTLE_MYSQL_HOST": mariadb.host,
+        "CATTLE_DB_CATTLE_MYSQL_PORT": str(mariadb.port),
+        "CATTLE_DB_CATTLE_MYSQL_NAME": "cattle",
+        "CATTLE_DB_CATTLE_USERNAME": "cattle",
+        "CATTLE_DB_CATTLE_PASSWORD": NASTY,
+    }
+    assert not host.directory.exists()
+
+
+def nothing(mariadb):
+    mariadb.prepare(NASTY)
+
+
+def missing_database(mariadb):
+    mariadb.prepare(NASTY)
+    mariadb.ask("DROP DATABASE cattle")
+
+
+def latin1(mariadb):
+    mariadb.prepare(NASTY)
+    mariadb.ask("ALTER DATABASE cattle CHARACTER SET latin1")
+
+
+def some_rights(mariadb):
+    mariadb.prepare(NASTY)
+    mariadb.ask("REVOKE CREATE, DROP ON cattle.* FROM 'cattle'@'%'")
+
+
+def no_rights(mariadb):
+    mariadb.prepare(NASTY)
+    mariadb.ask("REVOKE ALL ON cattle.* FROM 'cattle'@'%'")
+
+
+def no_account(mariadb):
+    mariadb.ask("CREATE DATABASE cattle CHARACTER SET utf8 COLLATE utf8_general_ci")
+
+
+LOGIN = "GRANT ALL ON `cattle`.* TO 'cattle'@'%' IDENTIFIED BY '<the password of the pillar>';"
+CREATE = "CREATE DATABASE `cattle` CHARACTER SET utf8 COLLATE utf8_general_ci;"
+ALTER = "ALTER DATABASE `cattle` CHARACTER SET utf8 COLLATE utf8_general_ci;"
+GRANT = "GRANT ALL ON `cattle`.* TO 'cattle'@'%';"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "settings", "words"),
+    [
+        (nothing, {"password": "wrong"}, (f"{KEY}:user or :password: ", "error 1045", LOGIN)),
+        (no_account, {}, (f"{KEY}:user or :password: ", "error 1045", LOGIN)),
+        (nothing, {"host": "no.such.host.invalid"}, (f"{KEY}:host: ", "cannot be resolved")),
+        (nothing, {"port": 1}, (f"{KEY}:host: ", "connection refused")),
+        (nothing, {"host": "127.0.0.1"}, (f"{KEY}:host is 127.0.0.1, which inside",)),
+        (missing_database, {}, (f"{KEY}:name: ", "error 1049", CREATE)),
+        (latin1, {}, (f"{KEY}:name: database cattle is in latin1", ALTER)),
+        (some_rights, {}, (f"{KEY}:user: cattle@% lacks CREATE, DROP on", GRANT)),
+        (no_rights, {}, (f"{KEY}:user: ", "error 1044", GRANT, CREATE)),
+    ],
+)
+def test_refused_before_there_is_a_container(host, mariadb, break_it, settings, words):  # noqa: F811
+    break_it(mariadb)
+    host.external(mariadb, NASTY)
+    host.settings["database"].update(settings)
+    text = refused(host, *words)
+    assert host.names() == [] and NASTY not in text
+    assert NASTY not in host.minion.output
+
+
+@pytest.mark.parametrize(
+    "statement", [missing_database, latin1, some_rights, no_rights], ids=lambda each: each.__name__
+)
+def test_the_statement_of_the_message_helps(host, mariadb, statement):  # noqa: F811
+    statement(mariadb)
+    host.external(mariadb, NASTY)
+    text = comment(host.apply(ready=False))
+    # An administrator runs what it says, the one in brackets first.
+    said = text.split("an administrator can run: ")[1]
+    first, _, bracket = said.partition(" (and before that, when there is no such database, ")
+    if statement is not no_rights and bracket:
+        mariadb.ask(bracket.rstrip(")"))
+    mariadb.ask(first)
+    report = host.apply(ready=False)
+    assert_well(report)
+    assert host.names() == [NAME]
+
+
+def test_an_administrator_makes_what_is_missing(host, mariadb):  # noqa: F811
+    admin = "boss" + NASTY
+    mariadb.ask("CREATE USER %s@%s IDENTIFIED BY %s", "boss", "%", admin)
+    mariadb.ask("GRANT ALL ON *.* TO 'boss'@'%' WITH GRANT OPTION")
+    host.external(mariadb, NASTY)
+    host.settings["database_admin"] = {"user": "boss", "password": admin}
+    report = converge(host, admin=True)
+    assert set(changes(report)["database"]) == {"database", "account", "rights"}
+    # Rotated in the pillar alone: the account follows, then the container.
+    host.settings["database"]["password"] = "new" + NASTY
+    report = converge(host, admin=True)
+    assert set(changes(report)["database"]) == {"password"}
+    assert set(changes(report)["running"]) == {"password", "container"}
+    host.settings["database_admin"]["password"] = "wrong"
+    report = host.apply(admin=True)
+    assert comment(report, "database").startswith("rancher:server:database_admin:user or :password")
+    assert report["running"]["result"] is True, "what runs goes on"
+
+
+def test_an_account_and_a_database_with_awkward_names(host, mariadb):  # noqa: F811
+    mariadb.ask("CREATE USER 'boss'@'%' IDENTIFIED BY 'b'")
+    mariadb.ask("GRANT ALL ON *.* TO 'boss'@'%' WITH GRANT OPTION")
+    host.external(mariadb, NASTY, name="my_cattle", user="o'connor")
+    host.settings["database_admin"] = {"user": "boss", "password": "b"}
+    report = converge(host, admin=True, ready=False)
+    assert changes(report)["database"]["account"]["new"] == "'o''connor'@'%'"
+    (grant,) = [row[0] for row in mariadb.ask("SHOW GRANTS FOR %s@%s", "o'connor", "%")][1:]
+    assert "`my\\_cattle`.*" in grant, "the _ is no wildcard"
+
+
+def test_nobody_sees_a_password_that_is_rotated(host, mariadb, tmp_path):  # noqa: F811
+    old, new = NASTY, "n" + NASTY[::-1]
+    mariadb.prepare(old)
+    host.external(mariadb, old)
+    output = []
+    with Watcher([old, new]) as watcher:
+        assert_well(host.apply(level="debug"))
+        output.append(host.minion.output)
+        mariadb.ask("ALTER USER %s@%s IDENTIFIED BY %s", "cattle", "%", new)
+        # Not yet in the pillar, and the other way round: both look like a wrong password.
+        host.settings["database"]["password"] = "wrong" + new
+        report = host.apply(level="debug")
+        output.append(host.minion.output)
+        assert "error 1045" in comment(report)
+        assert host.names() == [NAME], "the server goes on with what it has"
+        host.settings["database"]["password"] = new
+        dry = host.apply(test=True, level="debug")
+        output.append(host.minion.output)
+        report = host.apply(level="debug")
+        output.append(host.minion.output)
+    assert_well(report)
+    assert changes(report) == changes(dry)
+    assert changes(report)["running"] == {
+        "password": {"old": "(not shown)", "new": "changed"},
+        "container": {"old": "running", "new": "replaced"},
+    }
+    env = host.container()["Config"]["Env"]
+    assert f"CATTLE_DB_CATTLE_PASSWORD={new}" in env
+    assert "rancher.server_running" in output[-1], "the log was there to be searched"
+    assert watcher.found == [] and watcher.rounds > 20
+    (tmp_path / "output").write_text("\n".join(output), encoding="utf-8")
+    # The pillar has to hold it, and the images' store is not ours.
+    pillar = pathlib.Path(host.minion.base / "pillar.json")
+    assert where_found([old, new], pillar) == [pillar], "the search finds what is there"
+    pillar.unlink()
+    assert where_found([old, new], tmp_path) == []
