@@ -78,7 +78,8 @@ def exchange(
     Send one request to a Rancher API and give its answer, good or bad, as a value.
 
     Redirects are followed from http to https on the same host and within the same server,
-    never to another one. Proxies from the environment are used, ``~/.netrc`` is not.
+    never to another one. Proxies from the environment are used, except
+    for this host itself; ``~/.netrc`` is not.
 
     method (str)
         ``GET``, ``POST``, ``PUT`` or ``DELETE``.
@@ -175,7 +176,7 @@ def _send(method, url, headers, data, trust, until):
             requests.Request(method, url, headers=headers, data=data).prepare(),
             stream=True,
             timeout=(min(10, left), left),
-            proxies=requests.utils.get_environ_proxies(url),
+            proxies=_proxies(url),
         )
         with contextlib.closing(response):
             content = _content(response, until)
@@ -189,6 +190,13 @@ def _send(method, url, headers, data, trust, until):
     if response.status_code in (301, 302, 303, 307, 308):
         return _answer(location=response.headers.get("Location", ""), **known)
     return _read(content, response.headers.get("Content-Type", ""), known)
+
+
+def _proxies(url):
+    """Those of the environment, but for this host itself, which no proxy can reach."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    own = host in ("localhost", "::1") or host.startswith("127.")
+    return {} if own else requests.utils.get_environ_proxies(url)
 
 
 def _content(response, until):

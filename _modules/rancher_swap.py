@@ -63,7 +63,8 @@ def _replace(name, want):
         name + NEW,
         want["image"],
         environment=want["environment"],
-        binds=[f"{want['directory']}:/var/lib/mysql"] if want["directory"] else None,
+        # With z, SELinux lets the container in; elsewhere it means nothing.
+        binds=[f"{want['directory']}:/var/lib/mysql:z"] if want["directory"] else None,
         ports={8080: want["port"]},
         labels=LABELS,
         restart="unless-stopped",

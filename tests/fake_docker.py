@@ -61,7 +61,7 @@ class Containers:
         assert name not in self.all and image in self.images
         inside = {f"{port}/tcp": [{"HostPort": str(at)}] for port, at in (ports or {}).items()}
         mounts = [
-            dict(zip(("Source", "Destination"), bind.split(":"), strict=True))
+            dict(zip(("Source", "Destination"), bind.split(":")[:2], strict=True))
             for bind in binds or []
         ]
         mounts = mounts or [{"Source": "/var/lib/docker/volumes/abc/_data", "Name": "abc" * 20}]

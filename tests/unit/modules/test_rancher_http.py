@@ -81,6 +81,12 @@ def test_a_proxy_of_the_environment_is_used(fake, monkeypatch):
     assert fake.journal[0].path == "http://rancher.example.test:8080/ping"
 
 
+def test_this_host_itself_is_never_asked_for_through_a_proxy(fake, monkeypatch):
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", "http://proxy.example.test:3128")
+    assert exchange(f"{fake.url}/ping")["status"] == 200
+
+
 @pytest.mark.parametrize(
     ("kind", "words", "passing"),
     [
