@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
 import urllib.parse
@@ -254,6 +255,64 @@ class Minion:
         assert isinstance(report, dict), report
         self.output = done.stdout + done.stderr
         return {state["__id__"]: state for state in report.values()}
+
+
+class Cluster(Minion):
+    """The same minion with a master; whatever passes over the event bus goes into a file."""
+
+    def __init__(self, sock):
+        # A short path: sockets are below it.
+        base = pathlib.Path(tempfile.mkdtemp(prefix="rs-test-"))
+        super().__init__(base, sock)
+        ports = {"publish_port": free_port(), "ret_port": free_port()}
+        config = yaml.safe_load((base / "conf/minion").read_text())
+        shared = {"user": "root", **ports}
+        master = {
+            **{key: config[key] for key in ("root_dir", "file_roots", "pillar_roots")},
+            **{key: config[key] for key in ("ext_pillar", "extension_modules")},
+            **{**shared, "interface": "127.0.0.1", "auto_accept": True, "worker_threads": 2},
+            # The master's own copy of every pillar is Salt's affair.
+            **{"minion_data_cache": False, "log_file": str(base / "master.log")},
+            "log_level_logfile": "debug",
+        }
+        del config["ext_pillar"], config["file_roots"], config["pillar_roots"]
+        minion = {**config, **shared, "master": "127.0.0.1", "file_client": "remote"}
+        minion["master_port"] = ports["ret_port"]
+        (base / "conf/master").write_text(yaml.safe_dump(master))
+        (base / "conf/minion").write_text(yaml.safe_dump(minion))
+        self.processes = [
+            self._start("salt-master"),
+            self._start("salt-minion"),
+            self._start("salt-run", "state.event", "pretty=True"),
+        ]
+        await_("the minion", 120, lambda: self._ask("test.ping") is True)
+
+    def _start(self, name, *words):
+        argv = [str(self.salt_call.with_name(name)), "-c", str(self.base / "conf")]
+        with open(self.base / f"{name}.out", "w") as out:
+            return subprocess.Popen(
+                [*argv, "--log-level=debug", *words], stdout=out, stderr=out, start_new_session=True
+            )
+
+    def _ask(self, *words, level="quiet"):
+        argv = [str(self.salt_call.with_name("salt")), "-c", str(self.base / "conf")]
+        argv += ["--out=json", "--static", "--timeout=60", f"--log-level={level}", "node1"]
+        done = subprocess.run(
+            [*argv, *words], capture_output=True, encoding="utf-8", timeout=240, check=False
+        )
+        self.output = done.stdout + done.stderr
+        start = done.stdout.find("{")
+        return json.loads(done.stdout[start:]).get("node1") if start >= 0 else None
+
+    def apply(self, states, test=False, level="quiet"):
+        (self.base / "states/now.sls").write_text(yaml.safe_dump(states))
+        report = self._ask("state.apply", "now", f"test={test}", level=level)
+        assert isinstance(report, dict), self.output
+        return {state["__id__"]: state for state in report.values()}
+
+    def close(self):
+        for process in reversed(self.processes):
+            end(process)
 
 
 def forms(secrets):

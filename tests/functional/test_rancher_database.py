@@ -3,11 +3,11 @@ The server's external database on a real MariaDB: refused before there is a cont
 administrator's credentials, and a rotated password that nobody gets to see.
 """
 
-import pathlib
+import shutil
 
 import pytest
 
-from functional.rancher_host import NASTY, MariaDB, Watcher, where_found
+from functional.rancher_host import NASTY, Cluster, MariaDB, Watcher, await_, where_found
 from functional.test_rancher_server import (
     NAME,
     api,  # noqa: F401 - a fixture
@@ -159,39 +159,63 @@ def test_an_account_and_a_database_with_awkward_names(host, mariadb):  # noqa: F
     assert "`my\\_cattle`.*" in grant, "the _ is no wildcard"
 
 
-def test_nobody_sees_a_password_that_is_rotated(host, mariadb, tmp_path):  # noqa: F811
+def rotate(host, mariadb):  # noqa: F811
+    """From one password to another with a wrong one in between; gives secrets and the output."""
     old, new = NASTY, "n" + NASTY[::-1]
     mariadb.prepare(old)
     host.external(mariadb, old)
     output = []
+
+    def apply(password, **options):
+        host.settings["database"]["password"] = password
+        report = host.apply(level="debug", **options)
+        output.append(host.minion.output)
+        return report
+
     with Watcher([old, new]) as watcher:
-        assert_well(host.apply(level="debug"))
-        output.append(host.minion.output)
+        assert_well(apply(old))
         mariadb.ask("ALTER USER %s@%s IDENTIFIED BY %s", "cattle", "%", new)
-        # Not yet in the pillar, and the other way round: both look like a wrong password.
-        host.settings["database"]["password"] = "wrong" + new
-        report = host.apply(level="debug")
-        output.append(host.minion.output)
-        assert "error 1045" in comment(report)
+        assert "error 1045" in comment(apply("wrong" + new))
         assert host.names() == [NAME], "the server goes on with what it has"
-        host.settings["database"]["password"] = new
-        dry = host.apply(test=True, level="debug")
-        output.append(host.minion.output)
-        report = host.apply(level="debug")
-        output.append(host.minion.output)
+        dry = apply(new, test=True)
+        report = apply(new)
     assert_well(report)
     assert changes(report) == changes(dry)
     assert changes(report)["running"] == {
         "password": {"old": "(not shown)", "new": "changed"},
         "container": {"old": "running", "new": "replaced"},
     }
-    env = host.container()["Config"]["Env"]
-    assert f"CATTLE_DB_CATTLE_PASSWORD={new}" in env
-    assert "rancher.server_running" in output[-1], "the log was there to be searched"
+    assert f"CATTLE_DB_CATTLE_PASSWORD={new}" in host.container()["Config"]["Env"]
+    assert NASTY not in repr(host.container()["Config"]["Labels"])
     assert watcher.found == [] and watcher.rounds > 20
-    (tmp_path / "output").write_text("\n".join(output), encoding="utf-8")
-    # The pillar has to hold it, and the images' store is not ours.
-    pillar = pathlib.Path(host.minion.base / "pillar.json")
-    assert where_found([old, new], pillar) == [pillar], "the search finds what is there"
+    return [old, new], output
+
+
+def assert_secret(secrets, minion, output):
+    (minion.base / "output").write_text("\n".join(output), encoding="utf-8")
+    # The pillar has to hold them; it also shows that the search finds what is there.
+    pillar = minion.base / "pillar.json"
+    assert where_found(secrets, pillar) == [pillar]
     pillar.unlink()
-    assert where_found([old, new], tmp_path) == []
+    assert where_found(secrets, minion.base) == []
+
+
+def test_nobody_sees_a_password_that_is_rotated(host, mariadb):  # noqa: F811
+    secrets, output = rotate(host, mariadb)
+    assert "Executing state rancher.server_running" in output[-1], "there is a debug log"
+    assert "Executing state rancher" in (host.minion.base / "minion.log").read_text()
+    assert_secret(secrets, host.minion, output)
+
+
+def test_nor_on_the_event_bus_or_in_the_job_cache(host, mariadb):  # noqa: F811
+    host.minion = minion = Cluster(host.minion.sock)
+    try:
+        secrets, output = rotate(host, mariadb)
+        bus = minion.base / "salt-run.out"
+        await_("the last return", 20, lambda: "replaced" in bus.read_text())
+    finally:
+        minion.close()
+    jobs = list(minion.base.rglob("master/jobs/**/return.p"))
+    assert any(b"replaced" in path.read_bytes() for path in jobs)
+    assert_secret(secrets, minion, output)
+    shutil.rmtree(minion.base)
