@@ -41,7 +41,7 @@ def connect(url, access_key=None, secret_key=None, ca_certificate=None, timeout=
         For the whole conversation, retries included; it starts now.
 
     Returns an object with ``base``, ``project`` (of the pillar), ``ask``, ``knock``, ``get``,
-    ``collection``, ``pages``, ``link``, ``passed`` and ``pause``. It never shows the keys.
+    ``collection``, ``pages``, ``link``, ``action``, ``passed`` and ``pause``. It never shows the keys.
 
     Raises SaltInvocationError when an argument, or the pillar, is wrong.
 
@@ -208,6 +208,10 @@ class _Conversation:
                 "take keys of an owner or a member of the project"
             )
         return _rebased(link, self.base)
+
+    def action(self, row, name):
+        """URL of an action that a row offers."""
+        return self.link({**row, "links": row.get("actions")}, name)
 
     def pause(self, turn, what, why):
         """Wait before the next look, or give up when the time is over."""

@@ -27,6 +27,8 @@ FILES = {
         rancher_match rancher_mysql rancher_script rancher_server rancher_site
         rancher_swap rancher_wait selinux_mode settings swapfile swapmake swapplan
         thinpool
+        poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_host rancher_http
+        selinux_mode settings swapfile swapmake swapplan thinpool
     """.split(),
     "states": """
         conntrack datadisk docker_daemon docker_group docker_leftovers docker_package

@@ -224,6 +224,11 @@ class _Routes:
         if words[0] == "schemas":
             return 200, documents.schemas(self.place.where)
         kind = documents.type_of_path(words[0])
+        if kind == "host" and words[2:] == ["instances"] and self.request.method == "GET":
+            row = self.row(self.world.hosts, words[1])
+            links = {"self": f"{self.place.where}/hosts/{row['id']}/instances"}
+            data = [documents.instance(one, self.place.where) for one in row["instances"]]
+            return 200, documents.collection("instance", data, links)
         if kind is None or len(words) > 3 or words[2:] not in ([], [""]):
             raise Refused(404)
         if len(words) == 1:
@@ -381,6 +386,8 @@ class _Routes:
             if action == "activate":
                 row["filled"] = True
             self.world.move(row, *moves[action], removed=action == "remove")
+        if action == "evacuate":
+            self.world.evacuate(row)
         return 202, show(row)
 
     # Settings, keys, and what the agent's bootstrap needs

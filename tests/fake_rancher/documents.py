@@ -253,6 +253,23 @@ def host(row, where, shows_agent):
     }
 
 
+def instance(row, where):
+    """A container of a host."""
+    own = f"{where}/containers/{row['id']}"
+    return {
+        "id": row["id"],
+        "type": "container",
+        "links": {"self": own},
+        "actions": {},
+        "baseType": "instance",
+        "name": row["name"],
+        "state": row["state"],
+        "system": row["system"],
+        "nativeContainer": row["native"],
+        "labels": None,
+    }
+
+
 def setting(name, value, where):
     return {
         "id": name,

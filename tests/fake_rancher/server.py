@@ -181,6 +181,11 @@ class FakeRancher:
         with self.lock:
             return dict(self.world.add_host(hostname, **fields))
 
+    def add_instance(self, host, name, **fields):
+        """See World.add_instance."""
+        with self.lock:
+            return dict(self.world.add_instance(host, name, **fields))
+
     def add_project(self, name, **fields):
         """See World.add_project."""
         with self.lock:
@@ -251,6 +256,7 @@ KNOBS = (
     "advance",
     "configure",
     "add_host",
+    "add_instance",
     "add_project",
     "add_token",
     "add_key",

@@ -219,6 +219,7 @@ class World:
                 "agent_state": agent_state if not active else "activating",
                 "transitioning": "no" if not active else "yes",
                 "hidden": appears > 0,
+                "instances": [],
                 "createdTS": self.stamp(now + appears),
                 "removed": None,
             }
@@ -232,6 +233,20 @@ class World:
             )
         self.hosts[row["id"]] = row
         return row
+
+    def add_instance(self, host, name, system=False, native=False, state="running"):
+        """A container on a host."""
+        row = {"id": self._next("i"), "name": name, "state": state}
+        row.update(system=system, native=native)
+        self.hosts[host]["instances"].append(row)
+        return row
+
+    def evacuate(self, row):
+        """Deactivate a host; what Rancher may move leaves it in a while."""
+        if row["state"] == "active":
+            self.move(row, "deactivating", "inactive")
+        stays = [one for one in row["instances"] if one["system"] or one["native"]]
+        row.later(self.clock.now() + 2 * self.seconds, instances=stays)
 
     def move(self, row, through, to, removed=False):
         """A change of state that takes time: deactivating to inactive, and so on."""
