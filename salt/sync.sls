@@ -20,6 +20,9 @@ FILES = {
         diskmake diskprobe diskread diskrules disktable diskuse docker_change
         docker_config docker_daemon docker_engine docker_flags docker_group
         docker_leftovers docker_package docker_pull docker_repository docker_service
+        bootconf capacity conntrack conntrack_host conntrack_plan converge datadisk dataplan diskmake
+        diskprobe diskread diskrules disktable diskuse docker_config docker_daemon docker_flags
+        docker_group docker_leftovers docker_package docker_repository docker_service
         docker_storage docker_version fstab host hostname hostsfile lvmreport pooladvice
         poolguard poolmake poolplan poolprobe poolsize port_use rancher rancher_account
         rancher_agent rancher_agent_host rancher_agent_plan rancher_api

@@ -30,6 +30,11 @@ def load_state(name, salt=None, test=False, **dunders):
     return _load("_states", name, salt, {"__opts__": {"test": test}, **dunders})
 
 
+def load_runner(name, salt=None, **dunders):
+    """Import ``_runners/<name>.py`` fresh, as the master's loader would."""
+    return _load("_runners", name, salt, {"__context__": {}, **dunders})
+
+
 def _load(folder, name, salt, dunders):
     path = ROOT / folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"{folder}.{name}", path)
@@ -56,10 +61,12 @@ class Salt(dict):
 
 def _checked(name, fake):
     module, _, function = name.partition(".")
-    path = ROOT / "_modules" / f"{module}.py"
-    if not path.exists():
+    if (ROOT / "_modules" / f"{module}.py").exists():
+        real = inspect.signature(getattr(load(module), function))
+    elif (ROOT / "_runners" / f"{module}.py").exists():
+        real = inspect.signature(getattr(load_runner(module), function))
+    else:
         return fake
-    real = inspect.signature(getattr(load(module), function))
 
     def call(*args, **kwargs):
         real.bind(*args, **kwargs)

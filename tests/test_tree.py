@@ -14,10 +14,14 @@ SALT = ROOT / "salt"
 STEPS = [
     path
     for path in sorted(SALT.rglob("*.sls"))
-    if path.parent != SALT and "_modules" not in path.parts
+    if path.parent not in (SALT, SALT / "orch") and "_modules" not in path.parts
 ]
+ORCHESTRATIONS = sorted((SALT / "orch").glob("*.sls"))
 MODULES = sorted((ROOT / "_modules").glob("*.py"))
 STATES = sorted((ROOT / "_states").glob("*.py"))
+# What the master itself loads, and what the daemon of a minion does.
+OTHERS = [path for kind in ("runners", "pillar", "beacons") for path in ROOT.glob(f"_{kind}/*.py")]
+SOURCES = MODULES + STATES + sorted(OTHERS)
 IMPORT = re.compile(r"\{%-? from 'settings\.jinja' import [a-z, ]+ with context %\}")
 
 
@@ -27,6 +31,15 @@ def names(paths):
 
 def name_of(path):
     return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", ORCHESTRATIONS, ids=name_of)
+def test_an_orchestration_is_data(path):
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("# "), "starts with what is true afterwards"
+    assert not [line for line in lines if "{%" in line]
+    code = [line for line in lines if line.strip() and not line.startswith("#")]
+    assert len(code) <= 40
 
 
 @pytest.mark.parametrize("path", STEPS, ids=name_of)
@@ -80,18 +93,18 @@ def test_no_name_shadows_salt_core(package, paths):
     assert not taken & set(names(paths))
 
 
-@pytest.mark.parametrize("path", MODULES + STATES, ids=name_of)
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_every_source_file_has_its_test(path):
     kind = path.parent.name.strip("_")
     assert (ROOT / "tests" / "unit" / kind / f"test_{path.name}").exists()
 
 
-@pytest.mark.parametrize("path", MODULES + STATES, ids=name_of)
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_public_functions_are_documented(path):
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             text = ast.get_docstring(node) or ""
-            words = ("Example:", "Source:") + (("Returns",) if path in MODULES else ())
+            words = ("Example:", "Source:") + (("Returns",) if path not in STATES else ())
             missing = [word for word in words if word not in text]
             assert not missing, f"{node.name}: {missing}"
             for argument in node.args.args:
@@ -100,7 +113,7 @@ def test_public_functions_are_documented(path):
                 )
 
 
-@pytest.mark.parametrize("path", MODULES + STATES, ids=name_of)
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_only_host_spawns_processes(path):
     if path.name != "host.py":
         assert not re.search(r"subprocess|os\.system|popen|cmd\.run|shell=True", path.read_text())

@@ -1,0 +1,344 @@
+"""
+A fleet of Rancher hosts, from its master: roll out in batches, day-two work, one table.
+
+Every change goes batch by batch and stops after the first batch with a failure. Each function
+may be started again at any time: what is right already is left alone.
+"""
+
+import contextlib
+import fcntl
+import os
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+__outputter__ = {"status": "table"}
+
+
+def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False):
+    """
+    Apply states on the minions of a role, in batches.
+
+    sls (str or list)
+        What ``state.apply`` takes.
+    role (str, default every minion)
+        ``server`` or ``agent``, as the pillar ``rancher:roles`` says.
+    target (str, default ``*``)
+        Only these minions.
+    tgt_type (str, default ``compound``)
+        How ``target`` is written.
+    batch (int, or str such as ``25%``, default 5)
+        How many minions at once.
+    test (bool, default False)
+        Dry run.
+
+    Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.apply common batch=25%
+
+    Source: docs/decisions/roll-out-in-batches.md
+    """
+    names = sls.split(",") if isinstance(sls, str) else list(sls)
+
+    def work(some, _members):
+        return __salt__["fleet_minions.apply"](some, names, test=test)
+
+    return _in_batches(role, target, tgt_type, batch, work)
+
+
+def register(target="*", tgt_type="compound", batch=5, sls="agent"):
+    """
+    Make agents of the minions with the role agent, in batches: hand each the registration URL
+    for the while, apply the role, and wait until Rancher shows its host active.
+
+    target (str, default ``*``), tgt_type (str, default ``compound``)
+        Only these minions.
+    batch (int, or str such as ``25%``, default 5)
+        How many minions at once.
+    sls (str, default ``agent``)
+        What to apply.
+
+    Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.register batch=10
+
+    Source: docs/decisions/orchestrated-secrets.md
+    """
+
+    def work(some, members):
+        return _register(some, members, sls)
+
+    return _in_batches("agent", target, tgt_type, batch, work)
+
+
+def ready(target="*", tgt_type="compound"):
+    """
+    Wait until every Rancher server that an agent's pillar names answers.
+
+    target (str, default ``*``), tgt_type (str, default ``compound``)
+        Only the servers of these minions.
+
+    Returns a dict: ``done``, ``failed`` (server URL: one line) and ``left``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.ready
+
+    Source: see ``rancher.ready``
+    """
+
+    def run():
+        members = __salt__["fleet_minions.members"](target, tgt_type)
+        agents = __salt__["fleet_minions.with_role"](members, "agent")
+        waits = {members[name]["server_url"]: members[name]["ready_timeout"] for name in agents}
+        report = {"done": {}, "failed": {}, "left": []}
+        for url, timeout in waits.items():
+            if url:
+                __salt__["fleet_rancher.ready"](url, timeout)
+                report["done"][url] = "ready"
+        return report
+
+    return _reported(run)
+
+
+def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
+    """
+    Bring Docker to the version of the settings, host by host: deactivate it in Rancher, move its
+    containers elsewhere, apply ``docker``, activate it.
+
+    A host whose dry run shows nothing to change is left in service; one that is inactive is
+    activated.
+
+    target (str, default ``*``), tgt_type (str, default ``compound``)
+        Only these minions with the role agent.
+    batch (int, or str such as ``25%``, default 1)
+        How many minions at once; the others must bear the load.
+    sls (str, default ``docker``)
+        What to apply while the host is empty.
+
+    Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list). A host that
+    failed stays inactive: look at it, and start again.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.upgrade_docker batch=2
+
+    Source: Rancher 1.6 documentation, "Hosts": Evacuating Hosts
+    """
+
+    def work(some, members):
+        return _emptied(some, members, sls)
+
+    return _in_batches("agent", target, tgt_type, batch, work)
+
+
+def remove(minion, project=None, machine=True, sls="agent.absent"):
+    """
+    Take a host out of Rancher for good: its containers move elsewhere, Rancher forgets it, agent,
+    volumes and state directory go. Docker and the thin pool stay.
+
+    minion (str)
+        One minion id. Take ``agent`` out of its roles first: the next run would register it again.
+    project (str, default of its pillar)
+        Id or name of the project that the host is in.
+    machine (bool, default True)
+        False: the machine is gone already, only Rancher is to forget it.
+    sls (str, default ``agent.absent``)
+        What to apply at the end.
+
+    Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.remove node1
+
+    Source: Rancher 1.6 documentation, "Hosts": Removing Hosts
+    """
+
+    def work(_some, members):
+        one = members[minion]
+        if "agent" in one["roles"]:
+            why = "its pillar still gives it the role agent; take that out first"
+            return {minion: {"failed": why}}
+        return {minion: _leave(minion, _of_project(one, project), machine, sls)}
+
+    return _in_batches(None, minion, "list", 1, work)
+
+
+def move(minion, project, sls="agent", leave="agent.absent"):
+    """
+    Move a host to the project that its pillar names now.
+
+    minion (str)
+        One minion id.
+    project (str)
+        Id or name of the project that it comes from.
+    sls (str, default ``agent``)
+        What makes it an agent again.
+    leave (str, default ``agent.absent``)
+        What takes the old agent away.
+
+    Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.move node1 Staging
+
+    Source: Rancher 1.6 documentation, "Hosts"; rancher/rancher issue 5839: remove it first
+    """
+
+    def work(some, members):
+        one = members[minion]
+        if one["project"] == project:
+            return {minion: {"failed": f"its pillar names project {project!r} itself"}}
+        # Begun earlier, and there already: its new agent must stay.
+        if not __salt__["fleet_rancher.known"](one):
+            left = _leave(minion, _of_project(one, project), True, leave)
+            if "failed" in left:
+                return {minion: left}
+        return _register(some, members, sls)
+
+    return _in_batches("agent", minion, "list", 1, work)
+
+
+def status(target="*", tgt_type="compound"):
+    """
+    Show how full the hosts are, as one table.
+
+    target (str, default ``*``), tgt_type (str, default ``compound``)
+        Only these minions.
+
+    Returns a list of rows: ``minion``, ``host``, ``pool data %``, ``metadata %``,
+    ``next extension`` (fits or not), ``conntrack %``, ``docker`` (version), ``agent`` (state of
+    its container) and ``rancher`` (state of the host as Rancher shows it).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.status
+
+    Source: see ``capacity.status``, ``rancher.hosts``
+    """
+    members = __salt__["fleet_minions.members"](target, tgt_type)
+    answers = __salt__["fleet_minions.call"](list(members), "capacity.status")
+    agents = __salt__["fleet_minions.with_role"](members, "agent")
+    try:
+        hosts = __salt__["fleet_rancher.states"]({name: members[name] for name in agents})
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        hosts = dict.fromkeys(agents, str(exc))
+    return [
+        __salt__["fleet_table.row"](name, answers[name], hosts.get(name, "-"))
+        for name in sorted(members)
+    ]
+
+
+def _register(some, members, sls):
+    chosen = {name: members[name] for name in some}
+    try:
+        problems = __salt__["fleet_rancher.hand_over"](chosen)
+        able = [name for name in some if name not in problems]
+        results = __salt__["fleet_minions.apply"](able, [sls])
+    finally:
+        __salt__["fleet_rancher.take_back"](some)
+    # Else the master's cache of pillars would keep the URL until the next run.
+    __salt__["fleet_minions.call"](able, "saltutil.refresh_pillar")
+    applied = {name: chosen[name] for name in able if "done" in results[name]}
+    problems.update(__salt__["fleet_rancher.active"](applied))
+    return {**results, **{name: {"failed": why} for name, why in problems.items()}}
+
+
+def _emptied(some, members, sls):
+    dry = __salt__["fleet_minions.apply"](some, [sls], test=True)
+    bad = {name: one for name, one in dry.items() if "failed" in one}
+    if bad:
+        # Known before any host was emptied for it.
+        return bad
+    to_do = [name for name in some if dry[name]["done"] != "nothing to change"]
+    failed = _at_rancher("evacuate", to_do, members)
+    able = [name for name in to_do if name not in failed]
+    results = {**dry, **failed, **__salt__["fleet_minions.apply"](able, [sls])}
+    # Also those that an earlier run left inactive.
+    whole = [name for name in some if "done" in results[name]]
+    return {**results, **_at_rancher("activate", whole, members)}
+
+
+def _leave(minion, member, machine, sls):
+    if machine:
+        problem = __salt__["fleet_minions.idle"]([minion]).get(minion)
+        if problem:
+            return {"failed": f"{problem}; machine=False if it is gone for good"}
+    for action in ("evacuate", "remove") if machine else ("remove",):
+        failed = {}
+        if action == "remove" or __salt__["fleet_rancher.known"](member):
+            failed = _at_rancher(action, [minion], {minion: member})
+        if failed:
+            return failed[minion]
+    if not machine:
+        return {"done": "forgotten by Rancher"}
+    return __salt__["fleet_minions.apply"]([minion], [sls])[minion]
+
+
+def _of_project(member, project):
+    return {**member, "project": project or member["project"]}
+
+
+def _at_rancher(action, names, members):
+    """The minions for which it failed."""
+    failed = {}
+    for name in names:
+        try:
+            __salt__["fleet_rancher.host"](action, members[name])
+        except (CommandExecutionError, SaltInvocationError) as exc:
+            failed[name] = {"failed": f"{action} in Rancher: {exc}"}
+    return failed
+
+
+def _in_batches(role, target, tgt_type, batch, work):
+    def run():
+        members = __salt__["fleet_minions.members"](target, tgt_type)
+        if not members:
+            raise SaltInvocationError(f"no minion is known that matches {target!r}")
+        chosen = __salt__["fleet_minions.with_role"](members, role)
+        batches = __salt__["fleet_batch.split"](chosen, batch)
+        return __salt__["fleet_batch.walk"](batches, lambda some: work(some, members))
+
+    return _reported(run)
+
+
+def _reported(run):
+    """The report of a run that is alone; a failure fails the runner, and what requires it."""
+    try:
+        with _alone():
+            report = run()
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        report = {"done": {}, "failed": {"all": str(exc)}, "left": []}
+    if report["failed"]:
+        __context__["retcode"] = 1
+    return report
+
+
+@contextlib.contextmanager
+def _alone():
+    """Two roll-outs at once would undo each other's batches; a killed one holds nothing."""
+    with open(os.path.join(__opts__["cachedir"], "fleet.lock"), "a", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise CommandExecutionError("another run of fleet is under way on this master") from exc
+        yield

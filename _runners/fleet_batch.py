@@ -1,0 +1,127 @@
+"""
+Work on a fleet in batches, and stop at the first batch with a failure. Pure.
+"""
+
+import re
+
+from salt.exceptions import SaltInvocationError
+
+# A reason longer than this is for the minion's own log.
+_LONGEST = 400
+
+
+def split(minions, size):
+    """
+    Divide minions into batches, in the order of their names.
+
+    minions (list of str)
+        Minion ids.
+    size (int, or str such as ``25%``)
+        How many at once; of a percentage at least one.
+
+    Returns a list of lists.
+
+    Raises SaltInvocationError when the size is neither.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet_batch.split '[a1, a2, a3]' 2
+
+    Source: Salt's documentation, "Batch Size", whose notation this is
+    """
+    names = sorted(set(minions))
+    text = str(size)
+    if isinstance(size, bool) or not re.fullmatch(r"[1-9][0-9]*|(100|[1-9][0-9]?)%", text):
+        raise SaltInvocationError(f"batch is {size!r}, allowed: a whole number, or 1% to 100%")
+    count = max(1, len(names) * int(text[:-1]) // 100) if text.endswith("%") else int(text)
+    return [names[start : start + count] for start in range(0, len(names), count)]
+
+
+def walk(batches, work):
+    """
+    Work through the batches; after the first one with a failure nothing is begun any more.
+
+    batches (list of lists of str)
+        What ``split`` returned.
+    work (callable(list of str) -> dict)
+        Works on one batch; for each minion ``{"done": text}`` or ``{"failed": reason}``, nothing
+        for one that it did not begin with.
+
+    Returns a dict: ``done`` (minion: text), ``failed`` (minion: reason), ``left`` (list).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line: it takes a function.
+
+    Source: Salt's own batches only slow a roll-out down, and do not name what is left
+    """
+    report = {"done": {}, "failed": {}, "left": []}
+    for batch in batches:
+        if report["failed"]:
+            report["left"] += batch
+            continue
+        results = work(batch)
+        for minion in batch:
+            for outcome, text in results.get(minion, {}).items():
+                report[outcome][minion] = text
+        report["left"] += [minion for minion in batch if minion not in results]
+    return report
+
+
+def verdict(answer, dry=False):
+    """
+    Say in one line what a minion made of ``state.apply``.
+
+    answer (dict or False)
+        What the client gave for the minion with ``full_return``; False: no answer.
+    dry (bool, default False)
+        It was a dry run.
+
+    Returns ``{"done": text}`` or ``{"failed": reason}``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet_batch.verdict '{ret: {}, retcode: 0}'
+
+    Source: Salt's documentation, "State Modules", section "Return Data"
+    """
+    if not answer:
+        return {"failed": "no answer: it is down, or was cut off during the run"}
+    states = answer["ret"]
+    if not _is_state_return(states):
+        return {"failed": _line(states or "the minion answered nothing")}
+    rows = sorted(states.values(), key=lambda row: row.get("__run_num__", 0))
+    bad = [row for row in rows if row["result"] is False]
+    if bad:
+        own = [row for row in bad if not row["comment"].startswith("One or more requisite")]
+        first = (own or bad)[0]
+        more = f" (and {len(own) - 1} more)" if len(own) > 1 else ""
+        return {"failed": f"{_name(first)}: {_line(first['comment'])}{more}"}
+    changed = [_name(row) for row in rows if row.get("changes")]
+    words = "would change" if dry else "changed"
+    return {"done": f"{words}: {', '.join(changed)}" if changed else "nothing to change"}
+
+
+def _name(row):
+    return str(row.get("__id__", row.get("name")))
+
+
+def _is_state_return(states):
+    return (
+        isinstance(states, dict)
+        and bool(states)
+        and all(isinstance(row, dict) and "result" in row for row in states.values())
+    )
+
+
+def _line(words):
+    if isinstance(words, (list, tuple)):
+        words = "; ".join(map(str, words))
+    text = " ".join(str(words).split())
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

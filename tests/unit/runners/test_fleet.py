@@ -1,0 +1,303 @@
+"""What the operator calls, over a fleet of fakes that remembers what was done to it."""
+
+import fcntl
+
+import pytest
+from fakes import Salt, load_runner
+from salt.exceptions import CommandExecutionError
+
+BATCH, TABLE = load_runner("fleet_batch"), load_runner("fleet_table")
+NOTHING, CHANGED = {"done": "nothing to change"}, {"done": "changed: docker"}
+
+
+def member(*roles, **over):
+    return {
+        "roles": list(roles),
+        "hostname": "h",
+        "server_url": "http://r:8080",
+        "project": None,
+        "registered_timeout": 60,
+        "ready_timeout": 60,
+        "registration_given": False,
+        **over,
+    }
+
+
+class World:
+    """Three agents and a server; `log` is what was done, `results` what states answer."""
+
+    def __init__(self, tmp_path):
+        self.members = {name: member("agent") for name in ("a1", "a2", "a3")}
+        self.members["s1"] = member("server")
+        self.log, self.results, self.dry = [], {}, {}
+        self.no_registration, self.inactive, self.rancher_says, self.down = {}, {}, {}, {}
+        self.known = True
+        minions = load_runner("fleet_minions")
+        self.fleet = load_runner(
+            "fleet",
+            Salt(
+                {
+                    "fleet_batch.split": BATCH.split,
+                    "fleet_batch.walk": BATCH.walk,
+                    "fleet_table.row": TABLE.row,
+                    "fleet_minions.members": self._members,
+                    "fleet_minions.with_role": minions.with_role,
+                    "fleet_minions.apply": self._apply,
+                    "fleet_minions.call": self._call,
+                    "fleet_minions.idle": lambda names, limit=0: self.down,
+                    "fleet_rancher.hand_over": self._hand_over,
+                    "fleet_rancher.take_back": lambda names: self.log.append(f"take {names}"),
+                    "fleet_rancher.active": self._active,
+                    "fleet_rancher.host": self._host,
+                    "fleet_rancher.known": lambda one: self.known,
+                    "fleet_rancher.ready": self._ready,
+                    "fleet_rancher.states": lambda some: dict.fromkeys(some, "active"),
+                }
+            ),
+            __opts__={"cachedir": str(tmp_path)},
+        )
+        self.tmp_path = tmp_path
+
+    @property
+    def failed(self):
+        return self.fleet.__context__.get("retcode") == 1
+
+    def _members(self, target, tgt_type):
+        if tgt_type == "list":
+            return {name: one for name, one in self.members.items() if name == target}
+        return self.members if target == "*" else {}
+
+    def _apply(self, names, sls, test=False):
+        self.log.append(f"{'dry' if test else 'apply'} {','.join(sls)} {','.join(names)}")
+        answers = self.dry if test else self.results
+        return {name: answers.get(name, CHANGED) for name in names}
+
+    def _call(self, names, function, args=(), timeout=30, **kwargs):
+        self.log.append(f"call {function} {','.join(names)}")
+        return dict.fromkeys(names, {"ret": {"hostname": "h"}})
+
+    def _hand_over(self, members):
+        self.log.append(f"hand over {','.join(members)}")
+        return {name: why for name, why in self.no_registration.items() if name in members}
+
+    def _active(self, members):
+        return {name: why for name, why in self.inactive.items() if name in members}
+
+    def _host(self, action, one, timeout=0):
+        (name,) = [
+            key for key, value in self.members.items() if value["hostname"] == one["hostname"]
+        ]
+        self.log.append(f"{action} {name} {one['project']}")
+        if (action, name) in self.rancher_says:
+            raise CommandExecutionError(self.rancher_says[action, name])
+
+    def _ready(self, url, timeout):
+        if url == "http://slow":
+            raise CommandExecutionError("http://slow was not ready in 60 s: connection refused")
+
+
+@pytest.fixture
+def world(tmp_path):
+    found = World(tmp_path)
+    for name, one in found.members.items():
+        one["hostname"] = name
+    return found
+
+
+def test_apply_works_in_batches_on_everybody(world):
+    report = world.fleet.apply("common,docker", batch=3)
+    assert report == {
+        "done": dict.fromkeys(world.members, "changed: docker"),
+        "failed": {},
+        "left": [],
+    }
+    assert world.log == ["apply common,docker a1,a2,a3", "apply common,docker s1"]
+    assert not world.failed
+
+
+def test_apply_works_on_a_role_and_dry(world):
+    world.fleet.apply(["server"], role="server", test=True)
+    assert world.log == ["dry server s1"]
+
+
+def test_a_failure_stops_and_fails_the_runner(world):
+    world.results = {"a1": {"failed": "disk"}}
+    report = world.fleet.apply("common", batch=1)
+    assert report == {"done": {}, "failed": {"a1": "disk"}, "left": ["a2", "a3", "s1"]}
+    assert world.failed
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"target": "x*"}, "no minion is known that matches 'x*'"),
+        ({"batch": 0}, "batch is 0, allowed: a whole number, or 1% to 100%"),
+    ],
+)
+def test_wrong_words_are_an_answer(world, words, reason):
+    assert world.fleet.apply("common", **words)["failed"] == {"all": reason}
+    assert world.failed and world.log == []
+
+
+def test_only_one_run_at_a_time(world):
+    with open(world.tmp_path / "fleet.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        report = world.fleet.apply("common")
+    assert report["failed"] == {"all": "another run of fleet is under way on this master"}
+    assert world.fleet.apply("common")["failed"] == {}
+
+
+def test_register(world):
+    report = world.fleet.register(batch=2)
+    assert set(report["done"]) == {"a1", "a2", "a3"}
+    assert world.log == [
+        "hand over a1,a2",
+        "apply agent a1,a2",
+        "take ['a1', 'a2']",
+        "call saltutil.refresh_pillar a1,a2",
+        "hand over a3",
+        "apply agent a3",
+        "take ['a3']",
+        "call saltutil.refresh_pillar a3",
+    ]
+
+
+def test_register_without_a_registration(world):
+    world.no_registration = {"a1": "no API key"}
+    report = world.fleet.register(batch=2)
+    assert report["failed"] == {"a1": "no API key"} and report["left"] == ["a3"]
+    assert "apply agent a2" in world.log
+
+
+def test_a_host_that_does_not_become_active_is_a_failure(world):
+    world.inactive = {"a1": "Rancher lists no host 'a1'"}
+    report = world.fleet.register(batch=1)
+    assert report == {
+        "done": {},
+        "failed": {"a1": "Rancher lists no host 'a1'"},
+        "left": ["a2", "a3"],
+    }
+
+
+def test_what_was_handed_over_is_taken_back_whatever_happens(world):
+    def broken(*_args, **_more):
+        raise KeyboardInterrupt
+
+    world.fleet.__salt__["fleet_minions.apply"] = broken
+    with pytest.raises(KeyboardInterrupt):
+        world.fleet.register(batch=2)
+    assert world.log == ["hand over a1,a2", "take ['a1', 'a2']"]
+
+
+def test_ready(world):
+    assert world.fleet.ready()["done"] == {"http://r:8080": "ready"}
+    world.members["a2"]["server_url"] = "http://slow"
+    assert "not ready in 60 s" in world.fleet.ready()["failed"]["all"]
+    assert world.failed
+
+
+def test_upgrade_leaves_hosts_alone_that_are_right(world):
+    world.dry = dict.fromkeys(world.members, NOTHING)
+    report = world.fleet.upgrade_docker(batch=3)
+    assert set(report["done"].values()) == {"nothing to change"}
+    assert [entry for entry in world.log if entry.startswith("evacuate")] == []
+    # One that an earlier run left inactive comes back.
+    assert "activate a1 None" in world.log
+
+
+def test_upgrade_goes_host_by_host(world):
+    world.fleet.upgrade_docker(target="*")
+    assert world.log[:4] == [
+        "dry docker a1",
+        "evacuate a1 None",
+        "apply docker a1",
+        "activate a1 None",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason", "steps"),
+    [
+        ({"dry": {"a1": {"failed": "refused"}}}, "refused", 1),
+        (
+            {"rancher_says": {("evacuate", "a1"): "still there: web"}},
+            "evacuate in Rancher: still there: web",
+            3,
+        ),
+        ({"results": {"a1": {"failed": "no package"}}}, "no package", 3),
+        ({"rancher_says": {("activate", "a1"): "late"}}, "activate in Rancher: late", 4),
+    ],
+)
+def test_upgrade_stops_where_it_fails(world, trouble, reason, steps):
+    for key, value in trouble.items():
+        setattr(world, key, value)
+    report = world.fleet.upgrade_docker()
+    assert report == {"done": {}, "failed": {"a1": reason}, "left": ["a2", "a3"]}
+    assert [entry for entry in world.log if "a2" in entry] == []
+    # `apply` of nobody is asked for after a failed evacuation, and does nothing.
+    assert len(world.log) == steps
+
+
+def test_upgrade_empties_no_host_when_another_of_the_batch_is_refused(world):
+    world.dry = {"a2": {"failed": "refused"}}
+    report = world.fleet.upgrade_docker(batch=3)
+    assert report == {"done": {}, "failed": {"a2": "refused"}, "left": ["a1", "a3"]}
+
+
+def test_remove(world):
+    world.members["a1"]["roles"] = []
+    assert world.fleet.remove("a1")["done"] == {"a1": "changed: docker"}
+    assert world.log == ["evacuate a1 None", "remove a1 None", "apply agent.absent a1"]
+
+
+def test_remove_refuses_a_host_that_would_come_back(world):
+    assert "take that out first" in world.fleet.remove("a1")["failed"]["a1"]
+    assert world.log == []
+
+
+def test_remove_needs_the_machine_unless_it_is_gone(world):
+    world.members["a1"]["roles"] = []
+    world.down = {"a1": "does not answer"}
+    assert "machine=False" in world.fleet.remove("a1")["failed"]["a1"]
+    assert world.log == []
+    assert world.fleet.remove("a1", machine=False)["done"] == {"a1": "forgotten by Rancher"}
+    assert world.log == ["remove a1 None"]
+
+
+def test_remove_again_asks_for_no_evacuation(world):
+    world.members["a1"]["roles"], world.known = [], False
+    world.fleet.remove("a1", project="Old")
+    assert world.log == ["remove a1 Old", "apply agent.absent a1"]
+
+
+def test_move(world):
+    known = iter([False, True])
+    world.members["a1"]["project"] = "New"
+    world.fleet.__salt__["fleet_rancher.known"] = lambda one: next(known)
+    assert world.fleet.move("a1", "Old")["done"] == {"a1": "changed: docker"}
+    assert world.log == [
+        "evacuate a1 Old",
+        "remove a1 Old",
+        "apply agent.absent a1",
+        "hand over a1",
+        "apply agent a1",
+        "take ['a1']",
+        "call saltutil.refresh_pillar a1",
+    ]
+
+
+def test_move_that_was_done_keeps_the_new_agent(world):
+    world.members["a1"]["project"] = "New"
+    world.fleet.move("a1", "Old")
+    assert "apply agent.absent a1" not in world.log
+
+
+def test_move_to_where_it_comes_from(world):
+    world.members["a1"]["project"] = "Old"
+    assert "names project 'Old' itself" in world.fleet.move("a1", "Old")["failed"]["a1"]
+
+
+def test_status_is_one_row_for_each(world):
+    rows = world.fleet.status()
+    assert [row["minion"] for row in rows] == ["a1", "a2", "a3", "s1"]
+    assert [row["rancher"] for row in rows] == ["active", "active", "active", "-"]

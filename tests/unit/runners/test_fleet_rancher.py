@@ -1,0 +1,130 @@
+import json
+import stat
+
+import pytest
+from fakes import Salt, load, load_runner
+from salt.exceptions import CommandExecutionError
+
+HOST = load("rancher_host")
+TOKEN = "http://r/v1/scripts/TOKEN"
+
+
+def member(name, **over):
+    return {
+        "server_url": "http://r",
+        "project": None,
+        "hostname": f"{name}.example.test",
+        "registered_timeout": 0,
+        "registration_given": False,
+        **over,
+    }
+
+
+def row(name, state="active", agent_state="active"):
+    hostname = f"{name}.example.test"
+    return {"id": f"1h{name[1:]}", "hostname": hostname, "state": state, "agent_state": agent_state}
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    folder = tmp_path / "handover"
+    opts = {"ext_pillar": [{"other": 1}, {"rancher_handover": str(folder)}], "id": "m_master"}
+    found = load_runner("fleet_rancher", __opts__=opts)
+    monkeypatch.setattr(found, "_PAUSE", 0)
+    found.folder, found.asked = folder, []
+    found.rows, found.ready_after = [row("a1")], 0
+
+    def registration(url, project=None, timeout=60):
+        found.asked.append((url, project))
+        if project == "none":
+            raise CommandExecutionError("http://r shows no project 'none'")
+        return {"url": f"{TOKEN}-{project}"}
+
+    def ready(url):
+        found.ready_after -= 1
+        return {"ready": found.ready_after < 0, "reason": "connection refused"}
+
+    found.__context__["fleet_rancher"] = Salt(
+        {
+            "host.write": load("host").write,
+            "rancher.ready": ready,
+            "rancher.registration": registration,
+            "rancher.hosts": lambda url, project=None: found.rows,
+            "rancher_host.pick": HOST.pick,
+            "rancher_host.evacuate": lambda url, host, project=None, timeout=0: (
+                url,
+                host,
+                project,
+            ),
+        }
+    )
+    return found
+
+
+def test_one_registration_for_each_project(runner):
+    members = {
+        "a1": member("a1"),
+        "a2": member("a2"),
+        "a3": member("a3", project="Other"),
+        "a4": member("a4", registration_given=True),
+        "a5": member("a5", server_url=None),
+        "a6": member("a6", project="none"),
+    }
+    assert runner.hand_over(members) == {
+        "a5": "its pillar names no rancher:agent:server_url",
+        "a6": "http://r shows no project 'none'",
+    }
+    assert runner.asked == [("http://r", None), ("http://r", "Other"), ("http://r", "none")]
+    written = {path.stem: json.loads(path.read_text()) for path in runner.folder.iterdir()}
+    urls = {name: data["rancher"]["agent"]["registration_url"] for name, data in written.items()}
+    assert urls == {"a1": f"{TOKEN}-None", "a2": f"{TOKEN}-None", "a3": f"{TOKEN}-Other"}
+    assert stat.S_IMODE(runner.folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) for path in runner.folder.iterdir()} == {0o600}
+
+
+def test_take_back(runner):
+    runner.hand_over({"a1": member("a1"), "a2": member("a2"), "a3": member("a3")})
+    assert runner.take_back(["a1", "a9"]) == 1
+    assert runner.take_back() == 2
+    assert list(runner.folder.iterdir()) == []
+
+
+def test_active(runner):
+    runner.rows = [row("a1"), row("a2", "reconnecting", "reconnecting"), row("a3", "active", None)]
+    members = {name: member(name) for name in ("a1", "a2", "a3", "a4")}
+    assert runner.active(members) == {
+        "a2": "its host 1h2 is reconnecting in Rancher, not active",
+        "a4": "Rancher lists no host 'a4.example.test'",
+    }
+    assert runner.states({"a1": member("a1")}) == {"a1": "active"}
+    assert [runner.known(members[name]) for name in ("a2", "a4")] == [True, False]
+
+
+def test_active_waits(runner, monkeypatch):
+    runner.rows = []
+    monkeypatch.setattr(runner.time, "sleep", lambda _: runner.rows.append(row("a1")))
+    assert runner.active({"a1": member("a1", registered_timeout=60)}) == {}
+
+
+def test_two_hosts_of_one_name_are_no_guess(runner):
+    runner.rows = [row("a1"), row("a1")]
+    assert "more than one host" in runner.active({"a1": member("a1")})["a1"]
+
+
+def test_ready(runner):
+    runner.ready_after = 2
+    assert runner.ready("http://r", timeout=60) is True
+    runner.ready_after = 10**6
+    with pytest.raises(CommandExecutionError, match="http://r was not ready in 0 s: connection"):
+        runner.ready("http://r", timeout=0)
+
+
+def test_host_uses_the_names_of_the_settings(runner):
+    one = member("a1", project="Other")
+    assert runner.host("evacuate", one) == ("http://r", "a1.example.test", "Other")
+
+
+def test_without_the_ext_pillar(runner):
+    runner.__opts__["ext_pillar"] = []
+    with pytest.raises(CommandExecutionError, match="lacks ext_pillar: rancher_handover"):
+        runner.hand_over({"a1": member("a1")})
