@@ -197,6 +197,7 @@ SCHEMA = {
     },
     "thin_pool": {
         "device": _or_null(_DEVICE),
+        "extra_devices": _list(_DEVICE),
         "volume_group": _LVM_NAME,
         "name": _LVM_NAME,
         "profile": _text(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,60}", "letters, digits, _ and -"),
@@ -304,6 +305,18 @@ def _disks(merged):
             f"rancher:thin_pool:device is {pool}, the same disk as rancher:data_disk:device {data}; "
             "allowed: a disk of its own"
         )
+    extra, used = (
+        merged["thin_pool"]["extra_devices"],
+        [device for device in (data, pool) if device],
+    )
+    if extra and not pool:
+        yield "rancher:thin_pool:device is null; allowed with extra_devices: the pool's first disk"
+    for number, device in enumerate(extra):
+        if os.path.realpath(device) in map(os.path.realpath, used + extra[:number]):
+            yield (
+                f"rancher:thin_pool:extra_devices holds {device}, which is in use already; "
+                "allowed: disks of their own"
+            )
 
 
 def _percents(merged):

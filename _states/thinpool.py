@@ -75,3 +75,45 @@ def present(
         test=__opts__["test"],
         notes=with_want("pooladvice.notes"),
     )
+
+
+def extended(name, devices=(), volume_group="docker"):
+    """
+    Add further disks to the volume group of the thin pool; with that room it grows by itself.
+
+    A disk that holds anything is refused. A disk is never taken out again.
+
+    name (str)
+        Name of the pool.
+    devices (list of str, optional)
+        Whole disks, best as /dev/disk/by-id/... None, or an empty list: nothing is looked at.
+    volume_group (str, default ``docker``)
+        Name of the volume group.
+
+    Returns changes ``<device>: partition``, ``<device>: physical volume``, ``<device>: volume
+    group``: those that were left to do. A refusal is ``False`` and changes nothing.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' state.single thinpool.extended thinpool devices='[/dev/disk/by-id/virtio-more]'
+
+    Source: vgextend(8); lvmthin(7), "Automatically extend thin pool LV"
+    """
+    if not devices:
+        comment = "No further disks are configured"
+        return {"name": name, "result": True, "changes": {}, "comment": comment}
+    test = __opts__["test"]
+
+    def want():
+        return __salt__["poolgrow.wanted"](volume_group, name, devices)
+
+    return __salt__["converge.run"](
+        name,
+        f"Room for thin pool {volume_group}/{name}",
+        observe=lambda: __salt__["poolgrow.observe"](want()),
+        plan=lambda seen: __salt__["poolgrow.plan"](seen, want(), pending=test),
+        apply=lambda seen, changes: __salt__["poolgrow.apply"](seen, changes, want()),
+        test=test,
+    )

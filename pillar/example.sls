@@ -16,6 +16,7 @@ rancher:
     options: [defaults, nofail]
   thin_pool:
     device: /dev/disk/by-id/virtio-pool
+    extra_devices: [/dev/disk/by-id/virtio-more]
     volume_group: docker
     name: thinpool
     profile: docker-thinpool

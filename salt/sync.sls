@@ -32,6 +32,8 @@ FILES = {
         thinpool
         poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_host rancher_http
         selinux_mode settings swapfile swapmake swapplan thinpool
+        poolgrow poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_host
+        rancher_http selinux_mode settings swapfile swapmake swapplan thinpool
     """.split(),
     "states": """
         conntrack datadisk docker_daemon docker_group docker_leftovers docker_package

@@ -24,7 +24,16 @@ SETTINGS = {
     "autoextend_threshold": 80,
     "autoextend_percent": 20,
 }
-OWN = ["lvmreport", "poolsize", "poolguard", "pooladvice", "poolplan", "poolprobe", "poolmake"]
+OWN = [
+    "lvmreport",
+    "poolsize",
+    "poolguard",
+    "pooladvice",
+    "poolplan",
+    "poolprobe",
+    "poolmake",
+    "poolgrow",
+]
 
 
 @functools.cache

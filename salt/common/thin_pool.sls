@@ -24,3 +24,11 @@ thin-pool-present:
     - autoextend_percent: {{ cfg.thin_pool.autoextend_percent | json }}
     - require:
       - pkg: thin-pool-tools-installed
+
+thin-pool-extended:
+  thinpool.extended:
+    - name: {{ cfg.thin_pool.name | json }}
+    - devices: {{ cfg.thin_pool.extra_devices | json }}
+    - volume_group: {{ cfg.thin_pool.volume_group | json }}
+    - require:
+      - thinpool: thin-pool-present
