@@ -33,12 +33,13 @@ FILES = {
         poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_host rancher_http
         selinux_mode settings swapfile swapmake swapplan thinpool
         poolgrow poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_host
-        rancher_http selinux_mode settings swapfile swapmake swapplan thinpool
+        rancher_http rancher_member selinux_mode settings swapfile swapmake swapplan thinpool
     """.split(),
     "states": """
         conntrack datadisk docker_daemon docker_group docker_leftovers docker_package
         docker_repository hostname rancher rancher_database selinux_mode settings swapfile
         thinpool
+        docker_repository hostname rancher_member selinux_mode settings swapfile thinpool
     """.split(),
 }
 

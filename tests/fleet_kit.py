@@ -93,6 +93,9 @@ def no_agent(name):
 ROLES = {
     "common": {"common-made": {"standin.role": [{"name": "common"}]}},
     "server": {"server-made": {"standin.role": [{"name": "server"}]}},
+    "server/database": {"database-made": {"standin.role": [{"name": "database"}]}},
+    "server/container": {"container-made": {"standin.role": [{"name": "container"}]}},
+    "server/ready": {"server-ready": {"standin.role": [{"name": "ready"}]}},
     "docker": {"docker-made": {"standin.role": [{"name": "docker"}]}},
     "agent": {
         "include": ["common"],

@@ -197,6 +197,22 @@ def test_docker_is_upgraded_host_by_host(tmp_path, line, rancher):
         assert set(report(states, "docker-upgraded")["done"].values()) == {"nothing to change"}
 
 
+def test_the_database_password_is_rotated_account_first(tmp_path, line, rancher):
+    with fleet(tmp_path, line, rancher, s1={"broken": ["database"]}) as it:
+        states, code = it.orchestrate("orch.rotate_database_password")
+        assert code != 0 and states["servers-restarted"]["result"] is False
+        assert it.notes("s1") == ["begin database"]
+        it.pillars(pillars(rancher))
+        states, code = it.orchestrate("orch.rotate_database_password")
+        assert code == 0
+        assert report(states, "servers-restarted")["done"] == {
+            "s1": "changed: container-made, server-ready"
+        }
+        done = [note for note in it.notes("s1") if note.startswith("end")]
+        assert done == ["end database", "end container", "end ready"]
+        assert it.notes("a1") == []
+
+
 def test_a_host_moves_to_another_project_and_leaves(tmp_path, line, rancher):
     other = rancher.add_project("Other")["id"]
     with fleet(tmp_path, line, rancher) as it:
