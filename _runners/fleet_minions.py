@@ -107,7 +107,7 @@ def call(minions, function, args=(), timeout=30, **kwargs):
             )
     except SaltClientError as exc:
         return {name: {"ret": f"the master could not send it: {exc}"} for name in minions}
-    return {name: (answers or {}).get(name, False) for name in minions}
+    return {name: _returned((answers or {}).get(name)) for name in minions}
 
 
 def idle(minions, limit=3600):
@@ -136,7 +136,9 @@ def idle(minions, limit=3600):
         for name, answer in answers.items():
             if not answer:
                 problems[name] = "does not answer; is it up, and its minion running?"
-        waiting = [name for name, answer in answers.items() if answer and answer.get("ret")]
+            elif not isinstance(answer["ret"], list):
+                problems[name] = f"gave no list of its runs: {answer['ret']}"
+        waiting = [name for name in waiting if name not in problems and answers[name]["ret"]]
         if waiting and time.monotonic() > until:
             problems.update(dict.fromkeys(waiting, f"another state run did not end in {limit} s"))
             break
@@ -173,6 +175,11 @@ def apply(minions, sls, test=False):
     for name, answer in answers.items():
         results[name] = __salt__["fleet_batch.verdict"](answer, dry=test)
     return results
+
+
+def _returned(answer):
+    """False when none came; Salt 3008 then gives a text in its place."""
+    return answer if answer and answer.get("out") != "no_return" else False
 
 
 def _member(minion):

@@ -50,6 +50,18 @@ def test_call_tells_who_did_not_answer(ask):
     assert client.asked == [(["a1", "a2", "a3"], "test.ping", [], {"x": 1})]
 
 
+def test_the_words_of_salt_3008_for_no_answer_are_none(ask):
+    # A run waited an hour for a host that was down, taking these words for a busy one's list.
+    words = {"out": "no_return", "ret": "Minion did not return. [No response]", "retcode": 1}
+    runner, _ = ask({"a1": words})
+    assert runner.idle(["a1"]) == {"a1": "does not answer; is it up, and its minion running?"}
+
+
+def test_a_minion_that_cannot_tell_its_runs(ask):
+    runner, _ = ask({"a1": {"ret": "'saltutil.is_running' is not available."}})
+    assert "gave no list of its runs" in runner.idle(["a1"])["a1"]
+
+
 def test_call_to_nobody_asks_nobody(ask):
     runner, client = ask()
     assert runner.call([], "test.ping") == {} and client.asked == []
