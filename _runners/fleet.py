@@ -115,8 +115,8 @@ def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
     Bring Docker to the version of the settings, host by host: deactivate it in Rancher, move its
     containers elsewhere, apply ``docker``, activate it.
 
-    A host whose dry run shows nothing to change is left in service; one that is inactive is
-    activated.
+    A host whose dry run shows nothing to change is left in service; one that an operator made
+    inactive stays so.
 
     target (str, default ``*``), tgt_type (str, default ``compound``)
         Only these minions with the role agent.
@@ -270,12 +270,19 @@ def _emptied(some, members, sls):
         # Known before any host was emptied for it.
         return bad
     to_do = [name for name in some if dry[name]["done"] != "nothing to change"]
+    for name in to_do:
+        __salt__["fleet_rancher.mark"](name, members[name])
     failed = _at_rancher("evacuate", to_do, members)
     able = [name for name in to_do if name not in failed]
     results = {**dry, **failed, **__salt__["fleet_minions.apply"](able, [sls])}
-    # Also those that an earlier run left inactive.
+    # Also those that an earlier run left out of service, but none that an operator did.
     whole = [name for name in some if "done" in results[name]]
-    return {**results, **_at_rancher("activate", whole, members)}
+    ours = __salt__["fleet_rancher.marked"](whole)
+    late = _at_rancher("activate", ours, members)
+    for name in ours:
+        if name not in late:
+            __salt__["fleet_rancher.unmark"](name)
+    return {**results, **late}
 
 
 def _leave(minion, member, machine, sls):

@@ -17,6 +17,8 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 # Seconds between two looks at the list of hosts.
 _PAUSE = 3
+# Whoever took a host out of service in Rancher meant it.
+_ON_PURPOSE = ("inactive", "deactivating")
 
 
 def ready(url, timeout=600):
@@ -112,7 +114,8 @@ def take_back(minions=None):
 
 def active(members):
     """
-    Wait until Rancher shows the hosts of these minions, and every one is active.
+    Wait until Rancher shows the hosts of these minions, and every one is active; or inactive, as
+    one that somebody took out of service.
 
     members (dict)
         Of ``fleet_minions.members``.
@@ -130,7 +133,11 @@ def active(members):
     """
     functions, start = _functions(), time.monotonic()
     for _ in itertools.count():
-        problems = _not_active(functions, members)
+        problems = {
+            name: words
+            for name, (state, words) in _looked(functions, members).items()
+            if state not in ("active", *_ON_PURPOSE)
+        }
         passed = time.monotonic() - start
         waits = [name for name in problems if passed + _PAUSE < members[name]["registered_timeout"]]
         if not waits:
@@ -180,8 +187,75 @@ def states(members):
 
     Source: Rancher 1.6 documentation, API, "Host"
     """
-    problems = _not_active(_functions(), members)
-    return {name: problems.get(name, "active") for name in members}
+    looked = _looked(_functions(), members)
+    return {name: state or words for name, (state, words) in looked.items()}
+
+
+def mark(name, member):
+    """
+    Remember that this master takes a host out of service, unless it is out of service already.
+
+    name (str)
+        Minion id.
+    member (dict)
+        Of ``fleet_minions.members``.
+
+    Returns True when it is remembered.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        # Not for the command line: see fleet.upgrade_docker.
+
+    Source: a host that an operator made inactive must stay so
+    """
+    if states({name: member})[name] in _ON_PURPOSE and not marked([name]):
+        return False
+    os.makedirs(_marks(), mode=0o700, exist_ok=True)
+    with open(os.path.join(_marks(), name), "a", encoding="utf-8"):
+        return True
+
+
+def marked(names):
+    """
+    Pick the minions whose host this master took out of service, also in a run that was killed.
+
+    names (list of str)
+        Minion ids.
+
+    Returns a list.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet_rancher.marked '[node1]'
+
+    Source: see ``mark``
+    """
+    return [name for name in names if os.path.exists(os.path.join(_marks(), name))]
+
+
+def unmark(name):
+    """
+    Forget that a host is out of service.
+
+    name (str)
+        Minion id.
+
+    Returns None.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet_rancher.unmark node1
+
+    Source: see ``mark``
+    """
+    if marked([name]):
+        os.unlink(os.path.join(_marks(), name))
 
 
 def host(action, member, timeout=600):
@@ -226,8 +300,13 @@ def _registration(functions, url, project):
         return None, str(exc)
 
 
-def _not_active(functions, members):
-    lists, problems = {}, {}
+def _marks():
+    return os.path.join(__opts__["cachedir"], "fleet-out-of-service")
+
+
+def _looked(functions, members):
+    """By minion: (state or None, what to say of it)."""
+    lists, found = {}, {}
     for name, one in members.items():
         place = (one["server_url"], one["project"])
         try:
@@ -235,13 +314,15 @@ def _not_active(functions, members):
                 lists[place] = functions["rancher.hosts"](_server_of(one), one["project"])
             row = functions["rancher_host.pick"](lists[place], one["hostname"])
         except (CommandExecutionError, SaltInvocationError) as exc:
-            problems[name] = str(exc)
+            found[name] = (None, str(exc))
             continue
         if row is None:
-            problems[name] = f"Rancher lists no host {one['hostname']!r}"
-        elif row["state"] != "active" or row["agent_state"] not in ("active", None):
-            problems[name] = f"its host {row['id']} is {row['state']} in Rancher, not active"
-    return problems
+            found[name] = (None, f"Rancher lists no host {one['hostname']!r}")
+        else:
+            # API v1 keeps `state` at active while the agent is gone.
+            state = row["agent_state"] or "active" if row["state"] == "active" else row["state"]
+            found[name] = (state, f"its host {row['id']} is {state} in Rancher, not active")
+    return found
 
 
 def _functions():

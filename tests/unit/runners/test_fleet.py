@@ -31,7 +31,7 @@ class World:
         self.members["s1"] = member("server")
         self.log, self.results, self.dry = [], {}, {}
         self.no_registration, self.inactive, self.rancher_says, self.down = {}, {}, {}, {}
-        self.known = True
+        self.known, self.marked, self.on_purpose = True, set(), set()
         minions = load_runner("fleet_minions")
         self.fleet = load_runner(
             "fleet",
@@ -51,6 +51,11 @@ class World:
                     "fleet_rancher.host": self._host,
                     "fleet_rancher.known": lambda one: self.known,
                     "fleet_rancher.ready": self._ready,
+                    "fleet_rancher.mark": lambda name, one: (
+                        name in self.on_purpose or self.marked.add(name)
+                    ),
+                    "fleet_rancher.marked": lambda some: [n for n in some if n in self.marked],
+                    "fleet_rancher.unmark": self.marked_no_more,
                     "fleet_rancher.states": lambda some: dict.fromkeys(some, "active"),
                 }
             ),
@@ -90,6 +95,9 @@ class World:
         self.log.append(f"{action} {name} {one['project']}")
         if (action, name) in self.rancher_says:
             raise CommandExecutionError(self.rancher_says[action, name])
+
+    def marked_no_more(self, name):
+        self.marked.remove(name)
 
     def _ready(self, url, timeout):
         if url == "http://slow":
@@ -200,9 +208,22 @@ def test_upgrade_leaves_hosts_alone_that_are_right(world):
     world.dry = dict.fromkeys(world.members, NOTHING)
     report = world.fleet.upgrade_docker(batch=3)
     assert set(report["done"].values()) == {"nothing to change"}
-    assert [entry for entry in world.log if entry.startswith("evacuate")] == []
-    # One that an earlier run left inactive comes back.
-    assert "activate a1 None" in world.log
+    assert world.log == ["dry docker a1,a2,a3", "apply docker "]
+
+
+def test_upgrade_brings_back_what_an_earlier_run_left_out_of_service(world):
+    world.dry, world.marked = dict.fromkeys(world.members, NOTHING), {"a2"}
+    world.fleet.upgrade_docker(batch=3)
+    assert [entry for entry in world.log if "activate" in entry] == ["activate a2 None"]
+    assert world.marked == set()
+
+
+def test_upgrade_leaves_a_host_inactive_that_an_operator_made_so(world):
+    world.on_purpose = {"a1"}
+    world.fleet.upgrade_docker(batch=3)
+    activated = [entry for entry in world.log if entry.startswith("activate")]
+    assert activated == ["activate a2 None", "activate a3 None"]
+    assert "evacuate a1 None" in world.log and world.marked == set()
 
 
 def test_upgrade_goes_host_by_host(world):
@@ -234,6 +255,7 @@ def test_upgrade_stops_where_it_fails(world, trouble, reason, steps):
     report = world.fleet.upgrade_docker()
     assert report == {"done": {}, "failed": {"a1": reason}, "left": ["a2", "a3"]}
     assert [entry for entry in world.log if "a2" in entry] == []
+    assert world.marked == (set() if reason == "refused" else {"a1"})
     # `apply` of nobody is asked for after a failed evacuation, and does nothing.
     assert len(world.log) == steps
 

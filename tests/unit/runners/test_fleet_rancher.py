@@ -29,6 +29,7 @@ def row(name, state="active", agent_state="active"):
 def runner(tmp_path, monkeypatch):
     folder = tmp_path / "handover"
     opts = {"ext_pillar": [{"other": 1}, {"rancher_handover": str(folder)}], "id": "m_master"}
+    opts["cachedir"] = str(tmp_path)
     found = load_runner("fleet_rancher", __opts__=opts)
     monkeypatch.setattr(found, "_PAUSE", 0)
     found.folder, found.asked = folder, []
@@ -98,6 +99,31 @@ def test_active(runner):
     }
     assert runner.states({"a1": member("a1")}) == {"a1": "active"}
     assert [runner.known(members[name]) for name in ("a2", "a4")] == [True, False]
+
+
+def test_a_host_out_of_service_is_no_failure(runner):
+    runner.rows = [row("a1", "inactive")]
+    assert runner.active({"a1": member("a1")}) == {}
+    assert runner.states({"a1": member("a1")}) == {"a1": "inactive"}
+
+
+def test_v1_keeps_the_state_active_while_the_agent_is_gone(runner):
+    runner.rows = [row("a1", "active", "disconnected")]
+    assert "disconnected" in runner.active({"a1": member("a1")})["a1"]
+    assert runner.states({"a1": member("a1")}) == {"a1": "disconnected"}
+
+
+def test_marks_outlive_the_run(runner):
+    runner.rows = [row("a1"), row("a2", "inactive")]
+    assert runner.marked(["a1", "a2"]) == []
+    assert runner.mark("a1", member("a1")) is True
+    assert runner.mark("a2", member("a2")) is False
+    runner.rows = [row("a1", "inactive")]
+    assert runner.mark("a1", member("a1")) is True
+    assert runner.marked(["a1", "a2"]) == ["a1"]
+    runner.unmark("a1")
+    runner.unmark("a1")
+    assert runner.marked(["a1"]) == []
 
 
 def test_active_waits(runner, monkeypatch):
