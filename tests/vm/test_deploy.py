@@ -84,7 +84,7 @@ def test_a_fleet_from_bare_to_gone(lab):
         killed = subprocess.Popen(argv, stdout=out, stderr=out, start_new_session=True)
     docker = "/etc/docker/daemon.json"
     wait_until(
-        lambda: lab.guests["agent1"].run(f"test -e {docker}", check=False).returncode == 0,
+        lambda: lab.guests["agent1"].ssh(f"test -e {docker}", timeout=60)[0] == 0,
         timeout=1800,
         what=docker,
         every=5,
