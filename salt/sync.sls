@@ -34,6 +34,13 @@ FILES = {
         selinux_mode settings swapfile swapmake swapplan thinpool
         poolgrow poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_host
         rancher_http rancher_member selinux_mode settings swapfile swapmake swapplan thinpool
+        bootconf capacity conntrack conntrack_host conntrack_plan converge datadisk dataplan
+        diskmake diskprobe diskread diskrules disktable diskuse docker_config docker_daemon
+        docker_flags docker_group docker_leftovers docker_package docker_repository
+        docker_service docker_storage docker_version fstab host hostname hostsfile lvmreport
+        pooladvice poolgrow poolguard poolmake poolplan poolprobe poolsize rancher rancher_api
+        rancher_host rancher_http rancher_member selinux_mode settings swapfile swapmake
+        swapplan thinpool
     """.split(),
     "states": """
         conntrack datadisk docker_daemon docker_group docker_leftovers docker_package
