@@ -21,8 +21,8 @@ pytestmark = [
 MARK = "rancher-docker-pool"
 MODULES = ["host", "converge", "settings", "thinpool", "lvmreport"]
 MODULES += [f"disk{name}" for name in ("read", "use", "rules", "table", "make", "probe")]
-MODULES += [f"pool{name}" for name in ("size", "guard", "advice", "plan", "probe", "make")]
-LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "lvcreate", "lvconvert")
+MODULES += [f"pool{name}" for name in ("size", "guard", "advice", "plan", "probe", "make", "grow")]
+LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "vgextend", "lvcreate", "lvconvert")
 LOOKS = ("lvm version", "pvs", "vgs", "lvs", "blkid", "wipefs --no-act", "partx --pairs", "udevadm")
 # In LVM's metadata; the conversion then needs the kernel.
 MADE = ["partition", "physical volume", "volume group", "data volume", "metadata volume"]
@@ -86,6 +86,7 @@ class Tree:
         if argv[0] == "lvs":
             # Without device mapper LVM cannot know that they are inactive.
             answer["stdout"] = answer["stdout"].replace("-wi-XX----", "-wi-------")
+            answer["stdout"] = answer["stdout"].replace("twi-XXt---", "twi-a-t---")
         return answer
 
     def _tick(self, words):
