@@ -16,37 +16,21 @@ from salt.utils.hashutils import get_hash
 # Every file of _modules and _states; tests/test_tree.py compares.
 FILES = {
     "modules": """
-        bootconf conntrack conntrack_host conntrack_plan converge datadisk dataplan
-        diskmake diskprobe diskread diskrules disktable diskuse docker_change
-        docker_config docker_daemon docker_engine docker_flags docker_group
-        docker_leftovers docker_package docker_pull docker_repository docker_service
-        bootconf capacity conntrack conntrack_host conntrack_plan converge datadisk dataplan diskmake
-        diskprobe diskread diskrules disktable diskuse docker_config docker_daemon docker_flags
-        docker_group docker_leftovers docker_package docker_repository docker_service
-        docker_storage docker_version fstab host hostname hostsfile lvmreport pooladvice
-        poolguard poolmake poolplan poolprobe poolsize port_use rancher rancher_account
-        rancher_agent rancher_agent_host rancher_agent_plan rancher_api
-        rancher_bootstrap rancher_data rancher_database rancher_fit rancher_http
-        rancher_match rancher_mysql rancher_script rancher_server rancher_site
-        rancher_swap rancher_wait selinux_mode settings swapfile swapmake swapplan
-        thinpool
-        poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_host rancher_http
-        selinux_mode settings swapfile swapmake swapplan thinpool
-        poolgrow poolguard poolmake poolplan poolprobe poolsize rancher rancher_api rancher_host
-        rancher_http rancher_member selinux_mode settings swapfile swapmake swapplan thinpool
         bootconf capacity conntrack conntrack_host conntrack_plan converge datadisk dataplan
-        diskmake diskprobe diskread diskrules disktable diskuse docker_config docker_daemon
-        docker_flags docker_group docker_leftovers docker_package docker_repository
-        docker_service docker_storage docker_version fstab host hostname hostsfile lvmreport
-        pooladvice poolgrow poolguard poolmake poolplan poolprobe poolsize rancher rancher_api
-        rancher_host rancher_http rancher_member selinux_mode settings swapfile swapmake
-        swapplan thinpool
+        diskmake diskprobe diskread diskrules disktable diskuse docker_change docker_config
+        docker_daemon docker_engine docker_flags docker_group docker_leftovers docker_package
+        docker_pull docker_repository docker_service docker_storage docker_version fstab host
+        hostname hostsfile lvmreport pooladvice poolgrow poolguard poolmake poolplan poolprobe
+        poolsize port_use rancher rancher_account rancher_agent rancher_agent_host
+        rancher_agent_plan rancher_api rancher_bootstrap rancher_data rancher_database
+        rancher_fit rancher_host rancher_http rancher_match rancher_member rancher_mysql
+        rancher_script rancher_server rancher_site rancher_swap rancher_wait selinux_mode
+        settings swapfile swapmake swapplan thinpool
     """.split(),
     "states": """
         conntrack datadisk docker_daemon docker_group docker_leftovers docker_package
-        docker_repository hostname rancher rancher_database selinux_mode settings swapfile
-        thinpool
-        docker_repository hostname rancher_member selinux_mode settings swapfile thinpool
+        docker_repository hostname rancher rancher_database rancher_member selinux_mode settings
+        swapfile thinpool
     """.split(),
 }
 

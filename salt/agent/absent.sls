@@ -4,9 +4,11 @@
 include:
   - sync
   - settings
+  - docker.sdk
 
 rancher-agent-absent:
   rancher_member.absent:
     - name: rancher-agent
     - require:
       - settings: settings-checked
+      - pip: docker-sdk-installed
