@@ -451,7 +451,52 @@ def test_a_project_that_is_not_there(make):
     refuses(make(project="Nowhere"), "shows no project 'Nowhere'")
 
 
+def test_no_project(make, fake):
+    fake.change("1a5", state="removed")
+    refuses(make(), "shows no project at all")
+
+
+def test_more_than_one_project(make, fake):
+    fake.change("1a5", uuid="somebody-made-it")
+    fake.add_project("default")
+    refuses(make(), "there is more than one project: 1a5 (Default), 1a6 (default)")
+    joins(make(project="default"))
+
+
+def test_keys_of_another_project(make, fake):
+    other = fake.add_project("Other")["id"]
+    fake.configure(access_control=True)
+    fake.add_key(ACCESS, SECRET, project=other)
+    keys = {"access_key": ACCESS, "secret_key": SECRET}
+    refuses(make(keys, project="1a5"), "shows no project '1a5', but: 1a6 (Other)")
+
+
 # what happens on the way
+
+
+def test_a_registration_host_that_is_ours(make, fake):
+    fake.configure(api_host=fake.url)
+    joins(make())
+    paths = [seen.path for seen in fake.journal if "scripts" in seen.path]
+    assert paths and all(path.startswith("/v1/scripts/") for path in paths)
+
+
+def test_a_slow_answer_is_bounded(make, fake):
+    fake.fail("slow-body", path="hosts", value=0.5)
+    kit = make(timeout=2)
+    start = time.monotonic()
+    ret = kit.run()
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "no complete answer within" in ret["comment"]
+    assert time.monotonic() - start < 15
+
+
+def test_two_active_tokens(make, fake):
+    fake.add_token(state="active")
+    fake.add_token(state="active")
+    kit = make()
+    joins(kit)
+    assert [seen.path for seen in kit.posts()] == ["/v1/register"]
 
 
 @pytest.mark.parametrize("stage", ["refuse", "close", "502", "503"])
@@ -482,7 +527,9 @@ def test_something_else_on_that_port(make, fake):
     refuses(make(), "web page where the API should be")
 
 
-@pytest.mark.parametrize("kind", ["409", "500", "html-500", "truncated", "cut-json", "close"])
+@pytest.mark.parametrize(
+    "kind", ["409", "500", "html-500", "truncated", "cut-json", "close", "gzip"]
+)
 def test_a_hiccup_is_borne(make, fake, kind):
     fake.fail(kind, times=2, path="hosts")
     joins(make())
