@@ -93,6 +93,8 @@ def observe(want, test=False):
     if _docker_is_there(test):
         agent = __salt__["rancher_agent_host.agent"](bool(want["authority"]))
         leftover = __salt__["rancher_agent_host.leftover"]()
+    else:
+        agent = __salt__["rancher_agent_host.resting"](want["ip"])
     seen = {
         "agent": agent,
         "leftover": leftover,

@@ -135,6 +135,32 @@ def agent(authority=False):
     }
 
 
+def resting(ip=None):
+    """
+    Say what the agent will be when Docker, which gives no answer now, runs again: the daemon
+    itself starts it, on a host that has joined.
+
+    ip (str, optional)
+        The address that it is taken to have.
+
+    Returns None on a host that never joined, else a dict as of ``agent``.
+
+    Raises CommandExecutionError when the host's state cannot be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' rancher_agent_host.resting
+
+    Source: rancher/agent's run.sh: restart policy always, .registration_token
+    """
+    if __salt__["host.read"](f"{STATE}/state/.registration_token") is None:
+        return None
+    known = {"genuine": True, "running": True, "url": None, "ip": ip, "age": 0.0}
+    return {**known, "outdated": False, "complaint": None}
+
+
 def _said(since):
     try:
         return __salt__["docker_engine.logs"](NAME, since=since, tail=30)

@@ -669,6 +669,15 @@ def test_a_dry_run_on_a_bare_host(make):
     assert (ret["result"], ret["changes"]) == (None, JOINED)
 
 
+def test_a_dry_run_on_a_member_whose_docker_is_down(make):
+    # Docker comes up with the run, and starts the agent by itself.
+    kit = make()
+    assert kit.run()["result"] is True
+    kit.salt["docker_engine.answers"] = lambda: False
+    ret = kit.run(test=True)
+    assert (ret["result"], ret["changes"]) == (True, {})
+
+
 # with a registration URL alone
 
 

@@ -131,6 +131,13 @@ def test_an_upgrade_that_never_ends(module, containers):
     assert module.agent() is None, "one that has ended is not waited for"
 
 
+def test_resting(module, tmp_path):
+    assert module.resting() is None
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/.registration_token").write_text("of the agent")
+    assert module.resting()["running"] is True
+
+
 def test_leftover(module, containers):
     assert module.leftover() is False
     containers["rancher-agent-bootstrap"] = container()
