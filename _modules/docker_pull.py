@@ -51,6 +51,16 @@ def pull(image, limit=1800):
 
     Source: Docker Engine API, "Create an image"
     """
+    try:
+        return _pull(image, limit)
+    except CommandExecutionError as exc:
+        text = str(exc)
+        ours = "no daemon answers" in text
+        hints = [hint for words, hint in _HINTS.items() if words in text.lower() and not ours]
+        raise CommandExecutionError(f"{text}; {hints[0]}" if hints else text) from None
+
+
+def _pull(image, limit):
     start = told = time.monotonic()
     layers = {}
     log.info("pulling %s", image)
@@ -60,7 +70,8 @@ def pull(image, limit=1800):
     ):
         for event in events:
             if event.get("error"):
-                raise CommandExecutionError(_refused(image, event["error"]))
+                text = " ".join(str(event["error"]).split())[:300]
+                raise CommandExecutionError(f"{image} could not be pulled: {text}")
             follow(layers, event)
             now = time.monotonic()
             if now - start > limit:
@@ -131,9 +142,3 @@ def progress(layers):
     done = sum(layer["done"] for layer in layers.values())
     now, whole = (sum(layer[key] for layer in layers.values()) // 10**6 for key in ("now", "all"))
     return f"{done} of {len(layers)} layers, {now} of {whole} MB"
-
-
-def _refused(image, error):
-    text = " ".join(str(error).split())[:300]
-    hints = [hint for words, hint in _HINTS.items() if words in text.lower()]
-    return f"{image} could not be pulled: {text}" + (f"; {hints[0]}" if hints else "")

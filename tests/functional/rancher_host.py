@@ -145,6 +145,36 @@ def make_image(client, tag, mode="good"):
     return f"rancher/server:{tag}"
 
 
+@contextlib.contextmanager
+def registry(folder):
+    """An empty Docker registry on loopback, which a daemon accepts without TLS."""
+    address = f"127.0.0.1:{free_port()}"
+    config = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
+        "http": {"addr": address},
+    }
+    (folder / "registry.yml").write_text(yaml.safe_dump(config))
+    with open(folder / "registry.log", "w") as log:
+        process = subprocess.Popen(
+            ["docker-registry", "serve", str(folder / "registry.yml")],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        host, port = address.split(":")
+        await_("the registry", 30, lambda: _listens(host, int(port)))
+        yield address
+    finally:
+        end(process)
+
+
+def _listens(host, port):
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
 class MariaDB:
     """A server of its own on all addresses of this machine; `root` may do everything."""
 

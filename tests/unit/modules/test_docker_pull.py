@@ -85,3 +85,20 @@ def test_a_refusal_has_a_way_out(puller, error, hint):
 def test_a_refusal_of_an_unknown_kind(puller):
     with pytest.raises(CommandExecutionError, match="could not be pulled: what\\?$"):
         puller([{"error": "what?"}]).pull("x")
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [
+        # A real daemon says so in its HTTP status, not in a message.
+        ("manifest unknown", "could not pull x: manifest unknown; there is no such tag in that"),
+        ("no daemon answers (Connection refused)", "no daemon answers \\(Connection refused\\)$"),
+    ],
+)
+def test_a_refusal_before_the_first_message(said, ends):
+    def refuse(doing, timeout=60):
+        raise CommandExecutionError(f"Docker could not {doing}: {said}")
+
+    module = load("docker_pull", Salt({"docker_engine.client": refuse}))
+    with pytest.raises(CommandExecutionError, match=ends):
+        module.pull("x")
