@@ -29,8 +29,8 @@ FILES = {
     """.split(),
     "states": """
         conntrack datadisk docker_daemon docker_group docker_leftovers docker_package
-        docker_repository hostname rancher rancher_database rancher_member selinux_mode settings
-        swapfile thinpool
+        docker_repository hostname packages rancher rancher_database rancher_member selinux_mode
+        settings swapfile thinpool
     """.split(),
 }
 

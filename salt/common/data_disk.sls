@@ -7,7 +7,7 @@ include:
   - settings
 
 data-disk-tools-installed:
-  pkg.installed:
+  packages.installed:
     - pkgs: {{ cfg.tools.disk | json }}
     - require:
       - settings: settings-checked
@@ -21,4 +21,4 @@ data-disk-mounted:
     - options: {{ cfg.data_disk.options | json }}
     - require:
       - settings: settings-checked
-      - pkg: data-disk-tools-installed
+      - packages: data-disk-tools-installed

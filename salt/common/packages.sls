@@ -8,18 +8,14 @@ include:
   - settings
 
 packages-installed:
-  pkg.installed:
+  packages.installed:
     - pkgs: {{ cfg.packages.install | json }}
     - require:
       - settings: settings-checked
 
 packages-upgraded:
-  pkg.uptodate:
-    - refresh: True
-    - dist_upgrade: True
+  packages.upgraded:
+    - upgrade: {{ cfg.packages.upgrade | json }}
     - order: last
-    - onlyif:
-      - fun: test.echo
-        text: {{ cfg.packages.upgrade | json }}
     - require:
-      - pkg: packages-installed
+      - packages: packages-installed

@@ -6,7 +6,7 @@ include:
   - settings
 
 thin-pool-tools-installed:
-  pkg.installed:
+  packages.installed:
     - pkgs: {{ (cfg.tools.disk + cfg.tools.lvm if cfg.thin_pool.device else []) | json }}
     - require:
       - settings: settings-checked
@@ -23,7 +23,7 @@ thin-pool-present:
     - autoextend_threshold: {{ cfg.thin_pool.autoextend_threshold | json }}
     - autoextend_percent: {{ cfg.thin_pool.autoextend_percent | json }}
     - require:
-      - pkg: thin-pool-tools-installed
+      - packages: thin-pool-tools-installed
 
 thin-pool-extended:
   thinpool.extended:

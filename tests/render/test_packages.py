@@ -1,4 +1,4 @@
-"""Core's package states with an empty list, and with the upgrade switched off, do nothing at all."""
+"""The package states with an empty list, and with the upgrade switched off, do nothing at all."""
 
 import json
 import pathlib
@@ -43,6 +43,6 @@ def test_off_is_quiet(call, test):
 def test_the_upgrade_comes_last_so_that_docker_is_held(call, upgrade):
     pillar = json.dumps({"rancher": {"packages": {"upgrade": upgrade}}})
     states = call("state.show_low_sls", "common.packages", f"pillar={pillar}")
-    (state,) = [state for state in states if state["fun"] == "uptodate"]
-    assert state["onlyif"] == [{"fun": "test.echo", "text": upgrade}]
+    (state,) = [state for state in states if state["fun"] == "upgraded"]
+    assert state["upgrade"] is upgrade
     assert state["order"] == max(each["order"] for each in states)

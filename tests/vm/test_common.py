@@ -11,7 +11,7 @@ SETTINGS = {
     "docker": {"daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m"}}},
 }
 # A package's dependencies are known only to the package manager while it installs.
-CORE_PACKAGES = ("pkg",)
+CORE_PACKAGES = ("packages",)
 # What Salt itself and the system write all the time.
 NOT_OURS = (
     r"^/(proc|sys|run|dev|tmp)/|^/var/(cache/salt|log|lib/systemd|lib/apt|cache/apt)|/__pycache__/"

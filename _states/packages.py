@@ -1,0 +1,69 @@
+"""
+Packages through Salt's own `pkg` states, which are asked only when there is something to do.
+
+What to install and how is core's decision. But its `mod_init`, and any `onlyif`, make the
+loader read every module of Salt, in vain and in each run: most of the time of a run without
+changes. So a converged host never gets to them.
+"""
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+_REFRESHED = "packages.refreshed"
+
+
+def installed(name, pkgs):
+    """
+    Every package of a list is installed; which version is not asked.
+
+    name (str)
+        For the report only.
+    pkgs (list of str)
+        Names as the package manager lists them. Empty: nothing is looked at.
+
+    Example:
+
+    .. code-block:: yaml
+
+        packages-installed:
+          packages.installed:
+            - pkgs: [gdisk, lvm2]
+
+    Source: Salt's documentation of ``pkg.installed``
+    """
+    ret = {"name": name, "result": True, "changes": {}, "comment": "No packages are asked for"}
+    if not pkgs:
+        return ret
+    try:
+        have = __salt__["pkg.list_pkgs"]()
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        return {**ret, "result": False, "comment": str(exc)}
+    if set(pkgs) - set(have):
+        # As core's mod_init would have it: the lists are fetched once in a run.
+        refresh = not __context__.get(_REFRESHED)
+        __context__[_REFRESHED] = True
+        return __states__["pkg.installed"](name, pkgs=pkgs, refresh=refresh)
+    return {**ret, "comment": f"All packages are installed: {', '.join(pkgs)}"}
+
+
+def upgraded(name, upgrade):
+    """
+    Every installed package is up to date, when that is wanted.
+
+    name (str)
+        For the report only.
+    upgrade (bool)
+        False: nothing is looked at.
+
+    Example:
+
+    .. code-block:: yaml
+
+        packages-upgraded:
+          packages.upgraded:
+            - upgrade: true
+
+    Source: Salt's documentation of ``pkg.uptodate``
+    """
+    if upgrade:
+        return __states__["pkg.uptodate"](name, refresh=True, dist_upgrade=True)
+    return {"name": name, "result": True, "changes": {}, "comment": "No upgrade is asked for"}

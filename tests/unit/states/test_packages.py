@@ -1,0 +1,66 @@
+"""Core's states are asked only when something is to do, and then with everything they need."""
+
+import pytest
+from fakes import Salt, load_state
+from salt.exceptions import CommandExecutionError
+
+
+class Core:
+    """Core's `pkg` states: they note the call and answer as core does."""
+
+    def __init__(self):
+        self.calls = []
+
+    def installed(self, name, pkgs, refresh):
+        self.calls.append((pkgs, refresh))
+        return {"name": name, "result": True, "changes": {"lvm2": {}}, "comment": "core"}
+
+    def uptodate(self, name, refresh, dist_upgrade):
+        self.calls.append((refresh, dist_upgrade))
+        return {"name": name, "result": True, "changes": {}, "comment": "core"}
+
+
+def state(list_pkgs, core):
+    return load_state(
+        "packages",
+        Salt({"pkg.list_pkgs": list_pkgs}),
+        __context__={},
+        __states__={"pkg.installed": core.installed, "pkg.uptodate": core.uptodate},
+    )
+
+
+def test_what_is_there_is_not_asked_of_core():
+    core = Core()
+    ret = state(lambda: {"gdisk": "1.0", "lvm2": "2"}, core).installed("tools", ["lvm2", "gdisk"])
+    assert (ret["result"], ret["changes"]) == (True, {})
+    assert ret["comment"] == "All packages are installed: lvm2, gdisk"
+    assert core.calls == []
+
+
+def test_an_empty_list_looks_at_nothing():
+    ret = state(None, Core()).installed("tools", [])
+    assert (ret["result"], ret["changes"]) == (True, {})
+
+
+def test_one_that_lacks_is_left_to_core_and_the_lists_are_fetched_once():
+    core = Core()
+    packages = state(lambda: {"gdisk": "1.0"}, core)
+    assert packages.installed("tools", ["gdisk", "lvm2"])["comment"] == "core"
+    packages.installed("more", ["xfsprogs"])
+    assert core.calls == [(["gdisk", "lvm2"], True), (["xfsprogs"], False)]
+
+
+def test_a_list_that_cannot_be_read_is_a_failure():
+    def broken():
+        raise CommandExecutionError("dpkg-query: the database is locked")
+
+    ret = state(broken, Core()).installed("tools", ["lvm2"])
+    assert (ret["result"], ret["comment"]) == (False, "dpkg-query: the database is locked")
+
+
+@pytest.mark.parametrize(("wanted", "calls"), [(False, []), (True, [(True, True)])])
+def test_the_upgrade_is_made_only_when_it_is_wanted(wanted, calls):
+    core = Core()
+    ret = state(None, core).upgraded("packages", wanted)
+    assert (ret["result"], ret["changes"]) == (True, {})
+    assert core.calls == calls
