@@ -7,13 +7,13 @@ VENV := .venv
 # Guests, and everything that needs one Salt only, run on the long-term line.
 PYTHON := $(VENV)/3006.28/bin/python
 APT := DEBIAN_FRONTEND=noninteractive apt-get
-PACKAGES := python3-venv python3-dev gcc make git openssh-client \
+PACKAGES := python3-venv python3-dev gcc make git openssh-client strace \
   qemu-system-x86 qemu-utils mmdebstrap dpkg-dev \
   e2fsprogs xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
   dnf dnf-plugins-core rpm createrepo-c gpg \
   docker-registry mariadb-server-core mariadb-client-core docker.io containerd busybox iproute2
 
-.PHONY: help setup packages check lint unit render functional vm test demo plan apply docs clean
+.PHONY: help setup packages check lint unit render functional vm test demo plan apply bench docs clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ functional: $(PYTHON)  ## Real disks, packages and daemons on this machine; as r
 vm: $(PYTHON)  ## Whole hosts in QEMU guests
 	$(PYTHON) -m pytest -v tests/vm
 
+bench: packages $(SALT_LINES:%=$(VENV)/%/ready) $(VENV)/ansible/ready  ## How fast, beside Ansible: docs/benchmark.md; as root
+	PYTHONPATH=tests:. $(PYTHON) -m bench
+
 docs: $(PYTHON)  ## Rewrite the generated parts of README.md
 	$(PYTHON) tests/settings_table.py --write
 
@@ -71,6 +74,11 @@ $(PYTHON): $(VENV)/3006.28/ready
 $(VENV)/%/ready: tests/requirements.txt
 	python3 -m venv $(VENV)/$*
 	$(VENV)/$*/bin/pip install --quiet salt==$* -r tests/requirements.txt
+	touch $@
+
+$(VENV)/ansible/ready: bench/requirements.txt
+	python3 -m venv $(VENV)/ansible
+	$(VENV)/ansible/bin/pip install --quiet -r bench/requirements.txt
 	touch $@
 
 clean:  ## Remove virtualenvs, guests and caches
