@@ -6,11 +6,14 @@ SALT_LINES := 3006.28 3008.3
 VENV := .venv
 # Guests, and everything that needs one Salt only, run on the long-term line.
 PYTHON := $(VENV)/3006.28/bin/python
+GPG_HOME := etc/gpgkeys
+GPG_KEY := pillar of rancher-salt
+GPG = gpg --homedir $(abspath $(GPG_HOME)) --batch --quiet
 APT := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := python3-venv python3-dev gcc make git openssh-client strace \
   qemu-system-x86 qemu-utils mmdebstrap dpkg-dev \
   e2fsprogs xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
-  dnf dnf-plugins-core rpm createrepo-c gpg \
+  dnf dnf-plugins-core rpm createrepo-c gpg gpg-agent systemd-container \
   docker-registry mariadb-server-core mariadb-client-core docker.io containerd busybox iproute2
 
 .PHONY: help setup packages check lint unit render functional vm test demo plan apply bench docs clean
@@ -50,7 +53,7 @@ render: $(SALT_LINES:%=$(VENV)/%/ready)  ## Render and compile every SLS on both
 render-%: $(VENV)/%/ready
 	@echo "== render tests on Salt $*"; $(VENV)/$*/bin/python -m pytest -q tests/render
 
-functional: $(PYTHON)  ## Real disks, packages and daemons on this machine; as root
+functional: $(SALT_LINES:%=$(VENV)/%/ready)  ## Real disks, packages and daemons on this machine; as root
 	$(PYTHON) -m pytest -v tests/functional
 
 vm: $(PYTHON)  ## Whole hosts in QEMU guests
@@ -80,6 +83,16 @@ $(VENV)/ansible/ready: bench/requirements.txt
 	python3 -m venv $(VENV)/ansible
 	$(VENV)/ansible/bin/pip install --quiet -r bench/requirements.txt
 	touch $@
+
+.PHONY: gpg encrypt
+gpg:  ## A key for the pillar's secrets, in GPG_HOME (etc/gpgkeys; a master's: /etc/salt/gpgkeys)
+	@install -d -m 700 $(GPG_HOME)
+	@$(GPG) --list-secret-keys '$(GPG_KEY)' >/dev/null 2>&1 || $(GPG) --pinentry-mode loopback \
+	  --passphrase '' --quick-generate-key '$(GPG_KEY)' default default never
+	@$(GPG) --list-keys '$(GPG_KEY)'
+
+encrypt:  ## Encrypt standard input for the pillar, with the key in GPG_HOME
+	@$(GPG) --armor --trust-model always --encrypt --recipient '$(GPG_KEY)'
 
 clean:  ## Remove virtualenvs, guests and caches
 	rm -rf $(VENV) .cache .pytest_cache .ruff_cache

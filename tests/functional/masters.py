@@ -1,0 +1,97 @@
+"""
+A real master, its command line, and salt-ssh: with the tree's own etc/master, in a Network.
+
+Not pytest-salt-factories: its daemons have no network of their own, and it runs a minion on
+this very machine, where `common` must not be applied.
+"""
+
+import json
+import shutil
+
+import yaml
+from fakes import ROOT
+from lab.process import Daemon, run, wait_until
+
+from functional.hosts import environment
+
+ROSTER_OPTIONS = {"user": "root", "set_path": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+class Salt:
+    """The master side of a line of Salt: configuration, pillar, command line; no daemon yet."""
+
+    def __init__(self, folder, network, line):
+        self.folder, self.network, self.line = folder, network, line
+        self.venv = environment(line)
+        self.pillar = folder / "pillar"
+        self.config = folder / "etc"
+        (self.config / "master.d").mkdir(parents=True)
+        shutil.copy(ROOT / "etc/master", self.config)
+        self.configure()
+        self._daemon = Daemon(folder / "master.pid", folder / "master.out")
+
+    def configure(self, **settings):
+        """Lay settings over etc/master."""
+        ours = {
+            "root_dir": str(self.folder / "run"),
+            "interface": "127.0.0.1",
+            "pillar_roots": {"base": [str(self.pillar)]},
+            "log_level": "warning",
+            "worker_threads": 3,
+            "fileserver_list_cache_time": 0,
+            "ssh_log_file": str(self.folder / "ssh.log"),
+        }
+        text = yaml.safe_dump({**ours, **settings})
+        (self.config / "master.d/test.conf").write_text(text)
+
+    def settings(self, rancher):
+        """Give every minion the pillar `rancher`."""
+        self.pillar.mkdir(exist_ok=True)
+        (self.pillar / "top.sls").write_text("base: {'*': [rancher]}\n")
+        (self.pillar / "rancher.sls").write_text(yaml.safe_dump({"rancher": rancher}))
+
+    def start(self):
+        """Start the master and wait until it serves; `stop` ends it."""
+        argv = self.network.inside([self.venv / "bin/salt-master", "-c", self.config])
+        self._daemon.start(argv, kept=False)
+        wait_until(self._serves, timeout=120, what="start of salt-master")
+
+    def stop(self):
+        self._daemon.stop()
+
+    def _serves(self):
+        assert self._daemon.pid, f"the master ended: {self._daemon.tail()}"
+        sockets = self.folder / "run/var/run/salt/master"
+        return (sockets / "workers.ipc").exists() and (sockets / "publish_pull.ipc").exists()
+
+    def accept(self, minion):
+        """Accept the key of `minion` as an operator does, and wait until it answers."""
+        wait_until(lambda: self._pending(minion), timeout=120, what=f"the key of {minion}", every=1)
+        self._tool("salt-key", "--yes", "--accept", minion)
+        wait_until(lambda: self._answers(minion), timeout=120, what=f"an answer of {minion}")
+
+    def _pending(self, minion):
+        return (self.folder / "run/etc/salt/pki/master/minions_pre" / minion).exists()
+
+    def _answers(self, minion):
+        return "true" in self._tool("salt", "--out=json", "--timeout=5", minion, "test.ping", check=False)
+
+    def salt(self, target, *words, timeout=400):
+        """What the minions answer, by id, to `salt <target> <words>`."""
+        answer = self._tool("salt", "--out=json", "--static", f"--timeout={timeout}", target, *words, timeout=timeout + 60, check=False)
+        return json.loads(answer)
+
+    def ssh(self, target, *words, timeout=400):
+        """What the hosts of the roster answer, by id, to `salt-ssh <target> <words>`."""
+        answer = self._tool("salt-ssh", "--out=json", "--static", target, *words, timeout=timeout, check=False)
+        return json.loads(answer)
+
+    def roster(self, hosts):
+        """Write the roster: id to the key that opens the host (all share one network)."""
+        entries = {name: {"host": "127.0.0.1", "priv": str(key), **ROSTER_OPTIONS} for name, key in hosts.items()}
+        (self.config / "roster").write_text(yaml.safe_dump(entries))
+
+    def _tool(self, name, *words, timeout=60, check=True):
+        options = ["-i", "--no-host-keys"] if name == "salt-ssh" else []
+        argv = [self.venv / "bin" / name, "-c", self.config, "--log-level=error", *options, *words]
+        return run(self.network.inside(argv), timeout=timeout, check=check, cwd=ROOT).stdout

@@ -1,0 +1,82 @@
+"""The tree's own pillar, by Salt's own compiler: who gets what, and what must not decide it."""
+
+import re
+import shutil
+
+import pytest
+import salt.config
+import salt.pillar
+import yaml
+from fakes import DEFAULTS, ROOT, load
+
+MASTER = yaml.safe_load((ROOT / "etc/master").read_text())
+FILES = sorted((ROOT / "pillar").glob("*.sls"))
+EVERYTHING = {"roles": ["server", "agent"], "host": "server1", "fqdn": "server1.example.com"}
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    """The pillar of a minion that has these grains; what is given replaces files."""
+
+    def compile_for(minion, grains=EVERYTHING, **files):
+        shutil.copytree(ROOT / "pillar", tmp_path / "pillar", dirs_exist_ok=True)
+        for name, text in files.items():
+            (tmp_path / "pillar" / f"{name}.sls").write_text(text)
+        opts = salt.config.minion_config(None)
+        opts.update(
+            id=minion,
+            root_dir=str(tmp_path),
+            cachedir=str(tmp_path / "cache"),
+            extension_modules=str(tmp_path / "extmods"),
+            file_client="local",
+            file_roots={"base": [str(ROOT / "salt")]},
+            pillar_roots={"base": [str(tmp_path / "pillar")]},
+            nodegroups=MASTER["nodegroups"],
+        )
+        return salt.pillar.Pillar(opts, {**grains, "id": minion}, minion, "base").compile_pillar()
+
+    return compile_for
+
+
+@pytest.mark.parametrize(
+    ("minion", "roles"),
+    [
+        ("server1.example.com", ["server"]),
+        ("node1.example.com", ["agent"]),
+        ("node2.example.com", ["agent"]),
+        ("server1.example.com.evil.example.com", None),
+        ("other.example.com", None),
+    ],
+)
+def test_the_id_decides(compiled, minion, roles):
+    pillar = compiled(minion)
+    assert "_errors" not in pillar
+    assert pillar["rancher"].get("roles") == roles
+    assert load("settings").problems(dict(pillar["rancher"]), DEFAULTS) == []
+
+
+@pytest.mark.parametrize(
+    ("minion", "has"), [("server1.example.com", True), ("node1.example.com", False)]
+)
+def test_the_nodegroups_do_as_well(compiled, minion, has):
+    top = "base: {servers: [{match: nodegroup}, server]}"
+    assert bool(compiled(minion, top=top)) is has
+
+
+def test_the_example_goes_through_the_compiler(compiled):
+    pillar = compiled("other.example.com", top="base: {'*': [example]}")
+    assert "_errors" not in pillar
+    assert pillar["rancher"] == yaml.safe_load((ROOT / "pillar/example.sls").read_text())["rancher"]
+
+
+@pytest.mark.parametrize("path", [*FILES, ROOT / "etc/master"], ids=lambda path: path.name)
+def test_no_grain_decides(path):
+    code = re.sub(r"#.*", "", path.read_text())
+    assert not re.search(r"grain|\b[GP]@", code)
+
+
+def test_the_secrets_of_the_example_are_all_that_there_are():
+    example = yaml.safe_load((ROOT / "pillar/example_secrets.sls").read_text())["rancher"]
+    given = {key for section in example.values() for key in section}
+    assert given == load("settings")._SECRETS - {"password"}
+    assert "password" in example["server"]["database"]
