@@ -46,9 +46,13 @@ ExecStart={venv}/bin/salt-minion
 KillMode=process
 """
 # One table for all namespaces of a kernel, and a namespace's /sys does not show it at all.
+BOOTED = ["systemctl", "is-active", "multi-user.target"]
 HASHSIZE = "/sys/module/nf_conntrack/parameters/hashsize"
 ENTRIES = "/proc/sys/net/netfilter/nf_conntrack_max"
+# In memory: installing packages waits for the disk most of the time.
 BOOT = """
+mount -t tmpfs tmpfs "$HOST"
+mkdir "$HOST/upper" "$HOST/work" "$HOST/root" "$HOST/docker"
 mount -t overlay overlay -o "lowerdir=$BASE,upperdir=$HOST/upper,workdir=$HOST/work" "$HOST/root"
 exec systemd-nspawn "$@"
 """
@@ -86,7 +90,10 @@ def _bootstrap(home):
         (root / name).unlink(missing_ok=True)
         (root / name).write_text(text)
     run(["chroot", root, "apt-get", "update"], timeout=120)
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", home / "key"], timeout=30)
+    run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", home / "key"],
+        timeout=30,
+    )
     (root / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
     shutil.copy(home / "key.pub", root / "root/.ssh/authorized_keys")
 
@@ -126,13 +133,12 @@ class Host:
     """A bare host in `network`. `salt`: the environment whose Salt is there to be used, or None."""
 
     def __init__(self, folder, network, salt=None):
-        self.folder, self.network, self.salt = folder, network, salt
+        self.folder, self.network, self.salt = folder / "disk", network, salt
         self.key = base() / "key"
         self._boot = Daemon(folder / "host.pid", folder / "host.log")
 
     def __enter__(self):
-        for name in ("upper", "work", "root", "docker"):
-            (self.folder / name).mkdir(parents=True)
+        self.folder.mkdir(parents=True)
         binds = {f"{self.folder}/docker": "/var/lib/docker"}  # an overlay is no place for overlay2
         binds |= {path: path for path in (_environment(self.salt) if self.salt else [])}
         argv = [
@@ -163,8 +169,6 @@ class Host:
         if leader:
             os.kill(leader, signal.SIGKILL)
         self._boot.stop()
-        for name in ("upper", "work", "root", "docker"):
-            shutil.rmtree(self.folder / name)
 
     def run(self, argv, *, timeout=60, check=False, cwd="/root"):
         """Run `argv` on the host, as root."""
@@ -207,7 +211,7 @@ class Host:
 
     def _booted(self):
         assert self._boot.pid, f"the host ended: {self._boot.tail()}"
-        return self._leader() and self.run(["systemctl", "is-active", "ssh"]).returncode == 0
+        return self._leader() and self.run(BOOTED).returncode == 0
 
 
 def _environment(salt):

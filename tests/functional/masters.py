@@ -6,7 +6,9 @@ this very machine, where `common` must not be applied.
 """
 
 import json
+import pathlib
 import shutil
+import tempfile
 
 import yaml
 from fakes import ROOT
@@ -18,13 +20,16 @@ ROSTER_OPTIONS = {"user": "root", "set_path": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
 class Salt:
-    """The master side of a line of Salt: configuration, pillar, command line; no daemon yet."""
+    """The master's side of a line of Salt: configuration, pillar, command line; `start` the daemon."""
 
     def __init__(self, folder, network, line):
         self.folder, self.network, self.line = folder, network, line
         self.venv = environment(line)
         self.pillar = folder / "pillar"
         self.config = folder / "etc"
+        # Of its own and short: a socket's path ends at 107 characters.
+        self._state = tempfile.TemporaryDirectory(prefix="salt-")
+        self.state = pathlib.Path(self._state.name)
         (self.config / "master.d").mkdir(parents=True)
         shutil.copy(ROOT / "etc/master", self.config)
         self.configure()
@@ -33,13 +38,13 @@ class Salt:
     def configure(self, **settings):
         """Lay settings over etc/master."""
         ours = {
-            "root_dir": str(self.folder / "run"),
+            "root_dir": str(self.state),
             "interface": "127.0.0.1",
             "pillar_roots": {"base": [str(self.pillar)]},
             "log_level": "warning",
             "worker_threads": 3,
             "fileserver_list_cache_time": 0,
-            "ssh_log_file": str(self.folder / "ssh.log"),
+            "known_hosts_file": str(self.config / "known_hosts"),
         }
         text = yaml.safe_dump({**ours, **settings})
         (self.config / "master.d/test.conf").write_text(text)
@@ -57,11 +62,13 @@ class Salt:
         wait_until(self._serves, timeout=120, what="start of salt-master")
 
     def stop(self):
+        """End the daemon, when there is one, and forget all keys."""
         self._daemon.stop()
+        self._state.cleanup()
 
     def _serves(self):
         assert self._daemon.pid, f"the master ended: {self._daemon.tail()}"
-        sockets = self.folder / "run/var/run/salt/master"
+        sockets = self.state / "var/run/salt/master"
         return (sockets / "workers.ipc").exists() and (sockets / "publish_pull.ipc").exists()
 
     def accept(self, minion):
@@ -71,27 +78,48 @@ class Salt:
         wait_until(lambda: self._answers(minion), timeout=120, what=f"an answer of {minion}")
 
     def _pending(self, minion):
-        return (self.folder / "run/etc/salt/pki/master/minions_pre" / minion).exists()
+        return (self.state / "etc/salt/pki/master/minions_pre" / minion).exists()
 
     def _answers(self, minion):
-        return "true" in self._tool("salt", "--out=json", "--timeout=5", minion, "test.ping", check=False)
+        return "true" in self._tool(
+            "salt", "--out=json", "--timeout=5", minion, "test.ping", check=False
+        )
 
     def salt(self, target, *words, timeout=400):
         """What the minions answer, by id, to `salt <target> <words>`."""
-        answer = self._tool("salt", "--out=json", "--static", f"--timeout={timeout}", target, *words, timeout=timeout + 60, check=False)
+        answer = self._tool(
+            "salt",
+            "--out=json",
+            "--static",
+            f"--timeout={timeout}",
+            target,
+            *words,
+            timeout=timeout + 60,
+            check=False,
+        )
         return json.loads(answer)
 
     def ssh(self, target, *words, timeout=400):
         """What the hosts of the roster answer, by id, to `salt-ssh <target> <words>`."""
-        answer = self._tool("salt-ssh", "--out=json", "--static", target, *words, timeout=timeout, check=False)
+        answer = self._tool(
+            "salt-ssh", "--out=json", "--static", target, *words, timeout=timeout, check=False
+        )
         return json.loads(answer)
 
-    def roster(self, hosts):
-        """Write the roster: id to the key that opens the host (all share one network)."""
-        entries = {name: {"host": "127.0.0.1", "priv": str(key), **ROSTER_OPTIONS} for name, key in hosts.items()}
+    def roster(self, machines):
+        """Write the roster of `machines`, by id, and the keys that they show as hosts."""
+        entries = {
+            name: {"host": "127.0.0.1", "priv": str(machine.key), **ROSTER_OPTIONS}
+            for name, machine in machines.items()
+        }
         (self.config / "roster").write_text(yaml.safe_dump(entries))
+        keys = {
+            f"127.0.0.1 {path.read_text()}"
+            for machine in machines.values()
+            for path in machine.path("/etc/ssh").glob("ssh_host_*.pub")
+        }
+        (self.config / "known_hosts").write_text("".join(keys))
 
     def _tool(self, name, *words, timeout=60, check=True):
-        options = ["-i", "--no-host-keys"] if name == "salt-ssh" else []
-        argv = [self.venv / "bin" / name, "-c", self.config, "--log-level=error", *options, *words]
+        argv = [self.venv / "bin" / name, "-c", self.config, "--log-level=error", *words]
         return run(self.network.inside(argv), timeout=timeout, check=check, cwd=ROOT).stdout

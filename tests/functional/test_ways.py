@@ -1,0 +1,214 @@
+"""
+Every way that Salt is run takes a bare host to the same end, on both lines of Salt.
+
+Real masters, minions and ssh; the hosts are namespaces with systemd (hosts.py), where the whole
+of `common` runs. One table is printed at the end.
+"""
+
+import contextlib
+import json
+import shutil
+
+import pytest
+import yaml
+from fakes import ROOT
+from ways_table import Row
+
+from functional import hosts
+from functional.masters import Salt
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(bool(hosts.missing()), reason=f"no hosts here: {hosts.missing()}"),
+]
+LINES = ["3006.28", "3008.3"]
+ID = "node1.example.test"
+SETTINGS = {
+    "hostname": "node7.example.test",
+    "packages": {"install": ["gdisk"]},
+    "conntrack": {"max": 524288},
+    "docker": {"daemon": {"log-driver": "json-file"}},
+}
+MINION = {
+    "id": ID,
+    "master": "127.0.0.1",
+    "log_level": "warning",
+    "enable_fqdns_grains": False,
+    "acceptance_wait_time": 1,
+}
+FOLDERS = ["etc", "salt", "pillar", "_modules", "_states"]
+
+
+class Way:
+    """A way to apply states to a bare host: `apply` gives the report by ID, `tree` where it is from."""
+
+    def __init__(self, folder, *lines):
+        self.folder, self.lines = folder, lines
+        self.tree = folder / "tree"
+
+    def __enter__(self):
+        self.tree.mkdir(parents=True)
+        shutil.copy(ROOT / "Saltfile", self.tree)
+        for name in FOLDERS:
+            shutil.copytree(ROOT / name, self.tree / name, symlinks=True)
+        with contextlib.ExitStack() as stack:
+            self.network = stack.enter_context(hosts.Network(self.folder))
+            self.open(stack)
+            self._end = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self._end.close()
+
+    def host(self, stack, line=None):
+        salt = hosts.environment(line) if line else None
+        self.machine = stack.enter_context(hosts.Host(self.folder / "host", self.network, salt))
+
+    def prepare(self, stack, line):
+        self.salt = Salt(self.folder, self.network, line)
+        stack.callback(self.salt.stop)
+        self.salt.configure(file_roots={"base": [str(self.tree / "salt")]})
+        self.salt.settings(SETTINGS)
+
+    def apply(self, sls, test=False):
+        answer = self.answer(
+            "state.apply", *([sls] if sls else []), *(["test=True"] if test else [])
+        )
+        (report,) = answer.values()
+        report = report.get("return", report) if isinstance(report, dict) else report
+        assert isinstance(report, dict) and all("_|-" in key for key in report), report
+        return {state["__id__"]: state for state in report.values()}
+
+    def renew(self):
+        """Make the way see what was changed in the tree."""
+
+
+class MasterWay(Way):
+    command = "salt '*' state.apply"
+
+    def open(self, stack):
+        master, minion = self.lines
+        self.host(stack, minion)
+        self.prepare(stack, master)
+        self.salt.start()
+        self.machine.start_minion(yaml.safe_dump(MINION))
+        self.salt.accept(ID)
+
+    def answer(self, *words):
+        return self.salt.salt("*", *words)
+
+
+class SshWay(Way):
+    command = "salt-ssh '*' state.apply"
+
+    def open(self, stack):
+        self.host(stack)
+        self.prepare(stack, *self.lines)
+        self.salt.roster({ID: self.machine})
+
+    def answer(self, *words):
+        return self.salt.ssh("*", *words)
+
+
+class MasterlessWay(Way):
+    command = "salt-call state.apply"
+
+    def open(self, stack):
+        self.host(stack, *self.lines)
+        (self.tree / "pillar/rancher.sls").write_text(yaml.safe_dump({"rancher": SETTINGS}))
+        self.renew()
+
+    def renew(self):
+        shutil.rmtree(self.machine.path("/root/checkout"), ignore_errors=True)
+        shutil.copytree(self.tree, self.machine.path("/root/checkout"), symlinks=True)
+
+    def answer(self, *words):
+        call = [f"{self.machine.salt}/bin/salt-call", "--out=json", "--log-level=error", *words]
+        return json.loads(self.machine.run(call, timeout=400, cwd="/root/checkout").stdout)
+
+
+WAYS = [
+    (MasterWay, "3006.28", "3006.28"),
+    (MasterWay, "3008.3", "3008.3"),
+    (MasterWay, "3008.3", "3006.28"),
+    *((way, line) for way in (SshWay, MasterlessWay) for line in LINES),
+]
+IDS = ["-".join([way[0].__name__, *way[1:]]) for way in WAYS]
+
+
+def seen(report):
+    """What a run says, without what differs by nature: times, and whether copies were fetched."""
+    parts = ("result", "changes", "comment")
+    return {
+        key: {part: state[part] for part in parts}
+        for key, state in report.items()
+        if key != "modules-reloaded"
+    }
+
+
+def changed(report):
+    return {key: state["changes"] for key, state in report.items() if state["changes"]}
+
+
+def failed(report):
+    return [
+        f"{key}: {state['comment']}" for key, state in report.items() if state["result"] is False
+    ]
+
+
+def broken_promises(contact, dry, first, second):
+    if seen(contact) != seen(dry):
+        yield "the dry run at first contact says something else than a later one"
+    for name, report in (("dry run", contact), ("first run", first), ("second run", second)):
+        if failed(report):
+            yield f"{name}: {failed(report)[0]}"
+    # What a package brings along is known to the package manager when it installs.
+    packages = {"data-disk-tools-installed", "packages-installed"}
+    told, made = changed(dry), changed(first)
+    if list(told) != list(made) or any(told[key] != made[key] for key in set(told) - packages):
+        yield f"the dry run told {list(told)}, the run made {list(made)}"
+    if not made:
+        yield "the first run changed nothing"
+    if changed(second) or len(second) != len(seen(second)):
+        yield f"the second run changed {list(changed(second))}"
+
+
+@pytest.mark.parametrize("sls", ["common", ""], ids=["common", "highstate"])
+@pytest.mark.parametrize("way", WAYS, ids=IDS)
+def test_a_bare_host_converges(way, sls, tmp_path):
+    kind, *lines = way
+    row = Row(f"{kind.command} {sls}", "/".join(dict.fromkeys(lines)), "host in namespaces")
+    row.problems.append("did not come to an end")
+    with kind(tmp_path, *lines) as run:
+        contact, dry = run.apply(sls, test=True), run.apply(sls, test=True)
+        first, second = run.apply(sls), run.apply(sls)
+        row.predicted, row.first, row.second = (len(changed(it)) for it in (dry, first, second))
+        row.problems[:] = broken_promises(contact, dry, first, second)
+        assert not row.problems, "\n".join(row.problems)
+        assert (
+            run.machine.must(["docker", "info", "--format", "{{.LoggingDriver}}"]) == "json-file\n"
+        )
+        assert run.machine.must(["hostname"]) == "node7.example.test\n"
+
+
+OF_LAST_MONTH = {
+    "_states/settings.py": ('"\\n".join(found)', '"Last month: " + ", ".join(found)'),
+    "_modules/settings.py": ("def problems(", "def problems(*_):\n    return ['no']\n\n\ndef new("),
+}
+
+
+@pytest.mark.parametrize("way", WAYS, ids=IDS)
+def test_updated_modules_arrive(way, tmp_path):
+    kind, *lines = way
+    with kind(tmp_path, *lines) as run:
+        for path, (now, then) in OF_LAST_MONTH.items():
+            text = (ROOT / path).read_text()
+            assert text.count(now) == 1, path
+            (run.tree / path).write_text(text.replace(now, then))
+        run.renew()
+        assert run.apply("settings")["settings-checked"]["comment"] == "Last month: no"
+        for path in OF_LAST_MONTH:
+            shutil.copy(ROOT / path, run.tree / path)
+        run.renew()
+        answer = run.apply("settings", test=True)["settings-checked"]["comment"]
+        assert answer == "Settings under rancher are valid"
