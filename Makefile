@@ -56,8 +56,9 @@ render-%: $(VENV)/%/ready
 functional: $(SALT_LINES:%=$(VENV)/%/ready)  ## Real disks, packages and daemons on this machine; as root
 	$(PYTHON) -m pytest -v tests/functional
 
-vm: $(PYTHON)  ## Whole hosts in QEMU guests
+vm: $(SALT_LINES:%=$(VENV)/%/ready)  ## Whole hosts in QEMU guests
 	$(PYTHON) -m pytest -v tests/vm
+	$(VENV)/3008.3/bin/python -m pytest -v tests/vm/test_ways.py
 
 bench: packages $(SALT_LINES:%=$(VENV)/%/ready) $(VENV)/ansible/ready  ## How fast, beside Ansible: docs/benchmark.md; as root
 	PYTHONPATH=tests:. $(PYTHON) -m bench

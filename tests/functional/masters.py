@@ -16,7 +16,12 @@ from lab.process import Daemon, run, wait_until
 
 from functional.hosts import environment
 
-ROSTER_OPTIONS = {"user": "root", "set_path": "/usr/sbin:/usr/bin:/sbin:/bin"}
+ROSTER_OPTIONS = {
+    "host": "127.0.0.1",
+    "port": 22,
+    "user": "root",
+    "set_path": "/usr/sbin:/usr/bin:/sbin:/bin",
+}
 
 
 class Salt:
@@ -108,17 +113,22 @@ class Salt:
 
     def roster(self, machines):
         """Write the roster of `machines`, by id, and the keys that they show as hosts."""
-        entries = {
-            name: {"host": "127.0.0.1", "priv": str(machine.key), **ROSTER_OPTIONS}
+        keys = {
+            name: [path.read_text() for path in machine.path("/etc/ssh").glob("ssh_host_*.pub")]
             for name, machine in machines.items()
         }
-        (self.config / "roster").write_text(yaml.safe_dump(entries))
-        keys = {
-            f"127.0.0.1 {path.read_text()}"
-            for machine in machines.values()
-            for path in machine.path("/etc/ssh").glob("ssh_host_*.pub")
-        }
-        (self.config / "known_hosts").write_text("".join(keys))
+        self.write_roster({name: {"priv": str(it.key)} for name, it in machines.items()}, keys)
+
+    def write_roster(self, entries, keys):
+        """The same from the entries' own options; `keys` are the lines of public host keys."""
+        roster = {name: {**ROSTER_OPTIONS, **entry} for name, entry in entries.items()}
+        (self.config / "roster").write_text(yaml.safe_dump(roster))
+        lines = [
+            f"[{it['host']}]:{it['port']} {key}" if it["port"] != 22 else f"{it['host']} {key}"
+            for name, it in roster.items()
+            for key in keys[name]
+        ]
+        (self.config / "known_hosts").write_text("".join(lines))
 
     def _tool(self, name, *words, timeout=60, check=True):
         argv = [self.venv / "bin" / name, "-c", self.config, "--log-level=error", *words]

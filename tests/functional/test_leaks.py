@@ -14,22 +14,16 @@ import shutil
 import pytest
 import yaml
 from fakes import ROOT
-from lab.process import run
 
 from functional import hosts
 from functional.masters import Salt
+from functional.secrets_kit import SECRETS, encrypted
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(bool(hosts.missing()), reason=f"no hosts here: {hosts.missing()}"),
 ]
 SERVER, AGENT, HOSTILE = "server1.example.com", "node1.example.com", "hostile.example.com"
-SECRETS = {
-    "server:database:password": "horse battery",
-    "agent:access_key": "ACCESS4711",
-    "agent:secret_key": "secret$key'\"0815",
-    "agent:registration_url": "http://server1.example.com:8080/v1/scripts/TOKEN0815",
-}
 OF_SERVER, OF_AGENT = {"server:database:password"}, set(SECRETS) - {"server:database:password"}
 CLAIMS = {
     "id": SERVER,
@@ -44,27 +38,6 @@ QUICK = {"enable_fqdns_grains": False, "acceptance_wait_time": 1}
 SCRIPT = pathlib.Path(__file__).with_name("hostile.py")
 
 
-def encrypted(state):
-    """The example's secrets, encrypted as the documentation says, in the files that top.sls names."""
-    text = (ROOT / "pillar/example_secrets.sls").read_text()
-    make(state, "gpg")
-    for name, secret in SECRETS.items():
-        message = make(state, "encrypt", secret).strip()
-        place = next(it for it in text.splitlines() if it.strip() == name)
-        indent = place[: -len(name)]
-        block = "\n".join(indent + line if line else "" for line in message.splitlines())
-        marks = ("-----BEGIN PGP MESSAGE-----\n", "\n" + indent + "-----END PGP MESSAGE-----")
-        text = text.replace(indent + marks[0] + place + marks[1], block)
-    server, _, agent = text.partition("  agent:\n")
-    header = text.partition("rancher:\n")[0]
-    return {"server_database": server, "agent_api_key": f"{header}rancher:\n  agent:\n{agent}"}
-
-
-def make(home, target, text=None):
-    words = ["make", "-s", "-C", ROOT, target, f"GPG_HOME={home}/gpg"]
-    return run(words, timeout=120, input=text).stdout
-
-
 class World:
     """The master and the three hosts."""
 
@@ -76,7 +49,7 @@ class World:
             network = stack.enter_context(hosts.Network(self.folder))
             self.salt = Salt(self.folder, network, self.line)
             stack.callback(self.salt.stop)
-            self.secrets = encrypted(self.salt.state)
+            self.secrets = encrypted(self.salt.state / "gpg")
             self.restore()
             self.configure()
             self.salt.start()

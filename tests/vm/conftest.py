@@ -4,15 +4,23 @@ import os
 import pathlib
 
 import pytest
-from lab import Lab
+import salt.version
+import ways_table
+from lab import Lab, Recipe
 
 HERE = pathlib.Path(__file__).parent
 
 
 @pytest.fixture(scope="session")
 def lab():
-    """The lab of this session; its guest is in the state that the last test left."""
-    with Lab(os.environ.get("LAB_NAME", "test")) as running:
+    """
+    The lab of this session; its guest is in the state that the last test left.
+
+    Master and guest have the Salt of the Python that runs the tests.
+    """
+    name, line = os.environ.get("LAB_NAME", "test"), salt.version.__version__
+    recipe = Recipe(salt=line)
+    with Lab(name if recipe == Recipe() else f"{name}-{line}", recipe=recipe) as running:
         yield running
 
 
@@ -46,3 +54,7 @@ def pytest_runtest_makereport(item):
     if lab and report.failed:
         report.sections.append(("consoles of the guests", lab.consoles()))
     return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    ways_table.write(terminalreporter)
