@@ -56,9 +56,13 @@ render-%: $(VENV)/%/ready
 functional: $(SALT_LINES:%=$(VENV)/%/ready)  ## Real disks, packages and daemons on this machine; as root
 	$(PYTHON) -m pytest -v tests/functional
 
-vm: $(SALT_LINES:%=$(VENV)/%/ready)  ## Whole hosts in QEMU guests
+vm: $(PYTHON)  ## Whole hosts in QEMU guests
 	$(PYTHON) -m pytest -v tests/vm
-	$(VENV)/3008.3/bin/python -m pytest -v tests/vm/test_ways.py
+
+ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of both lines, too; takes an hour
+	$(PYTHON) -m pytest -v tests/functional/test_ways.py
+	WAYS=all $(VENV)/3006.28/bin/python -m pytest -v tests/vm/test_ways.py
+	WAYS=all $(VENV)/3008.3/bin/python -m pytest -v tests/vm/test_ways.py
 
 bench: packages $(SALT_LINES:%=$(VENV)/%/ready) $(VENV)/ansible/ready  ## How fast, beside Ansible: docs/benchmark.md; as root
 	PYTHONPATH=tests:. $(PYTHON) -m bench
@@ -85,7 +89,8 @@ $(VENV)/ansible/ready: bench/requirements.txt
 	$(VENV)/ansible/bin/pip install --quiet -r bench/requirements.txt
 	touch $@
 
-.PHONY: gpg encrypt
+.PHONY:
+.PHONY: gpg encrypt ways
 gpg:  ## A key for the pillar's secrets, in GPG_HOME (etc/gpgkeys; a master's: /etc/salt/gpgkeys)
 	@install -d -m 700 $(GPG_HOME)
 	@$(GPG) --list-secret-keys '$(GPG_KEY)' >/dev/null 2>&1 || $(GPG) --pinentry-mode loopback \

@@ -160,6 +160,9 @@ def test_a_bare_host_converges(way, tmp_path):
         run.settle({**SETTINGS, **CHANGED})
         high.judge(run.apply("", test=True), run.apply(""), run.apply(""))
         assert not common.problems + high.problems
+        if kind is SshWay:
+            # The libraries came along: the host has no Salt and no SDK of its own.
+            assert "ApiVersion" in run.answer("docker.version")[ID]
         assert run.machine.must(["docker", "info", "-f", "{{.LoggingDriver}}"]) == "local\n"
         assert run.machine.must(["hostname"]) == "node8.example.test\n"
 
