@@ -12,6 +12,12 @@ rancher:
         -----BEGIN PGP MESSAGE-----
         server:database:password
         -----END PGP MESSAGE-----
+    database_admin:
+      user: admin
+      password: |
+        -----BEGIN PGP MESSAGE-----
+        server:database_admin:password
+        -----END PGP MESSAGE-----
   agent:
     access_key: |
       -----BEGIN PGP MESSAGE-----

@@ -5,6 +5,7 @@ from lab.process import run
 
 SECRETS = {
     "server:database:password": "horse battery",
+    "server:database_admin:password": "staple: #correct",
     "agent:access_key": "ACCESS4711",
     "agent:secret_key": "secret$key'\"0815",
     "agent:registration_url": "http://server1.example.com:8080/v1/scripts/TOKEN0815",

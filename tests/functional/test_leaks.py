@@ -24,7 +24,8 @@ pytestmark = [
     pytest.mark.skipif(bool(hosts.missing()), reason=f"no hosts here: {hosts.missing()}"),
 ]
 SERVER, AGENT, HOSTILE = "server1.example.com", "node1.example.com", "hostile.example.com"
-OF_SERVER, OF_AGENT = {"server:database:password"}, set(SECRETS) - {"server:database:password"}
+OF_SERVER = {name for name in SECRETS if name.startswith("server:")}
+OF_AGENT = set(SECRETS) - OF_SERVER
 CLAIMS = {
     "id": SERVER,
     "roles": ["server", "agent"],
