@@ -89,7 +89,6 @@ $(VENV)/ansible/ready: bench/requirements.txt
 	$(VENV)/ansible/bin/pip install --quiet -r bench/requirements.txt
 	touch $@
 
-.PHONY:
 .PHONY: gpg encrypt ways
 gpg:  ## A key for the pillar's secrets, in GPG_HOME (etc/gpgkeys; a master's: /etc/salt/gpgkeys)
 	@install -d -m 700 $(GPG_HOME)

@@ -35,8 +35,8 @@ class Salt:
         # Of its own and short: a socket's path ends at 107 characters.
         self._state = tempfile.TemporaryDirectory(prefix="salt-")
         self.state = pathlib.Path(self._state.name)
-        (self.config / "master.d").mkdir(parents=True)
-        shutil.copy(ROOT / "etc/master", self.config)
+        # All of it, external pillars included; its paths are relative to the checkout.
+        shutil.copytree(ROOT / "etc", self.config, ignore=shutil.ignore_patterns("gpgkeys"))
         self.configure()
         self._daemon = Daemon(folder / "master.pid", folder / "master.out")
 
@@ -62,8 +62,8 @@ class Salt:
 
     def start(self):
         """Start the master and wait until it serves; `stop` ends it."""
-        argv = self.network.inside([self.venv / "bin/salt-master", "-c", self.config])
-        self._daemon.start(argv, kept=False)
+        argv = [self.venv / "bin/salt-master", "-c", self.config]
+        self._daemon.start(["env", "-C", ROOT, *self.network.inside(argv)], kept=False)
         wait_until(self._serves, timeout=120, what="start of salt-master")
 
     def stop(self):

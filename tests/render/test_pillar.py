@@ -80,3 +80,16 @@ def test_the_secrets_of_the_example_are_all_that_there_are():
     given = {key for section in example.values() for key in section}
     assert given == load("settings")._SECRETS - {"password"}
     assert "password" in example["server"]["database"]
+
+
+def test_salt_ssh_finds_the_external_pillar_of_the_checkout(tmp_path, monkeypatch, caplog):
+    # Salt 3008 gave no pillar at all, and 3006 complained for each host.
+    monkeypatch.chdir(ROOT)
+    opts = salt.config.master_config(str(ROOT / "etc/master"))
+    assert "rancher_handover" in opts["ext_pillar"][0]
+    opts.update(root_dir=str(tmp_path), cachedir=str(tmp_path / "cache"))
+    minion = "node1.example.com"
+    grains = {"id": minion, "kernel": "Linux"}
+    pillar = salt.pillar.Pillar(opts, grains, minion, "base").compile_pillar()
+    assert pillar["rancher"]["roles"] == ["agent"]
+    assert not [it.getMessage() for it in caplog.records if "ext_pillar" in it.getMessage()]
