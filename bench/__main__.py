@@ -125,7 +125,7 @@ def first(folder, line, repeat):
 
 def fleet(stage, sizes, repeat):
     """Sections on one master with many minions."""
-    minions, others = Fleet(stage), None
+    minions = Fleet(stage)
     stage.host.must(["systemctl", "stop", "salt-minion"])
     others = sampling.memory([stage.leader])
     rows, cpu = [], {}
@@ -195,14 +195,19 @@ def machine(line):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few repetitions, at most 20 minions")
+    parser.add_argument(
+        "--quick", action="store_true", help="to try: 2 repetitions, at most 20 minions"
+    )
+    parser.add_argument("--repeat", type=int, help="repetitions (7; of a first converge 3)")
+    parser.add_argument("--fleets", type=int, nargs="+", help=f"numbers of minions {FLEETS}")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--line", default=LINE, help="Salt version, one of the virtualenvs")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/benchmark.md")
     options = parser.parse_args()
     if hosts.missing():
         parser.exit(1, f"no hosts here: {hosts.missing()}\n")
-    repeat = 2 if options.quick else 7
+    repeat = options.repeat or (2 if options.quick else 7)
+    fleets = options.fleets or (FLEETS[:3] if options.quick else FLEETS)
     text = ["# Benchmark", "Written by `make bench`.", "\n".join(machine(options.line))]
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         folder = pathlib.Path(work)
@@ -221,17 +226,11 @@ def main():
                 if "no-op" in options.parts:
                     add(no_op(stage, repeat))
                 if "fleet" in options.parts:
-                    add(
-                        fleet(
-                            stage,
-                            FLEETS[:3] if options.quick else FLEETS,
-                            1 if options.quick else 3,
-                        )
-                    )
+                    add(fleet(stage, fleets, min(repeat, 3)))
             finally:
                 stage.__exit__()
         if "first" in options.parts:
-            add(first(folder / "first", options.line, 1 if options.quick else 3))
+            add(first(folder / "first", options.line, min(repeat, 3)))
     print(options.output.read_text())
 
 

@@ -136,6 +136,7 @@ class Stage:
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_HOST_KEY_CHECKING": "False",
         }
         if mitogen:
             (plugins,) = ANSIBLE.glob("lib/python3*/site-packages/ansible_mitogen/plugins/strategy")
