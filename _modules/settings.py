@@ -85,7 +85,15 @@ def problems(given, defaults):
 
 
 def _text(pattern, words):
-    return words, lambda value: isinstance(value, str) and re.fullmatch(pattern, value) is not None
+    # ASCII: other scripts have digits and letters, too, which no tool that gets them expects.
+    return (
+        words,
+        lambda value: isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII) is not None,
+    )
+
+
+def _printable(most, words):
+    return words, lambda value: _is_name(value) and 0 < len(value) <= most
 
 
 def _number(low, high, unit=""):
@@ -122,7 +130,7 @@ def _or_null(rule):
 
 
 def _is_url(value):
-    if not isinstance(value, str) or re.search(r"[\s\x00-\x1f\x7f'\"\\<>]", value):
+    if not _is_name(value) or re.search(r"[\s'\"\\<>]", value):
         return False
     try:
         parts = urlsplit(value)
@@ -148,6 +156,20 @@ def _is_text_map(value):
     )
 
 
+def _is_plain(value):
+    """Whether JSON and YAML give it back as it is: no date, no NaN, no control character."""
+    if isinstance(value, dict):
+        return all(_is_name(key) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, float):
+        # YAML takes JSON's 1e-07 for a text.
+        return re.fullmatch(r"-?\d+\.\d+", repr(value)) is not None
+    if isinstance(value, str):
+        return all(character.isprintable() or character in "\n\t" for character in value)
+    return value is None or isinstance(value, (bool, int))
+
+
 _BOOL = ("true or false", lambda value: isinstance(value, bool))
 _PERCENT = _number(1, 99, " (percent)")
 _PATH = _text(
@@ -167,7 +189,10 @@ _LVM_NAME = _text(
     "a name that LVM accepts",
 )
 _URL = ("an http or https URL without credentials", _is_url)
-_ANY_MAP = ("a mapping", lambda value: isinstance(value, dict) and all(map(_is_name, value)))
+_ANY_MAP = (
+    "a mapping of texts, numbers, true, false, null, lists and mappings",
+    lambda value: isinstance(value, dict) and _is_plain(value),
+)
 _IMAGE = _text(
     r"[a-z0-9][a-z0-9._:/-]*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?", "an image name"
 )
@@ -218,8 +243,8 @@ SCHEMA = {
     "conntrack": {
         "max": _or_null(_number(1024, 2**31 - 1)),
         "ram_share": (
-            "a number over 0 and up to 1",
-            lambda value: type(value) in (int, float) and 0 < value <= 1,
+            "a number from 0.001 to 1",
+            lambda value: type(value) in (int, float) and 0.001 <= value <= 1,
         ),
         "tcp_timeout_established": _SECONDS,
         "tcp_timeout_close_wait": _SECONDS,
@@ -240,18 +265,18 @@ SCHEMA = {
             "host": _text(r"[A-Za-z0-9][A-Za-z0-9.:-]*", "a host name or an address"),
             "port": _number(1, 65535),
             "name": _text(r"[A-Za-z0-9_$-]{1,64}", "a database name"),
-            "user": _text(r"[^\x00-\x1f\x7f]{1,32}", "a user name of 1 to 32 characters"),
+            "user": _printable(32, "a user name of 1 to 32 characters"),
             "password": _SECRET,
         },
         "database_admin": {
-            "user": _text(r"[^\x00-\x1f\x7f]{1,32}", "a user name of 1 to 32 characters"),
+            "user": _printable(32, "a user name of 1 to 32 characters"),
             "password": _SECRET,
         },
         "ready_timeout": _SECONDS,
     },
     "agent": {
         "server_url": _or_null(_URL),
-        "project": _or_null(_text(r"[^\x00-\x1f\x7f]{1,255}", "an id or a name")),
+        "project": _or_null(_printable(255, "an id or a name")),
         "access_key": _or_null(_SECRET),
         "secret_key": _or_null(_SECRET),
         "ca_certificate": _or_null(
