@@ -16,7 +16,7 @@ PACKAGES := python3-venv python3-dev gcc make git openssh-client strace \
   dnf dnf-plugins-core rpm createrepo-c gpg gpg-agent systemd-container \
   docker-registry mariadb-server-core mariadb-client-core docker.io containerd busybox iproute2
 
-.PHONY: help setup packages check lint unit render functional vm test demo plan apply bench docs clean
+.PHONY: help setup packages check lint unit render functional vm test prove demo plan apply bench docs clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of bo
 
 bench: packages $(SALT_LINES:%=$(VENV)/%/ready) $(VENV)/ansible/ready  ## How fast, beside Ansible: docs/benchmark.md; as root
 	PYTHONPATH=tests:. $(PYTHON) -m bench
+
+prove: setup  ## Faults, lies, kills and hostile input, with tables; up to two hours, resumes
+	PYTHONPATH=tests $(PYTHON) -W ignore -m prove --write
 
 docs: $(PYTHON)  ## Rewrite the generated parts of README.md
 	$(PYTHON) tests/settings_table.py --write

@@ -6,16 +6,13 @@ that uses the room: tests/vm/test_pool_growth.py.
 
 import pytest
 from disk_kit import MIB, must
+from fakes import load_state
+from pool_kit import MARK, Killed, lvm, partitioned
 
 from .test_thin_pool import (  # noqa: F401 - fixtures
-    MARK,
-    Killed,
     attached,
     disk,
-    load_state,
-    lvm,
     other,
-    partitioned,
     pytestmark,
     tree,
     uuids,

@@ -2,9 +2,10 @@
 Runs in the guest: loads Salt once, then makes each ordered run in a fork of its own, which
 can be held at every point where it is about to change something, or just has.
 
-    guest_driver.py TREE FOLDER
+    guest_driver.py TREE FOLDER STEPS
 
-Orders come as lines of JSON through FOLDER/orders: `id`, `function`, `args`, `kwargs`, and
+Salt compiles the steps at the start; the order `apply` carries them out. Orders come as lines of
+JSON through FOLDER/orders: `id`, `function` (or `apply`), `args`, `kwargs`, and
 `hold` (stop at every point and wait for a line in FOLDER/ID.go) or `record` (only write down).
 The answer is FOLDER/ID.json; the points are FOLDER/ID.points, one JSON line each; the point at
 which a run is held is FOLDER/ID.held.
@@ -28,7 +29,7 @@ LOOKS = (
     "systemctl is-", "systemctl show", "systemctl status", "systemctl cat", "systemctl list",
     "systemctl --version", "docker info", "docker version", "docker ps", "dockerd --version",
     "udevadm settle", "hostname", "sysctl -n", "sysctl --version", "getent", "uname", "lsb_release",
-    "systemd-run --help", "which", "apt-get -q --simulate", "ip ", "locale", "file ", "ldconfig -p", "dmsetup status",
+    "systemd-run --help", "which", "apt-get -q --simulate", "ip ", "locale", "file ", "ldconfig -p", "dmsetup status", "git version",
 )  # fmt: skip
 # What Salt writes for itself all the time.
 NOT_OURS = ("/var/cache/salt", "/proc/", "/tmp/", "/dev/", "/var/log/", "/opt/salt")
@@ -153,19 +154,62 @@ def _wrap(points, name, which):
     setattr(os, name, call)
 
 
-def run(opts, folder, order):
-    import salt.loader
+class Tree:
+    """Salt, loaded once with all that a run needs: under emulation loading takes minutes."""
 
+    def __init__(self, opts):
+        import salt.loader
+
+        self.opts, self.context = opts, {}
+        utils = salt.loader.utils(opts, context=self.context)
+        self.modules = salt.loader.minion_mods(opts, context=self.context, utils=utils)
+        self.states = salt.loader.states(opts, self.modules, utils, None, context=self.context)
+        self.chunks = []
+
+    def compile(self, steps):
+        """What Salt's compiler makes of these steps, in its order."""
+        chunks = self.modules["state.show_low_sls"](steps)
+        if not all(isinstance(chunk, dict) for chunk in chunks):
+            raise RuntimeError(f"does not compile: {chunks}")
+        self.chunks = sorted(chunks, key=lambda chunk: chunk["order"])
+        # Loads whatever is loaded late. What it remembers of the host is forgotten.
+        self.apply(test=True)
+        self.context.clear()
+
+    def apply(self, test):
+        """As `state.apply` would: a state whose predecessor failed is not begun."""
+        import salt.state
+
+        words = {*salt.state.STATE_INTERNAL_KEYWORDS, *salt.state.STATE_RUNTIME_KEYWORDS}
+        words |= {*salt.state.STATE_REQUISITE_KEYWORDS} - {"name"}
+        report, failed = {}, False
+        for loaded in (self.opts, self.modules.opts, self.states.opts):
+            loaded["test"] = test
+        for number, chunk in enumerate(self.chunks):
+            if "onlyif" in chunk or "unless" in chunk or failed:
+                continue
+            given = {k: v for k, v in chunk.items() if k not in words and not k.startswith("__")}
+            given["name"] = chunk["name"]
+            answer = self.states[f"{chunk['state']}.{chunk['fun']}"](**given)
+            failed = answer["result"] is False
+            name = "_|-".join((chunk["state"], chunk["__id__"], chunk["name"], chunk["fun"]))
+            report[name] = {**answer, "__id__": chunk["__id__"], "__run_num__": number}
+        return report
+
+
+def run(tree, folder, order):
     path = f"{folder}/{order['id']}"
     if order.get("hold"):
         os.mkfifo(f"{path}.go")
     if order.get("hold") or order.get("record"):
         watch(Points(path, order.get("hold")))
     began = time.monotonic()
-    modules = salt.loader.minion_mods(opts, utils=salt.loader.utils(opts))
-    answer = modules[order["function"]](*order.get("args", ()), **order.get("kwargs", {}))
+    if order["function"] == "apply":
+        answer = tree.apply(**order["kwargs"])
+    else:
+        answer = tree.modules[order["function"]](*order.get("args", ()), **order["kwargs"])
     result = {"took": round(time.monotonic() - began, 1), "result": answer}
-    # The real ones: what is written now is no point of the run.
+    # Not by a rename, which would be a point of the run.
     text = json.dumps(result, default=str)
     handle = os.open(f"{path}.json.new", os.O_WRONLY | os.O_CREAT, 0o600)
     os.write(handle, text.encode())
@@ -174,15 +218,10 @@ def run(opts, folder, order):
 
 
 def main():
-    tree, folder = sys.argv[1:]
+    path, folder, steps = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
-    opts = load(tree, folder)
-    # Everything that a run imports is imported by a first one.
-    import salt.loader
-    import salt.modules.state  # noqa: F401
-
-    modules = salt.loader.minion_mods(opts, utils=salt.loader.utils(opts))
-    modules["test.ping"]()
+    tree = Tree(load(path, folder))
+    tree.compile(steps)
     os.mkfifo(f"{folder}/orders")
     with open(f"{folder}/ready", "w") as out:
         out.write("ready")
@@ -197,7 +236,7 @@ def main():
             with open(f"{folder}/{order['id']}.pid", "w") as out:
                 out.write(str(os.getpid()))
             try:
-                run(opts, folder, order)
+                run(tree, folder, order)
             finally:
                 # Whatever was raised: a fork must not go on with its parent's orders.
                 if sys.exc_info()[0]:

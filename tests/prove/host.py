@@ -20,7 +20,7 @@ class Host:
         self.lab, self.guest, self.number = lab, lab.guest, 0
         self.folder = FOLDER
 
-    def prepare(self, pillar):
+    def prepare(self, pillar, steps, before="true"):
         """From the bare guest to one with a driver that waits for orders."""
         self.guest = self.lab.fresh()
         self.guest.must("systemctl stop salt-minion", timeout=120)
@@ -30,19 +30,20 @@ class Host:
         self.guest.put(HERE / "guest_driver.py", f"{TREE}/driver.py")
         self.guest.put(HERE / "family.py", f"{TREE}/family.py")
         self.pillar(pillar)
-        self.start_driver()
+        self.guest.must(before, timeout=900)
+        self.start_driver(steps)
 
     def pillar(self, data):
         for name, text in (("top", {"base": {"*": ["it"]}}), ("it", data)):
             self.guest.write(f"{FOLDER}/pillar/{name}.sls", "#!json\n" + json.dumps(text))
 
-    def start_driver(self):
+    def start_driver(self, steps):
         self.guest.must(f"rm -f {FOLDER}/orders {FOLDER}/ready")
         self.guest.must(
-            f"cd /; setsid nohup {PYTHON} {TREE}/driver.py {TREE} {FOLDER} >{FOLDER}/log 2>&1 "
+            f"cd /; setsid nohup {PYTHON} {TREE}/driver.py {TREE} {FOLDER} {steps} >{FOLDER}/log 2>&1 "
             "</dev/null &"
         )
-        self._until(f"test -e {FOLDER}/ready", 180)
+        self._until(f"test -e {FOLDER}/ready", 1200)
 
     def _until(self, probe, timeout):
         """Wait in the guest: one connection, not one for every look."""
@@ -70,8 +71,9 @@ class Host:
         found = json.loads(out)
         return found["result"], found["took"]
 
-    def apply(self, *args, timeout=900, **kwargs):
-        return self.answer(self.order("state.apply", *args, **kwargs), timeout)
+    def apply(self, test=False, timeout=900):
+        """A whole run: its report, and how long it took."""
+        return self.answer(self.order("apply", test=test), timeout)
 
     def held(self, name, timeout=600):
         """The point at which a run is held, or None when it has ended."""
@@ -87,13 +89,13 @@ class Host:
         """Wait for the end of a run that ends itself."""
         self._until(f"! test -e /proc/$(cat {FOLDER}/{name}.pid)/exe", timeout)
 
-    def power_cycle(self):
+    def power_cycle(self, steps):
         """Cut the power, boot, and have a driver again."""
         self.guest.power_off()
         self.guest.start()
         self.guest.wait_for_boot()
         self.guest.must("systemctl stop salt-minion", timeout=120)
-        self.start_driver()
+        self.start_driver(steps)
 
     def kill(self, name):
         """SIGKILL for a run and all that it has begun."""

@@ -9,10 +9,10 @@ CACHE = ROOT / ".cache/prove"
 CODE = ("_modules/*.py", "_states/*.py", "salt/**/*.sls", "salt/**/*.yaml", "salt/*.jinja")
 
 
-def code():
-    """A short hash of everything that a run on a host executes."""
+def code(*more):
+    """A short hash of everything that a run on a host executes, and of more files."""
     found = hashlib.sha256()
-    for path in sorted({path for glob in CODE for path in ROOT.glob(glob)}):
+    for path in sorted({path for glob in (*CODE, *more) for path in ROOT.glob(glob)}):
         found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return found.hexdigest()[:12]
 
@@ -42,6 +42,11 @@ class Journal:
         with open(self.path, "a", encoding="utf-8") as out:
             out.write(json.dumps(row) + "\n")
         return row
+
+    def forget(self):
+        """Begin anew."""
+        self.path.unlink(missing_ok=True)
+        self.rows.clear()
 
     def of(self, section):
         return [row for (name, _), row in self.rows.items() if name == section]

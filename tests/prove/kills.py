@@ -11,6 +11,8 @@ middle, too, and at `POWER` the guest's power is cut as well.
 
 import json
 
+from .journal import code
+
 SETTINGS = {
     "hostname": "node1.example.test",
     "packages": {"install": ["gdisk"]},
@@ -24,7 +26,7 @@ HOST += ",common.conntrack,common.thin_pool,docker.configured"
 TOOLS = "lvm2 thin-provisioning-tools dmeventd parted xfsprogs e2fsprogs util-linux gdisk"
 INSTALL = f"apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy {TOOLS}"
 # Name of a pass: the steps, and what is there before it begins.
-PASSES = {"host": (HOST, INSTALL), "docker": ("docker", INSTALL), "packages": (HOST, "true")}
+PASSES = {"host": (HOST, INSTALL), "packages": (HOST, "true")}
 # Seconds from which on a step is also ended in its middle.
 LONG = 0.5
 # Power is cut behind these.
@@ -43,13 +45,15 @@ POOL = "lvs --noheadings -o segtype docker/thinpool 2>/dev/null | tr -d ' '; tru
 class Kills:
     def __init__(self, host, journal, say, section="kills"):
         self.host, self.journal, self.say, self.section = host, journal, say, section
+        # Of what is in a snapshot, and decides what is a point.
+        self.key = code("tests/prove/guest_driver.py", "tests/prove/host.py")
 
     def recorded(self, name):
         """The points of a pass, as one undisturbed run went through them."""
-        key = f"{name}: recorded"
+        key = f"{name}: recorded by {self.key}"
         if not self.journal.has("points", key):
             self.ready(name)
-            run = self.host.order("state.apply", PASSES[name][0], record=True)
+            run = self.host.order("apply", test=False, record=True)
             report, took = self.host.answer(run, 1800)
             text = self.host.guest.must(f"cat {self.host.folder}/{run}.points")
             points = [json.loads(line) for line in text.splitlines()]
@@ -61,16 +65,12 @@ class Kills:
 
     def ready(self, name):
         """The guest before the pass, from a snapshot when there is one."""
-        snapshot = f"prove-{name}-{self.journal.key}"
+        snapshot = f"prove-{name}-{self.key}"
         if self.host.guest.has_snapshot(snapshot):
             self.host.guest.load(snapshot)
             return
-        self.host.prepare({"rancher": SETTINGS})
-        self.host.guest.must(PASSES[name][1], timeout=900)
-        if name == "docker":
-            report, _ = self.host.apply(HOST)
-            if failures(report):
-                raise AssertionError(failures(report))
+        steps, before = PASSES[name]
+        self.host.prepare({"rancher": SETTINGS}, steps, before)
         self.host.guest.save(snapshot)
 
     def moments(self, name):
@@ -82,7 +82,7 @@ class Kills:
                     yield point["number"] - 1, "middle"
                 if name != "packages":
                     yield point["number"], "behind"
-                    if name == "host" and any(words in point["what"] for words in POWER):
+                    if name == "host" and self.on_disk(name, point["number"]):
                         yield point["number"], "power"
             elif point["number"] == 1:
                 yield 1, "front"
@@ -92,13 +92,20 @@ class Kills:
         return f"{name} {number:03d} {how}: {what}"
 
     def run(self, name, over):
-        """Try what is not in the journal yet; `over` says when time is up."""
+        """Try what is not in the journal yet, the disks first; `over` says when time is up."""
         todo = [m for m in self.moments(name) if not self._known(name, *m)]
-        if not todo or over():
-            return
+        first = [m for m in todo if m[1] != "power" and self.on_disk(name, m[0])]
+        for chosen in (first, [m for m in todo if m not in first]):
+            if chosen and not over():
+                self.round(name, chosen, over)
+
+    def on_disk(self, name, number):
+        return any(words in self.recorded(name)[number - 1]["what"] for words in POWER)
+
+    def round(self, name, todo, over):
         self.ready(name)
         took = {p["number"] - 1: p["took"] for p in self.recorded(name) if p["when"] == "after"}
-        run = self.host.order("state.apply", PASSES[name][0], hold=True)
+        run = self.host.order("apply", test=False, hold=True)
         while todo and not over():
             point = self.host.held(run)
             if point is None:
@@ -107,9 +114,10 @@ class Kills:
             if here:
                 self.host.guest.save("prove-point")
             for moment in here:
-                self.one(name, run, *moment, took.get(point["number"]))
+                if not over():
+                    self.one(name, run, *moment, took.get(point["number"]))
+                    self.host.guest.load("prove-point")
                 todo.remove(moment)
-                self.host.guest.load("prove-point")
             self.host.go(run)
 
     def _known(self, name, number, how):
@@ -122,23 +130,23 @@ class Kills:
             self.host.go(run, f"middle {took * 0.4:.2f}")
             self.host.gone(run)
         elif how == "power":
-            self.host.power_cycle()
+            self.host.power_cycle(PASSES[name][0])
         else:
             self.host.kill(run)
-        self.journal.add(self.section, label, **self.verdict(name))
+        self.journal.add(self.section, label, **self.verdict())
         row = self.journal.rows[self.section, label]
         self.say(self.section, label, row)
 
-    def verdict(self, name):
+    def verdict(self):
         """What holds after a kill: a dry run, the normal run, a further one."""
-        steps, host = PASSES[name][0], self.host
+        host = self.host
         before = host.guest.must(UUIDS, timeout=120).split()
         pool = host.guest.must(POOL, timeout=120).strip()
-        dry, _ = host.apply(steps, test=True)
-        done = host.order("state.apply", steps, record=True)
+        dry, _ = host.apply(test=True)
+        done = host.order("apply", test=False, record=True)
         report, took = host.answer(done, 1800)
         made = host.guest.must(f"cat {host.folder}/{done}.points 2>/dev/null || true")
-        again, _ = host.apply(steps)
+        again, _ = host.apply()
         after = host.guest.must(UUIDS, timeout=120).split()
         problems = failures(report) + [f"again: {line}" for line in failures(again)]
         problems += [f"again changes {key}" for key in changes(again)]

@@ -1,0 +1,81 @@
+"""A slice of `make prove`, small enough for every change; the whole takes up to two hours."""
+
+import os
+import shutil
+
+import pytest
+from prove import hostile, lies, races, refusals, relief, truth
+
+pytestmark = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.getuid() != 0, reason="needs root for loop devices and mounts"),
+    pytest.mark.skipif(not shutil.which("lvm"), reason="needs lvm2"),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "role"),
+    [
+        *((case, "thin pool") for case in ("luks", "foreign volume group", "ext4 at 1 MiB")),
+        ("mounted", "thin pool"),
+        ("active swap in a partition", "thin pool"),
+        ("our own partition, not the disk", "data disk"),
+        ("a drive without a medium", "thin pool"),
+    ],
+)
+def test_refused(case, role):
+    assert refusals.attempt(case, role) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "tool", "kind", "lie"),
+    [
+        ("thin pool", "pvs", "looks", "exits with 5"),
+        ("thin pool", "vgs", "looks", "hangs"),
+        ("thin pool", "lvs", "looks", "says half"),
+        ("thin pool", "lvm", "looks", "talks nonsense"),
+        ("thin pool", "vgcreate", "acts", "is missing"),
+        ("data disk", "wipefs", "looks", "warns and tells the truth"),
+        ("swap file", "blkid", "looks", "complains and says nothing"),
+        ("swap file", "mkswap", "acts", "is killed"),
+    ],
+)
+def test_a_tool_that_lies(role, tool, kind, lie):
+    assert lies.attempt(role, tool, kind, lie) == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "start"),
+    [
+        ("data disk, xfs", "unfinished"),
+        ("data disk, ext4", "by_hand"),
+        ("thin pool", "metadata_only"),
+        ("swap file, first", "holes"),
+        ("swap file, in place", "killed at point 3 of 11"),
+    ],
+)
+def test_the_dry_run_tells_the_truth(subject, start):
+    problems, predicted, _ = truth.attempt(subject, start)
+    assert problems == []
+    assert predicted
+
+
+@pytest.mark.parametrize("role", races.ACTS)
+@pytest.mark.parametrize("kind", races.KINDS)
+def test_two_runs(role, kind):
+    assert races.attempt(role, kind) == []
+
+
+@pytest.mark.parametrize("name", relief.cases())
+def test_running_out(name):
+    assert list(relief.cases()[name]()) == []
+
+
+@pytest.mark.parametrize("name", hostile.GROUPS)
+def test_hostile_input(name, monkeypatch):
+    monkeypatch.setattr(hostile, "MANY", 100)
+    monkeypatch.setattr(hostile, "SOME", 20)
+    monkeypatch.setattr(hostile, "SURPRISES", hostile.SURPRISES[::6])
+    tried, lost = [], []
+    hostile.GROUPS[name](tried, lost)
+    assert tried and lost == []

@@ -1,0 +1,202 @@
+"""
+The thin pool's modules on this machine's real LVM, on loop devices, as far as that goes without
+device mapper: up to the two volumes, which exist in LVM's metadata only.
+"""
+
+from disk_kit import MIB, must
+from fakes import Salt, load, load_state
+
+MARK = "rancher-docker-pool"
+MODULES = ["host", "converge", "settings", "thinpool", "lvmreport"]
+MODULES += [f"disk{name}" for name in ("read", "use", "rules", "table", "make", "probe")]
+MODULES += [f"pool{name}" for name in ("size", "guard", "advice", "plan", "probe", "make", "grow")]
+LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "vgextend", "lvcreate", "lvconvert")
+LOOKS = ("lvm version", "pvs", "vgs", "lvs", "blkid", "wipefs --no-act", "partx --pairs", "udevadm")
+# In LVM's metadata; the conversion then needs the kernel.
+MADE = ["partition", "physical volume", "volume group", "data volume", "metadata volume"]
+
+
+class Killed(BaseException):
+    """The run ended here."""
+
+
+class Tree:
+    """The tree's modules over real commands, with an LVM that sees only this test's disks."""
+
+    def __init__(self, folder):
+        self.folder, self.disks = folder, []
+        self.steps, self.end_at = [], None
+        self.salt = Salt({"pillar.get": lambda key: None})
+        for name in MODULES:
+            module = load(name, self.salt)
+            for function, value in vars(module).items():
+                if getattr(value, "__module__", None) == module.__name__ and callable(value):
+                    self.salt[f"{name}.{function}"] = value
+            if name == "diskmake":
+                module.WAIT = 5
+        self._run = self.salt["host.run"]
+        self.salt["host.run"] = self.run
+        self.salt["host.write"] = self._no_profile
+        # Not installed where the kernel has no device mapper either.
+        self.salt["lvmreport.tool"] = lambda name: f"/sbin/{name}"
+
+    @staticmethod
+    def _no_profile(*_args, **_more):
+        raise AssertionError("no pool, no profile")
+
+    def admit(self, *paths):
+        """From now on LVM sees these disks and no others."""
+        accept = ", ".join(f'"a|^{path}(p[0-9]+)?$|"' for path in paths)
+        text = f'devices {{ filter = [ {accept}, "r|.*|" ] }}\nglobal {{ use_lvmpolld = 0 }}\n'
+        (self.folder / "lvm.conf").write_text(text)
+
+    def run(self, argv, timeout=60, accept=(0,)):
+        words = " ".join(argv)
+        if words.startswith("modprobe"):
+            return {"retcode": 0, "stdout": "", "stderr": ""}
+        if words.startswith(LOOKS):
+            return self._without_kernel(argv, timeout, accept)
+        self._tick(words)
+        answer = self._without_kernel(argv, timeout, accept)
+        self._tick(None)
+        return answer
+
+    def _without_kernel(self, argv, timeout, accept):
+        if argv[0] in LVM:
+            argv = [argv[0], "--driverloaded", "n", *argv[1:]]
+        if argv[0] == "lvcreate":
+            argv = [
+                "lvcreate",
+                "-an",
+                "-Wn",
+                "-Zn",
+                *(w for w in argv[1:] if w not in ("-Wy", "-Zy")),
+            ]
+        answer = self._run(argv, timeout, accept)
+        if argv[0] == "lvs":
+            # Without device mapper LVM cannot know that they are inactive.
+            answer["stdout"] = answer["stdout"].replace("-wi-XX----", "-wi-------")
+            answer["stdout"] = answer["stdout"].replace("twi-XXt---", "twi-a-t---")
+        return answer
+
+    def _tick(self, words):
+        # Before a step the point in time is odd, after it even.
+        if 2 * len(self.steps) + bool(words) == self.end_at:
+            raise Killed
+        if words:
+            self.steps.append(words)
+
+    def present(self, device, test=False, **settings):
+        state = load_state("thinpool", self.salt, test=test)
+        return state.present("thinpool", device, **settings)
+
+
+def lvm(*argv):
+    """A command of LVM for the test itself."""
+    return must(argv[0], "--driverloaded", "n", *argv[1:])
+
+
+def partitioned(disk):
+    """Our partition on it; its path."""
+    disk.parted("mklabel", "gpt", "mkpart", MARK, "1MiB", "419MiB", "set", "1", "lvm", "on")
+    return f"{disk.path}p1"
+
+
+# --- What a run must not touch, beside the contents that any disk can have ---
+
+
+def whole_disk(tree, disk, other):
+    lvm("pvcreate", disk.path)
+
+
+def another_group(tree, disk, other):
+    lvm("vgcreate", "backup", disk.path)
+
+
+def docker_elsewhere(tree, disk, other):
+    lvm("vgcreate", "--addtag", MARK, "docker", other.path)
+
+
+def untagged(tree, disk, other):
+    lvm("vgcreate", "docker", partitioned(disk))
+
+
+def two_disks(tree, disk, other):
+    lvm("vgcreate", "--addtag", MARK, "docker", partitioned(disk), other.path)
+
+
+def lost_disk(tree, disk, other):
+    two_disks(tree, disk, other)
+    tree.admit(disk.path)
+
+
+def exported(tree, disk, other):
+    lvm("vgcreate", "--addtag", MARK, "docker", partitioned(disk))
+    lvm("vgexport", "docker")
+
+
+def cloned(tree, disk, other):
+    lvm("vgcreate", "--addtag", MARK, "docker", partitioned(disk))
+    with open(disk.path, "rb") as source, open(other.path, "r+b") as target:
+        while block := source.read(MIB):
+            target.write(block)
+    must("partx", "--update", other.path)
+
+
+def destroyed(tree, disk, other):
+    path = partitioned(disk)
+    lvm("vgcreate", "--addtag", MARK, "docker", path)
+    with open(path, "r+b") as out:
+        out.seek(4096)
+        out.write(b"\xa5" * 512)
+
+
+def hidden(tree, disk, other):
+    lvm("pvcreate", partitioned(disk))
+    tree.admit("/dev/nothing")
+
+
+def old_content(tree, disk, other):
+    must("mkfs.ext4", "-q", partitioned(disk))
+
+
+def inactive_content(tree, disk, other):
+    path = partitioned(disk)
+    lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
+    # Not at the beginning of the disk, so that the place has to be worked out.
+    create = ("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l")
+    lvm(*create, "1", "-n", "thinpoolmeta", "docker")
+    lvm(*create, "83", "-n", "thinpool", "docker")
+    assert tree.salt["thinpool.plan"](disk.path)["state"] == "P7"
+    must("mkfs.ext4", "-q", "-E", f"offset={5 * MIB}", path, "8M")
+
+
+def unexpected_volume(tree, disk, other):
+    lvm("vgcreate", "--addtag", MARK, "docker", partitioned(disk))
+    lvm("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l", "1", "-n", "home", "docker")
+
+
+REFUSED = {
+    "a physical volume on the whole disk": (whole_disk, "it holds a signature of LVM2_member"),
+    "the disk of another volume group": (another_group, "on it belongs to volume group backup"),
+    "a volume group of that name on another disk": (
+        docker_elsewhere,
+        "a volume group docker exists already, on /dev/",
+    ),
+    "a volume group without our tag": (untagged, "it has no tag"),
+    "a volume group with a second disk": (two_disks, "has several disks"),
+    "a volume group that lost a disk": (lost_disk, "LVM doubts its own lists", "missing PV"),
+    "an exported volume group": (exported, "volume group docker is exported"),
+    "a cloned disk": (cloned, "LVM doubts its own lists"),
+    "volume group metadata that was destroyed": (destroyed, "LVM doubts its own lists"),
+    "a physical volume that LVM is told not to see": (
+        hidden,
+        "is a physical volume that LVM does not show",
+    ),
+    "old content in our partition": (old_content, "holds old content: ext4", "wipefs -a /dev/"),
+    "a file system on an inactive volume of ours": (
+        inactive_content,
+        "volume docker/thinpool holds ext4",
+    ),
+    "a volume that nobody expects": (unexpected_volume, "holds volumes that are not ours: home"),
+}

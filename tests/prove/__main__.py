@@ -1,0 +1,81 @@
+"""
+`make prove`: try everything that has not been proven for this code yet, and print the tables.
+
+    python -m prove                        # all of it; begins where it was stopped
+    python -m prove refusals "dry runs"    # only these
+    python -m prove --minutes 20           # until then
+    python -m prove --again                # forget what was proven before
+"""
+
+import argparse
+import os
+import sys
+import time
+
+from . import hostile, lies, races, refusals, relief, report, truth
+from .journal import Journal
+
+HERE = (refusals, lies, hostile, truth, races, relief)
+
+
+def main():
+    words = argparse.ArgumentParser(prog="prove", description=__doc__.split("\n")[1])
+    words.add_argument("section", nargs="*", help=f"of: {', '.join(report.SECTIONS)}")
+    words.add_argument("--minutes", type=float, default=120)
+    words.add_argument("--again", action="store_true")
+    words.add_argument("--write", action="store_true", help="put the tables into README and docs")
+    given = words.parse_args()
+    unknown = set(given.section) - set(report.SECTIONS)
+    if unknown:
+        words.error(f"no such section: {', '.join(unknown)}")
+    if os.getuid() != 0:
+        sys.exit("prove: needs root, for loop devices")
+    journal = Journal()
+    if given.again:
+        journal.forget()
+    prove(journal, given.section or list(report.SECTIONS), given.minutes)
+    print(f"\n{report.versions(journal)}\n\n{report.summary(journal)}")
+    if given.write:
+        report.write(journal)
+    failed = [
+        f"{section}: {case}" for (section, case), row in journal.rows.items() if not row["ok"]
+    ]
+    for line in failed:
+        print(f"does not hold: {line}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def prove(journal, sections, minutes):
+    began = time.monotonic()
+
+    def say(section, case, row):
+        clock = f"{(time.monotonic() - began) / 60:5.1f} min"
+        verdict = "holds" if row["ok"] else "DOES NOT HOLD"
+        print(f"{clock}  {section}: {case}: {verdict}", flush=True)
+        for problem in row.get("problems", ()):
+            print(f"           {problem}", flush=True)
+
+    def over():
+        return time.monotonic() - began > minutes * 60
+
+    for module in HERE:
+        if module.SECTION in sections:
+            module.run(journal, say, over)
+    if "kills" in sections and not over():
+        in_guest(journal, say, over)
+
+
+def in_guest(journal, say, over):
+    from lab import Lab
+
+    from .host import Host
+    from .kills import PASSES, Kills
+
+    with Lab(os.environ.get("LAB_NAME", "prove")) as lab:
+        kills = Kills(Host(lab), journal, say)
+        for name in PASSES:
+            kills.run(name, over)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""The tables: what was tried, what held, on which versions; every number from the journal."""
+
+import datetime
+import pathlib
+import re
+import subprocess
+
+import salt.version
+from fakes import ROOT
+
+BEGIN, END = "<!-- proofs: made by `make prove` -->", "<!-- end of proofs -->"
+# Section of the journal: its title, and what holding means.
+SECTIONS = {
+    "refusals": ("Refusals", "one line, no step begun, every byte of the disk as before"),
+    "lying tools": ("Lying tools", "never taken for an empty disk, no write, the tool is named"),
+    "hostile input": (
+        "Hostile input",
+        "a line that names the key, or the same value down the tree",
+    ),
+    "dry runs": (
+        "Truth of dry runs",
+        "predicted changes = made changes, the dry run wrote nothing",
+    ),
+    "races": ("Two runs at once", "steps never mix, one does the work, the other waits or is told"),
+    "running out": ("Running out", "reported, nothing half-written, converges after relief"),
+    "kills": ("Kill anywhere", "one run does the rest, a further one nothing, UUIDs survive"),
+}
+
+
+def count(rows):
+    """(tried, held): inputs where inputs are counted, else cases."""
+    if any("tried" in row for row in rows):
+        tried = sum(row["tried"] for row in rows)
+        return tried, tried - sum(row["lost"] for row in rows)
+    rows = [row for row in rows if not row.get("skipped")]
+    return len(rows), sum(row["ok"] for row in rows)
+
+
+def summary(journal):
+    """One line for each proof that has run."""
+    lines = ["| proof | held | means |", "|---|---|---|"]
+    for section, (title, means) in SECTIONS.items():
+        tried, held = count(journal.of(section))
+        if tried:
+            lines.append(f"| {title} | {held:,} of {tried:,} | {means} |")
+    dry = [row for row in journal.of("kills") if "dry" in row]
+    if dry:
+        equal = sum(not row["dry"] for row in dry)
+        lines.append(
+            f"| Dry runs after a kill | {equal} of {len(dry)} | of a whole run in the guest: "
+            "predicted = made |"
+        )
+    return "\n".join(lines)
+
+
+def matrix(rows, split):
+    """Rows and columns out of the cases' names."""
+    table, columns = {}, []
+    for row in rows:
+        line, column = split(row["case"])
+        mark = "not tried" if row.get("skipped") else "yes" if row["ok"] else "**NO**"
+        table.setdefault(line, {}).setdefault(column, []).append(mark)
+        columns += [column] * (column not in columns)
+    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for line, cells in table.items():
+        shown = [_cell(cells.get(column)) for column in columns]
+        lines.append(f"| {line.replace('|', '/')} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
+def _cell(marks):
+    if not marks:
+        return "–"
+    if len(marks) == 1:
+        return marks[0]
+    good = marks.count("yes")
+    return f"{good}/{len(marks)}" if good == len(marks) else f"**{good}/{len(marks)}**"
+
+
+def details(journal):
+    """Every table, in full."""
+    parts = {
+        "refusals": lambda rows: matrix(rows, lambda case: case.rsplit(", ", 1)),
+        "lying tools": lambda rows: matrix(rows, _lie),
+        "hostile input": _inputs,
+        "dry runs": _predictions,
+        "races": lambda rows: matrix(rows, _race),
+        "running out": lambda rows: matrix(rows, lambda case: (case, "reported, converges")),
+        "kills": _kills,
+    }
+    found = []
+    for section, (title, means) in SECTIONS.items():
+        rows = journal.of(section)
+        if rows:
+            failed = [row for row in rows if not row["ok"]]
+            found.append(f"## {title}\n\nHolding means: {means}.\n\n{parts[section](rows)}")
+            found += [f"- **{row['case']}**: {'; '.join(row['problems'])[:600]}" for row in failed]
+            for row in rows:
+                if row.get("skipped"):
+                    found.append(f"- not tried: {row['case']}: {row['skipped']}")
+    return "\n\n".join(found)
+
+
+def _lie(case):
+    role, tool, lie = re.fullmatch(r"([^:]+): ([^,]+), which \w+, (.*)", case).groups()
+    return f"{role}: `{tool}`", lie
+
+
+def _race(case):
+    what, _, _number = case.rpartition(", ")
+    role, _, kind = what.partition(": ")
+    return kind, role
+
+
+def _inputs(rows):
+    lines = ["| what | inputs | lost |", "|---|---|---|"]
+    return "\n".join(lines + [f"| {r['case']} | {r['tried']:,} | {r['lost']} |" for r in rows])
+
+
+def _predictions(rows):
+    lines = ["| start | predicted | made | equal |", "|---|---|---|---|"]
+    for row in rows:
+        words = [", ".join(row[key]) or "nothing" for key in ("predicted", "actual")]
+        lines.append(
+            f"| {row['case']} | {words[0]} | {words[1]} | {'yes' if row['ok'] else '**NO**'} |"
+        )
+    note = "\n\nWithout device mapper the pool's last steps are predicted and end at the kernel."
+    return "\n".join(lines) + (note if any("thin pool" in row["case"] for row in rows) else "")
+
+
+def _kills(rows):
+    lines = ["| moment | converged | dry run before | the rest took |", "|---|---|---|---|"]
+    for row in sorted(rows, key=lambda row: row["case"]):
+        dry = "equal" if not row["dry"] else f"**{', '.join(row['dry'])}**"
+        case = row["case"].replace("|", "/")
+        lines.append(f"| {case} | {'yes' if row['ok'] else '**NO**'} | {dry} | {row['took']} s |")
+    return "\n".join(lines)
+
+
+def versions(journal):
+    """When and on what."""
+    told = [
+        f"Salt {salt.version.__version__}",
+        _first("lvm", "version"),
+        _first("blkid", "--version"),
+    ]
+    told += [_first("parted", "--version"), _first("uname", "-sr"), f"code {journal.key}"]
+    day = datetime.datetime.now(datetime.timezone.utc).date()
+    return f"{day}, on {', '.join(filter(None, told))}."
+
+
+def _first(*argv):
+    try:
+        said = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False).stdout
+    except FileNotFoundError:
+        return None
+    return " ".join(said.split("\n")[0].split()).replace("LVM version: ", "lvm2 ")
+
+
+def write(journal):
+    """The whole into docs/proofs.md, the summary into the README."""
+    head = f"# Proofs\n\nMade by `make prove`: {versions(journal)}\n\n{summary(journal)}\n\n"
+    (ROOT / "docs/proofs.md").write_text(head + details(journal) + "\n")
+    path = pathlib.Path(ROOT / "README.md")
+    text = path.read_text()
+    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
+    middle = f"{BEGIN}\nOf {versions(journal)}\n\n{summary(journal)}\n{END}"
+    path.write_text(before + middle + after)

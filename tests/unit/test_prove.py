@@ -1,0 +1,63 @@
+"""The journal and the tables of `make prove`."""
+
+from prove import kills, report
+from prove.journal import Journal
+
+
+def filled(folder):
+    journal = Journal(folder, "abc")
+    journal.add("refusals", "ext4, data disk", True, problems=[])
+    journal.add("refusals", "ext4, thin pool", False, problems=["the disk changed"])
+    journal.add("refusals", "nilfs2, data disk", True, problems=[], skipped="no mkfs.nilfs2")
+    journal.add("hostile input", "parsers", False, tried=2000, lost=3, problems=["x"])
+    return journal
+
+
+def test_a_stopped_run_is_resumed(tmp_path):
+    filled(tmp_path)
+    again = Journal(tmp_path, "abc")
+    assert again.has("refusals", "ext4, data disk")
+    assert not Journal(tmp_path, "other code").rows
+
+
+def test_a_line_that_was_cut_off_is_no_result(tmp_path):
+    journal = filled(tmp_path)
+    text = journal.path.read_text()
+    journal.path.write_text(text[:-20])
+    assert not Journal(tmp_path, "abc").has("hostile input", "parsers")
+
+
+def test_a_case_that_was_repaired_counts_once(tmp_path):
+    journal = filled(tmp_path)
+    journal.add("refusals", "ext4, thin pool", True, problems=[])
+    assert report.count(Journal(tmp_path, "abc").of("refusals")) == (2, 2)
+
+
+def test_what_was_not_tried_does_not_count(tmp_path):
+    assert report.count(filled(tmp_path).of("refusals")) == (2, 1)
+
+
+def test_the_tables_show_what_does_not_hold(tmp_path):
+    journal = filled(tmp_path)
+    shown = report.summary(journal) + report.details(journal)
+    assert "| Refusals | 1 of 2 |" in shown
+    assert "| Hostile input | 1,997 of 2,000 |" in shown
+    assert "| ext4 | yes | **NO** |" in shown
+    assert "- **ext4, thin pool**: the disk changed" in shown
+    assert "- not tried: nilfs2, data disk: no mkfs.nilfs2" in shown
+    assert "Kill" not in shown
+
+
+def report_of(**states):
+    return {
+        f"{kind}_|-{name}_|-x_|-f": {"__id__": name, "changes": changes, "result": True}
+        for name, (kind, changes) in states.items()
+    }
+
+
+def test_a_prediction_that_differs_is_named():
+    dry = report_of(disk=("datadisk", {"fstab": 1}), pool=("thinpool", {}), tools=("pkg", {"a": 1}))
+    real = report_of(
+        disk=("datadisk", {"fstab": 1}), pool=("thinpool", {"x": 1}), tools=("pkg", {})
+    )
+    assert kills.different(dry, real) == ["pool"]
