@@ -171,6 +171,11 @@ def _format(seen, path, filesystem, label):
         __salt__["host.run"](["wipefs", "-a", path])
     # Discarding a large disk can take long.
     __salt__["host.run"]([*MKFS[filesystem], label, path], timeout=7200)
+    made = __salt__["diskread.blkid"](path).get("TYPE")
+    if made != filesystem:
+        raise CommandExecutionError(
+            f"{MKFS[filesystem][0]} reported success without effect: {path} holds {made or 'nothing'}"
+        )
 
 
 def _relabel(point):

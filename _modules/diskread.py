@@ -4,6 +4,7 @@ empty, "could not look" and "not understood" raise. ``diskprobe`` adds it up.
 """
 
 import re
+import struct
 
 from salt.exceptions import CommandExecutionError
 
@@ -203,3 +204,41 @@ def table(device):
     """
     columns = "NR,START,SECTORS,NAME,TYPE"
     return parse_partx(_said(["partx", "--pairs", "--bytes", "--output", columns, device]))
+
+
+def gpt_used(device, sector=512):
+    """
+    Count the entries in use in the first copy of a GPT, without a tool that may be wrong.
+
+    device (str)
+        Path of a disk.
+    sector (int, bytes, default 512)
+        Its logical sector.
+
+    Returns the number, or None when there is no such copy or it makes no sense.
+
+    Raises CommandExecutionError when the disk cannot be read.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' diskread.gpt_used /dev/vdb
+
+    Source: UEFI specification 5.3.2 and 5.3.3 (GPT header, partition entry array)
+    """
+    try:
+        with open(device, "rb") as disk:
+            disk.seek(sector)
+            head = disk.read(92)
+            if len(head) < 92 or head[:8] != b"EFI PART":
+                return None
+            place, count, size = struct.unpack_from("<QII", head, 72)
+            if size < 128 or count * size > 1 << 20:
+                return None
+            disk.seek(place * sector)
+            entries = disk.read(count * size)
+    except OSError as exc:
+        raise CommandExecutionError(f"{device} could not be read: {exc.strerror}") from exc
+    # An entry without a type is free.
+    return sum(any(entries[at : at + 16]) for at in range(0, len(entries), size))

@@ -45,6 +45,8 @@ def contents(path, number, size, sector=512):
     whole = found["half_written"] or not found["table_damaged"]
     entries = __salt__["diskread.table"](path) if found["table"] and whole else []
     entries = {entry["number"]: entry for entry in entries}
+    if found["table"] == "gpt" and whole and not found["half_written"]:
+        _all_entries(path, entries, __salt__["diskread.gpt_used"](path, sector))
     nodes = __salt__["diskuse.nodes"](number)
     parts = [
         _inside(path, {"label": None, "type": None, **nodes.get(key, {}), **entries.get(key, {})})
@@ -63,6 +65,14 @@ def _agree(path, known, listed):
         raise CommandExecutionError(
             f"blkid finds {known.get('TYPE') or known.get('PTTYPE') or 'several signatures'} on "
             f"{path} and wipefs finds nothing: what the disk holds is not known"
+        )
+
+
+def _all_entries(path, entries, used):
+    if used is not None and used != len(entries):
+        raise CommandExecutionError(
+            f"partx lists {len(entries)} partitions of {path}, whose GPT has {used}: "
+            "what the disk holds is not known"
         )
 
 

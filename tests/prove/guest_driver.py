@@ -183,6 +183,9 @@ class Tree:
         words = {*salt.state.STATE_INTERNAL_KEYWORDS, *salt.state.STATE_RUNTIME_KEYWORDS}
         words |= {*salt.state.STATE_REQUISITE_KEYWORDS} - {"name"}
         report, failed = {}, False
+        # What the compiler gives to every state beside its arguments.
+        given = {"__env__": "base", "__running__": {}, "__lowstate__": self.chunks}
+        self.states.inject_globals = {**given, "__instance_id__": "prove"}
         for loaded in (self.opts, self.modules.opts, self.states.opts):
             loaded["test"] = test
         for number, chunk in enumerate(self.chunks):

@@ -78,9 +78,11 @@ class DataDisk:
         must("xfs_db", "-x", "-c", "sb 0", "-c", "write inprogress 1", part)
 
     def by_hand(self):
-        must(f"mkfs.{self.kind}", "-q", self.disk.path)
+        # Without what the kernel would write later, by itself.
+        must(f"mkfs.{self.kind}", "-q", "-E", "lazy_itable_init=0", self.disk.path)
         self.point.mkdir()
         must("mount", self.disk.path, self.point)
+        must("sync", "--file-system", self.point)
 
 
 class ThinPool:

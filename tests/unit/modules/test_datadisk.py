@@ -28,7 +28,7 @@ class Machine:
                 "diskuse.mounts": lambda: self.mounts,
                 "diskuse.below": lambda number: [number, "254:16"],
                 "diskuse.devno": {"/dev/vdb": "254:16", "/dev/vdc": "254:32"}.get,
-                "diskread.blkid": lambda path: {"UUID": "8d3c-11"},
+                "diskread.blkid": lambda path: {"UUID": "8d3c-11", "TYPE": self.made},
                 "fstab.entries": list,
                 "fstab.set_entry": lambda **entry: self.written.append(entry) or True,
             }
@@ -41,8 +41,12 @@ class Machine:
     def examine(self, device):
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
+    made = None
+
     def run(self, argv, timeout=60, accept=(0,)):
         self.ran.append(argv)
+        if argv[0].startswith("mkfs."):
+            self.made = self.made or argv[0].removeprefix("mkfs.")
         if argv[0] == "mount":
             self.mount("254:17", argv[-2])
 
@@ -238,3 +242,11 @@ def test_the_root_of_a_new_file_system_gets_its_selinux_label(
     machine.looks = [found(formatted(path=None))]
     machine.apply("directory", "mount")
     assert (machine.ran[-1] == ["restorecon", machine.point]) is relabelled
+
+
+def test_an_mkfs_that_does_nothing_is_named(machine):
+    machine.looks = [found(part())]
+    machine.made = "swap"
+    with pytest.raises(CommandExecutionError, match="mkfs.xfs reported success without effect: "):
+        machine.apply("filesystem", "mount")
+    assert machine.mounts == []

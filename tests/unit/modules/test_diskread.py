@@ -1,3 +1,5 @@
+import struct
+
 import pytest
 import yaml
 from fakes import ROOT, Salt, load
@@ -60,3 +62,28 @@ def test_partx(name):
 def test_partx_that_gives_no_clear_answer_is_no_absence(name):
     with pytest.raises(CommandExecutionError, match="partx"):
         module(CASES["partx_unclear"][name]).table("/dev/vdb")
+
+
+def gpt(folder, used, sector=512, count=128, size=128):
+    """An image with the first copy of a GPT, as far as it is read."""
+    path = folder / "disk"
+    head = b"EFI PART".ljust(72, b"\0") + struct.pack("<QII", 2, count, size) + bytes(4)
+    entries = b"".join(b"\xaf".ljust(128, b"\0") for _ in range(used))
+    path.write_bytes(bytes(sector) + head.ljust(sector, b"\0") + entries.ljust(16384, b"\0"))
+    return str(path)
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+@pytest.mark.parametrize("used", [0, 1, 3])
+def test_entries_of_a_gpt_are_counted(tmp_path, used, sector):
+    assert load("diskread").gpt_used(gpt(tmp_path, used, sector), sector) == used
+
+
+@pytest.mark.parametrize("wrong", [{"size": 1}, {"count": 10**9}, {"sector": 4096}])
+def test_a_gpt_that_makes_no_sense_is_not_counted(tmp_path, wrong):
+    assert load("diskread").gpt_used(gpt(tmp_path, 1, **wrong), 512) is None
+
+
+def test_a_disk_that_cannot_be_read_is_no_empty_gpt(tmp_path):
+    with pytest.raises(CommandExecutionError, match="could not be read"):
+        load("diskread").gpt_used(str(tmp_path))

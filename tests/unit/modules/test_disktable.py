@@ -15,6 +15,7 @@ class Machine:
 
     def __init__(self, **over):
         self.blkid, self.wipefs, self.table, self.nodes = {}, {}, [], {}
+        self.used = None
         vars(self).update(over)
         self.asked = []
 
@@ -23,6 +24,7 @@ class Machine:
             "diskread.blkid": self._blkid,
             "diskread.wipefs": lambda device: self.wipefs.get(device, []),
             "diskread.table": lambda device: self.table,
+            "diskread.gpt_used": lambda device, sector: self.used,
             "diskuse.nodes": lambda number: self.nodes,
         }
         return load("disktable", Salt(salt)).contents("/dev/vdb", "254:16", 1024 * MIB)
@@ -182,3 +184,12 @@ def test_a_partition_that_the_kernel_has_not_read_yet(said, kinds):
 )
 def test_where_our_partition_ends(size, sector, mib):
     assert load("disktable").end(size, sector) == mib * MIB
+
+
+@pytest.mark.parametrize(("listed", "used"), [([], 1), ([ENTRY], 2), ([ENTRY], 0)])
+def test_partx_that_leaves_out_partitions_is_not_believed(listed, used):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}}, wipefs={"/dev/vdb": GPT}, table=listed, used=used
+    )
+    with pytest.raises(CommandExecutionError, match=f"partx lists .* whose GPT has {used}: what"):
+        machine.look()

@@ -45,7 +45,10 @@ class Machine:
                 "diskuse.below": lambda number: [number, "254:16"],
                 "diskuse.devno": lambda path: {"/dev/vdb": "254:16"}.get(path, "254:17"),
                 "diskuse.nodes": lambda number: self.nodes(),
-                "diskread.blkid": lambda path: {"UUID": "8d3c-11"},
+                "diskread.blkid": lambda path: {
+                    "UUID": "8d3c-11",
+                    "TYPE": (self.content or "?")[0],
+                },
             }
         )
 
