@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from prove import hostile, lies, races, refusals, relief, truth
+from prove import hostile, killed, lies, races, refusals, relief, truth
 
 pytestmark = [
     pytest.mark.root,
@@ -64,6 +64,20 @@ def test_the_dry_run_tells_the_truth(subject, start):
 @pytest.mark.parametrize("kind", races.KINDS)
 def test_two_runs(role, kind):
     assert races.attempt(role, kind) == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "number", "how", "seconds"),
+    [
+        ("data disk, ext4", 3, "at 50 %", 0.1),
+        ("data disk, ext4", 6, "behind", 0),
+        ("thin pool", 8, "behind", 0),
+        ("thin pool", 9, "at 50 %", 0.1),
+        ("swap file, in place", 4, "behind", 0),
+    ],
+)
+def test_killed(subject, number, how, seconds):
+    assert list(killed.attempt(subject, number, how, seconds)) == []
 
 
 @pytest.mark.parametrize("name", relief.cases())

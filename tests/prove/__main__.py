@@ -12,10 +12,10 @@ import os
 import sys
 import time
 
-from . import hostile, lies, races, refusals, relief, report, truth
+from . import hostile, killed, lies, races, refusals, relief, report, truth
 from .journal import Journal
 
-HERE = (refusals, lies, hostile, truth, races, relief)
+HERE = (refusals, lies, hostile, truth, races, relief, killed)
 
 
 def main():

@@ -23,7 +23,14 @@ SECTIONS = {
     ),
     "races": ("Two runs at once", "steps never mix, one does the work, the other waits or is told"),
     "running out": ("Running out", "reported, nothing half-written, converges after relief"),
-    "kills": ("Kill anywhere", "one run does the rest, a further one nothing, UUIDs survive"),
+    "kills here": (
+        "Kill anywhere, disks",
+        "one run does the rest, a further one nothing, UUIDs survive",
+    ),
+    "kills": (
+        "Kill anywhere, whole host",
+        "one run does the rest, a further one nothing, UUIDs survive",
+    ),
 }
 
 
@@ -86,6 +93,7 @@ def details(journal):
         "dry runs": _predictions,
         "races": lambda rows: matrix(rows, _race),
         "running out": lambda rows: matrix(rows, lambda case: (case, "reported, converges")),
+        "kills here": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
         "kills": _kills,
     }
     found = []

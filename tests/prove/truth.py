@@ -21,8 +21,6 @@ SECTION = "dry runs"
 class DataDisk:
     """A disk of 330 MiB, which is enough for both file systems."""
 
-    steps = 10
-
     def __init__(self, filesystem, folder, stack):
         self.kind, self.folder = filesystem, folder
         self.disk = stack.enter_context(refusals._disk(folder, size=330 * MIB))
@@ -88,8 +86,6 @@ class DataDisk:
 class ThinPool:
     """Up to the two volumes: the conversion needs device mapper, and is looked at in the guest."""
 
-    steps = 14
-
     def __init__(self, _kind, folder, stack):
         self.folder = folder
         self.disk = stack.enter_context(refusals._disk(folder, size=420 * MIB))
@@ -129,6 +125,8 @@ class ThinPool:
 class Swap:
     """On a file system of 320 MiB; the first run, a larger one, one for which both do not fit."""
 
+    SIZES = {"first": (None, "64M"), "larger": ("32M", "64M"), "in place": ("128M", "200M")}
+
     def __init__(self, kind, folder, stack):
         self.disk = stack.enter_context(refusals._disk(folder, size=320 * MIB))
         must("mkfs.ext4", "-q", self.disk.path)
@@ -136,11 +134,7 @@ class Swap:
         must("mount", self.disk.path, folder / "swapdisk")
         self.machine = swap_kit.Machine(str(folder / "swapdisk/swap/swapfile"))
         stack.callback(lambda: swap_kit.cleared(self.machine))
-        before, self.size, self.steps = {
-            "first": (None, "64M", 8),
-            "larger": ("32M", "64M", 7),
-            "in place": ("128M", "200M", 11),
-        }[kind]
+        before, self.size = self.SIZES[kind]
         if before:
             self.machine.apply(before)
             self.machine.steps.clear()
