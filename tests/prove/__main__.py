@@ -9,6 +9,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 
@@ -28,6 +29,8 @@ def main():
     unknown = set(given.section) - set(report.SECTIONS)
     if unknown:
         words.error(f"no such section: {', '.join(unknown)}")
+    # A run that is stopped takes its disks and its guest with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if os.getuid() != 0:
         sys.exit("prove: needs root, for loop devices")
     journal = Journal()

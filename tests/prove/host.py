@@ -83,7 +83,13 @@ class Host:
         return json.loads(out) if code == 0 else None
 
     def go(self, name, word="on"):
-        self.guest.must(f"rm -f {FOLDER}/{name}.held.seen; echo {word} > {FOLDER}/{name}.go")
+        """Let it go on; returns when it has left its point."""
+        path = f"{FOLDER}/{name}"
+        self.guest.must(
+            f"was=$(cat {path}.held); echo {word} > {path}.go; for n in $(seq 600); do "
+            f'[ "$(cat {path}.held 2>/dev/null)" != "$was" ] && exit 0; sleep 0.05; done; exit 9',
+            timeout=90,
+        )
 
     def gone(self, name, timeout=300):
         """Wait for the end of a run that ends itself."""
