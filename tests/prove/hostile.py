@@ -121,6 +121,8 @@ class Rendered:
         self.pillar.update(pillar)
         if state.functions["pillar.get"]("rancher") != pillar and pillar == pillar:
             raise AssertionError("the compiler works on another pillar")
+        for options in (state.rend._dict.opts, state.rend._dict.pack["__opts__"]):
+            options.pop("rancher-settings", None)
         self.high.building_highstate = type(self.high.building_highstate)()
         high, errors = self.high.render_highstate({"base": [sls]})
         high, more = state.reconcile_extend(high)
