@@ -27,7 +27,8 @@ from fakes import ROOT
 # What a password generator, or a quoting that went wrong, may think of.
 NASTY = "p$HOME `id`'\" #{{ grains.id }} %s%20 äß€ \\z"
 NEEDED = ("dockerd", "containerd", "mariadbd", "mariadb-install-db", "busybox", "ip")
-BRIDGE, NET = "br-rs-test", "10.213.57"
+# Of this run alone: two may run on one machine.
+BRIDGE, NET = f"br-rs{os.getpid()}", f"10.213.{os.getpid() % 250 + 1}"
 # Answers on 8080 after a moment; the mode is in a file of the image.
 ENTRY = r"""#!/bin/sh
 trap 'exit 0' TERM
@@ -84,7 +85,6 @@ def dockerd(folder):
     """A daemon with a socket, a containerd and a bridge of its own; gives its client."""
     sock = folder / "docker.sock"
     ip = ["ip", "link"]
-    subprocess.run([*ip, "del", BRIDGE], capture_output=True, check=False)
     subprocess.run([*ip, "add", BRIDGE, "type", "bridge"], check=True, timeout=20)
     subprocess.run(["ip", "addr", "add", f"{NET}.1/24", "dev", BRIDGE], check=True, timeout=20)
     subprocess.run([*ip, "set", BRIDGE, "up"], check=True, timeout=20)
