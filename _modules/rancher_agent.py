@@ -1,9 +1,9 @@
 """
 This host as a member of a Rancher 1.x project: what is so, what is to do, and doing it.
 
-With `server_url` the server's API says whether the host is active. With `registration_url` there
-are no keys on the host and nothing is asked but the registration script: then a container
-`rancher-agent` that keeps running without complaint is all the proof there can be.
+With `server_url` the server's API says whether the host is active. With `registration_url`, or on
+a member without keys whose server wants some, nothing is asked but the registration script: then a
+container `rancher-agent` that keeps running without complaint is all the proof there can be.
 """
 
 import itertools
@@ -95,8 +95,10 @@ def observe(want, test=False):
         leftover = __salt__["rancher_agent_host.leftover"]()
     else:
         agent = __salt__["rancher_agent_host.resting"](want["ip"])
+    asked = want["registration_url"] is None and not (agent and _is_kept_out(want))
     seen = {
         "agent": agent,
+        "asked": asked,
         "leftover": leftover,
         "authority": __salt__["host.read"](f"{STATE}/etc/ssl/ca.crt"),
         "me": __salt__["rancher_agent_host.marks"](want["ip"]),
@@ -107,7 +109,7 @@ def observe(want, test=False):
     }
     absent = agent is None
     try:
-        if want["registration_url"] is None:
+        if asked:
             seen.update(_in_rancher(want, seen, _patience(want, absent, test)))
         else:
             seen["elsewhere"] = _other_server(want, seen)
@@ -118,6 +120,17 @@ def observe(want, test=False):
             raise
         seen["silent"] = str(exc)
     return seen
+
+
+def _is_kept_out(want):
+    """Whether only holders of API keys may ask, and this host has none: its master registered it."""
+    if ((__pillar__.get("rancher") or {}).get("agent") or {}).get("access_key"):
+        return False
+    url = f"{want['server_url'].rstrip('/')}/v2-beta/projects"
+    answer = __salt__["rancher_http.exchange"](
+        "GET", url, ca_certificate=want["authority"], timeout=10
+    )
+    return answer["status"] == 401
 
 
 def _docker_is_there(test):
@@ -284,9 +297,10 @@ def _ready_to_run(want):
 
 def _await(want, until):
     """Look again until nothing is left to do; a refusal that shows meanwhile ends it at once."""
-    steady = time.monotonic() + (STEADY if want["registration_url"] is not None else 0)
+    begin = time.monotonic()
     for turn in itertools.count():
         seen = observe(want)
+        steady = begin + (0 if seen["asked"] else STEADY)
         left = __salt__["rancher_agent_plan.plan"](seen, want)
         if not left and time.monotonic() >= steady:
             return

@@ -114,7 +114,7 @@ def plan(seen, want):
         changes["agent"] = {"old": "running", "new": "restarted"}
     if address:
         changes["ip"] = {"old": address, "new": want["ip"]}
-    if want["registration_url"] is None:
+    if seen["asked"]:
         status = __salt__["rancher_match.status"](seen["row"])
         if status not in ("active", *_ON_PURPOSE):
             changes["host"] = {"old": status, "new": "active"}
@@ -168,8 +168,7 @@ def _own_marks(seen):
 
 def _came_to_nothing(seen, want):
     # Twice the time: the look after a run that waited all of it must not end here.
-    asked = want["registration_url"] is None
-    return asked and seen["row"] is None and seen["agent"]["age"] > 2 * want["timeout"]
+    return seen["asked"] and seen["row"] is None and seen["agent"]["age"] > 2 * want["timeout"]
 
 
 def in_vain(seen, want):
@@ -226,7 +225,7 @@ def notes(seen, want):
     row, found = seen["row"], []
     if seen["silent"]:
         found.append(f"The server does not answer as yet, the run waits for it: {seen['silent']}")
-    if want["registration_url"] is not None:
+    if not seen["asked"]:
         found.append("Not checked, as that takes API keys: whether Rancher shows it as active")
     if row is None:
         return found

@@ -27,7 +27,7 @@ def members(target="*", tgt_type="compound"):
 
     Returns a dict by minion id: ``roles`` (list), ``hostname`` (of the pillar, else the id),
     ``server_url``, ``project`` (str or None), ``registered_timeout``, ``ready_timeout``
-    (seconds), ``registration_given`` (bool: the pillar names a registration URL itself).
+    (seconds), ``registration_given`` and ``image_given`` (bool: the pillar names one itself).
 
     CLI Example:
 
@@ -202,4 +202,5 @@ def _facts(minion, pillar):
         "registered_timeout": agent.get("registered_timeout") or 600,
         "ready_timeout": server.get("ready_timeout") or 600,
         "registration_given": bool(agent.get("registration_url")),
+        "image_given": bool(agent.get("image")),
     }

@@ -54,7 +54,8 @@ def ready(url, timeout=600):
 
 def hand_over(members):
     """
-    Fetch the registration once for each project, and hand its URL to each minion by pillar.
+    Fetch the registration once for each project, and hand its URL, and the agent's image that
+    belongs to the server, to each minion by pillar.
 
     members (dict)
         Of ``fleet_minions.members``: the minions that shall get it.
@@ -70,20 +71,22 @@ def hand_over(members):
     Source: docs/decisions/orchestrated-secrets.md
     """
     functions, folder = _functions(), _folder()
-    problems, urls = {}, {}
+    problems, found = {}, {}
     for name, one in members.items():
         if one["registration_given"]:
             continue
         place = (one["server_url"], one["project"])
-        if place not in urls:
-            urls[place] = _registration(functions, *place)
-        url, problem = urls[place]
+        if place not in found:
+            found[place] = _registration(functions, *place)
+        token, problem = found[place]
         if problem:
             problems[name] = problem
-        else:
-            path = os.path.join(folder, f"{name}.json")
-            data = {"rancher": {"agent": {"registration_url": url}}}
-            functions["host.write"](path, json.dumps(data), "0600")
+            continue
+        given = {"registration_url": token["url"]}
+        if not one["image_given"]:
+            given["image"] = token["image"]
+        path = os.path.join(folder, f"{name}.json")
+        functions["host.write"](path, json.dumps({"rancher": {"agent": given}}), "0600")
     return problems
 
 
@@ -292,10 +295,10 @@ def _server_of(member):
 
 
 def _registration(functions, url, project):
-    """(URL, None) or (None, reason)."""
+    """(registration, None) or (None, reason)."""
     try:
         server = _server_of({"server_url": url})
-        return functions["rancher.registration"](server, project, timeout=300)["url"], None
+        return functions["rancher.registration"](server, project, timeout=300), None
     except (CommandExecutionError, SaltInvocationError) as exc:
         return None, str(exc)
 

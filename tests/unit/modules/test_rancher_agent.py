@@ -700,6 +700,21 @@ def test_a_registration_url_needs_no_api(make, fake):
     assert len(fake.journal) == count, "a member's agent that runs asks nobody"
 
 
+@pytest.mark.parametrize("test", [True, False])
+def test_a_member_without_keys_whose_server_wants_some(make, fake, test):
+    # Deployed by its master, which alone has the keys: every later run must leave it alone.
+    kit = make()
+    kit.registered()
+    fake.add_key("A", "B")
+    fake.configure(access_control=True)
+    ret = kit.run(test=test)
+    assert (ret["result"], ret["changes"]) == (True, {}), ret["comment"]
+    assert "Not checked, as that takes API keys" in ret["comment"]
+    kit.docker.containers["rancher-agent"]["State"]["Running"] = False
+    ret = kit.run(test=test)
+    assert ret["changes"] == {"agent": {"old": "stopped", "new": "running"}}, ret["comment"]
+
+
 def test_the_default_image_of_a_registration_url(make, fake):
     kit = make({"registration_url": script_url(fake)})
     kit.docker.images.clear()

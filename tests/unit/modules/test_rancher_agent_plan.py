@@ -44,6 +44,7 @@ MEMBER = {
     "by": "label",
     "elsewhere": None,
     "silent": None,
+    "asked": True,
 }
 RUNS = {"old": "absent", "new": "running"}
 ACTIVE = {"old": "not registered", "new": "active"}
@@ -58,9 +59,9 @@ def agent(**fields):
     [
         ({}, {}, {}),
         ({"agent": None, "row": None}, {}, {"agent": RUNS, "host": ACTIVE}),
-        ({"agent": None, "row": None}, {"registration_url": "x"}, {"agent": RUNS}),
+        ({"agent": None, "row": None, "asked": False}, {}, {"agent": RUNS}),
         ({"row": None}, {}, {"host": ACTIVE}),
-        ({"row": None}, {"registration_url": "x"}, {}),
+        ({"row": None, "asked": False}, {}, {}),
         (agent(running=False), {}, {"agent": {"old": "stopped", "new": "running"}}),
         (agent(outdated=True), {}, {"agent": {"old": "running", "new": "restarted"}}),
         (
@@ -165,4 +166,4 @@ def test_notes():
         assert any(words in note for note in notes)
     silent = {**MEMBER, "row": None, "silent": "connection refused"}
     assert "connection refused" in PLAN.notes(silent, WANT)[0]
-    assert "takes API keys" in PLAN.notes(silent, {**WANT, "registration_url": "x"})[1]
+    assert "takes API keys" in PLAN.notes({**silent, "asked": False}, WANT)[1]

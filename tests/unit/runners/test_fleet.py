@@ -19,6 +19,7 @@ def member(*roles, **over):
         "registered_timeout": 60,
         "ready_timeout": 60,
         "registration_given": False,
+        "image_given": False,
         **over,
     }
 

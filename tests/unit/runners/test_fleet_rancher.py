@@ -16,6 +16,7 @@ def member(name, **over):
         "hostname": f"{name}.example.test",
         "registered_timeout": 0,
         "registration_given": False,
+        "image_given": False,
         **over,
     }
 
@@ -39,7 +40,7 @@ def runner(tmp_path, monkeypatch):
         found.asked.append((url, project))
         if project == "none":
             raise CommandExecutionError("http://r shows no project 'none'")
-        return {"url": f"{TOKEN}-{project}"}
+        return {"url": f"{TOKEN}-{project}", "image": "rancher/agent:v1.2.5"}
 
     def ready(url):
         found.ready_after -= 1
@@ -66,7 +67,7 @@ def test_one_registration_for_each_project(runner):
     members = {
         "a1": member("a1"),
         "a2": member("a2"),
-        "a3": member("a3", project="Other"),
+        "a3": member("a3", project="Other", image_given=True),
         "a4": member("a4", registration_given=True),
         "a5": member("a5", server_url=None),
         "a6": member("a6", project="none"),
@@ -78,6 +79,8 @@ def test_one_registration_for_each_project(runner):
     assert runner.asked == [("http://r", None), ("http://r", "Other"), ("http://r", "none")]
     written = {path.stem: json.loads(path.read_text()) for path in runner.folder.iterdir()}
     urls = {name: data["rancher"]["agent"]["registration_url"] for name, data in written.items()}
+    images = {name: data["rancher"]["agent"].get("image") for name, data in written.items()}
+    assert images == {"a1": "rancher/agent:v1.2.5", "a2": "rancher/agent:v1.2.5", "a3": None}
     assert urls == {"a1": f"{TOKEN}-None", "a2": f"{TOKEN}-None", "a3": f"{TOKEN}-Other"}
     assert stat.S_IMODE(runner.folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in runner.folder.iterdir()} == {0o600}
