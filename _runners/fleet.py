@@ -336,7 +336,8 @@ def _reported(run):
     except (CommandExecutionError, SaltInvocationError) as exc:
         report = {"done": {}, "failed": {"all": str(exc)}, "left": []}
     if report["failed"]:
-        __context__["retcode"] = 1
+        # The one is read by an orchestration, the other by `salt-run` for its exit code.
+        __context__["retcode"] = report["retcode"] = 1
     return report
 
 

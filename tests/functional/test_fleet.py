@@ -53,7 +53,9 @@ def fleet(tmp_path, line, fake, **over):
 
 
 def report(states, name):
-    return states[name]["changes"]["return"]
+    found = dict(states[name]["changes"]["return"])
+    assert found.pop("retcode", 0) == bool(found["failed"])
+    return found
 
 
 def hosts(fake):

@@ -132,7 +132,12 @@ def test_apply_works_on_a_role_and_dry(world):
 def test_a_failure_stops_and_fails_the_runner(world):
     world.results = {"a1": {"failed": "disk"}}
     report = world.fleet.apply("common", batch=1)
-    assert report == {"done": {}, "failed": {"a1": "disk"}, "left": ["a2", "a3", "s1"]}
+    assert report == {
+        "done": {},
+        "failed": {"a1": "disk"},
+        "left": ["a2", "a3", "s1"],
+        "retcode": 1,
+    }
     assert world.failed
 
 
@@ -185,6 +190,7 @@ def test_a_host_that_does_not_become_active_is_a_failure(world):
         "done": {},
         "failed": {"a1": "Rancher lists no host 'a1'"},
         "left": ["a2", "a3"],
+        "retcode": 1,
     }
 
 
@@ -254,7 +260,7 @@ def test_upgrade_stops_where_it_fails(world, trouble, reason, steps):
     for key, value in trouble.items():
         setattr(world, key, value)
     report = world.fleet.upgrade_docker()
-    assert report == {"done": {}, "failed": {"a1": reason}, "left": ["a2", "a3"]}
+    assert report == {"done": {}, "failed": {"a1": reason}, "left": ["a2", "a3"], "retcode": 1}
     assert [entry for entry in world.log if "a2" in entry] == []
     assert world.marked == (set() if reason == "refused" else {"a1"})
     # `apply` of nobody is asked for after a failed evacuation, and does nothing.
@@ -264,7 +270,7 @@ def test_upgrade_stops_where_it_fails(world, trouble, reason, steps):
 def test_upgrade_empties_no_host_when_another_of_the_batch_is_refused(world):
     world.dry = {"a2": {"failed": "refused"}}
     report = world.fleet.upgrade_docker(batch=3)
-    assert report == {"done": {}, "failed": {"a2": "refused"}, "left": ["a1", "a3"]}
+    assert report == {"done": {}, "failed": {"a2": "refused"}, "left": ["a1", "a3"], "retcode": 1}
 
 
 def test_remove(world):
