@@ -81,7 +81,7 @@ def end(process):
 
 
 @contextlib.contextmanager
-def dockerd(folder):
+def dockerd(folder, *options):
     """A daemon with a socket, a containerd and a bridge of its own; gives its client."""
     sock = folder / "docker.sock"
     ip = ["ip", "link"]
@@ -90,7 +90,7 @@ def dockerd(folder):
     subprocess.run([*ip, "set", BRIDGE, "up"], check=True, timeout=20)
     argv = ["dockerd", f"--data-root={folder}/data", f"--exec-root={folder}/exec"]
     argv += [f"--pidfile={folder}/pid", f"--host=unix://{sock}", "--iptables=false"]
-    argv += [f"--bridge={BRIDGE}", "--ip6tables=false", "--log-level=warn"]
+    argv += [f"--bridge={BRIDGE}", "--ip6tables=false", "--log-level=warn", *options]
     with open(folder / "log", "w") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -279,7 +279,7 @@ class Minion:
     def apply(self, states, test=False, level="quiet"):
         """States as an SLS holds them, each its own; gives id to return."""
         (self.base / "states/now.sls").write_text(yaml.safe_dump(states))
-        done = self.run("state.apply", "now", f"test={test}", level=level)
+        done = self.run("state.apply", "now", f"test={test}", level=level, timeout=600)
         assert done.stdout.startswith("{"), done.stdout + done.stderr
         report = json.loads(done.stdout)["local"]
         assert isinstance(report, dict), report
