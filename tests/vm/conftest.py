@@ -26,7 +26,7 @@ def lab():
 
 @pytest.fixture(scope="session")
 def pair():
-    """Two guests on one network, for a server and a member of its cluster."""
+    """Two guests on one network, for a server and a member of its cluster; bare at first."""
     name = os.environ.get("LAB_NAME", "test")
     with Lab(f"{name}-pair", guests=["server1", "node1"]) as running:
         running.registry.start()
