@@ -27,7 +27,7 @@ plan:  ## Dry run of `common` on this machine: what would change
 apply:  ## Converge this machine with `common`
 	salt-call --retcode-passthrough state.apply common
 
-demo: setup  ## A throwaway guest with two blank disks: converge, again, reboot, again
+demo: setup  ## Throwaway guests: converge, again, reboot, again; then a server and a member
 	PYTHONPATH=tests $(PYTHON) -m lab.demo
 
 check: lint unit render  ## Lint, unit and render tests on both Salt lines; no root, no network

@@ -1,16 +1,17 @@
 """
-`make demo`: a bare host becomes a Docker host before your eyes.
+`make demo`: bare hosts become a Rancher server and a member of its cluster before your eyes.
 
 A throwaway guest with two blank disks: a dry run, `common`, a second run that changes
-nothing, what is now on the host, a reboot, and a third run that changes nothing. Ends
-with 1 and a line that says why when any of that does not hold.
+nothing, what is now on the host, a reboot, and a third run that changes nothing. Then the
+roles: that host becomes the server, a second one, still bare, joins it. Rancher's images are
+stand-ins (tests/stand_ins). Ends with 1 and a line that says why when any of that does not hold.
 """
 
 import signal
 import sys
 import time
 
-from .lab import MINION, Lab
+from .lab import Lab
 from .process import LabError
 
 SETTINGS = {
@@ -33,6 +34,7 @@ ON_THE_HOST = [
     ("findmnt /data", ["xfs"]),
     ("swapon --show", ["/data/swap/swapfile", "256M"]),
 ]  # fmt: skip
+SERVER, NODE = "server1", "node1"
 CONTAINER = "docker run --rm busybox echo hello"
 
 
@@ -43,19 +45,21 @@ class Broken(Exception):
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        with Lab("demo") as lab:
+        with Lab("demo", guests=(SERVER, NODE)) as lab:
+            lab.registry.start()
             show(lab)
+            show_cluster(lab)
     except (Broken, LabError) as reason:
         print(f"demo: {reason}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    print("\ndemo: a bare host became a Docker host, and stayed one")
+    print("\ndemo: bare hosts became a Rancher server and a member of its cluster, and stayed so")
     return 0
 
 
 def show(lab):
-    lab.master.pillar({"rancher": SETTINGS})
+    lab.master.pillar({"rancher": settings(lab)})
     lab.fresh()
     title("A bare host: two blank disks, no docker, no lvm")
     run_on_host(lab, "lsblk")
@@ -78,29 +82,69 @@ def show(lab):
     expect_no_change(converge(lab), "the run after the reboot")
 
 
+def show_cluster(lab):
+    url = f"http://{lab.address(SERVER)}:8080"
+    agent = {"server_url": url, "ip": lab.address(NODE), "registered_timeout": 1800}
+    roles = {
+        SERVER: {"rancher": {"roles": ["server"], "server": {"ready_timeout": 1800}}},
+        NODE: {"rancher": {"roles": ["agent"], "agent": agent}},
+    }
+    lab.master.pillar({"rancher": settings(lab)}, roles)
+    title(f"A cluster: state.apply on {SERVER}, a server now, and on {NODE}, still bare, an agent")
+    reports = converge_all(lab)
+    for name, report in reports.items():
+        if not changed(report):
+            raise Broken(f"the first run on {name} changed nothing")
+    title("state.apply on both, a second time")
+    for name, report in converge_all(lab).items():
+        expect_no_change(report, f"the second run on {name}")
+    title(f"The hosts of the cluster: salt {NODE} rancher.hosts {url}")
+    hosts = lab.master.call(NODE, "rancher.hosts", [url])
+    print_output(lab, {NODE: hosts}, "table")
+    if [host["agent_state"] for host in hosts] != ["active"]:
+        raise Broken(f"{NODE} is not active in the cluster")
+
+
+def settings(lab):
+    return {**SETTINGS, "docker": {"daemon": lab.registry.daemon}}
+
+
 def title(text):
     print(f"\n=== {text}", flush=True)
 
 
 def converge(lab, **kwargs):
-    """Apply `common`, print the report as Salt would, and return it."""
+    """Apply `common` on the first host, print the report as Salt would, and return it."""
+    return _watched(
+        lab, lambda: {SERVER: lab.call("state.apply", "common", timeout=1200, **kwargs)}
+    )[SERVER]
+
+
+def converge_all(lab):
+    """Apply what each host's roles ask for; print and return the reports."""
+    return _watched(lab, lambda: lab.call_all("state.apply", timeout=2400))
+
+
+def _watched(lab, act):
     started = time.monotonic()
-    report = lab.call("state.apply", "common", timeout=1200, **kwargs)
-    print_report(lab, report)
+    reports = act()
+    print_output(lab, reports, "highstate")
     print(f"({time.monotonic() - started:.0f} s)", flush=True)
-    if not isinstance(report, dict):
-        raise Broken("the states did not compile")
-    failed = [state["__id__"] for state in report.values() if state["result"] is False]
-    if failed:
-        raise Broken(f"failed: {', '.join(failed)}")
-    return report
+    for name, report in reports.items():
+        if not isinstance(report, dict):
+            raise Broken(f"the states of {name} did not compile")
+        failed = [state["__id__"] for state in report.values() if state["result"] is False]
+        if failed:
+            raise Broken(f"failed on {name}: {', '.join(failed)}")
+    return reports
 
 
-def print_report(lab, report):
+def print_output(lab, data, how):
     import salt.output
 
     options = {**lab.master.options(), "state_output": "changes", "color": sys.stdout.isatty()}
-    salt.output.display_output({MINION: report}, "highstate", options)
+    salt.output.display_output(data, how, options)
+    sys.stdout.flush()
 
 
 def changed(report):
