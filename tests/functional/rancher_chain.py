@@ -85,7 +85,7 @@ def main(folder):
     options = [f"--add-runtime=bounded={runtime}", "--default-runtime=bounded"]
     registry = Registry(folder / "registry", port=free_port())
     registry.start()
-    past = {}
+    past = {"address": f"{NET}.1"}
     try:
         with dockerd(folder, f"--registry-mirror={registry.url}", *options) as client:
             join()
