@@ -315,7 +315,12 @@ class Cluster(Minion):
             self._start("salt-minion"),
             self._start("salt-run", "state.event", "pretty=True"),
         ]
-        await_("the minion", 120, lambda: self._ask("test.ping") is True)
+        try:
+            await_("the minion", 120, lambda: self._ask("test.ping") is True)
+        except BaseException:
+            # Nobody has this object yet who could.
+            self.close()
+            raise
 
     def _start(self, name, *words):
         argv = [str(self.salt_call.with_name(name)), "-c", str(self.base / "conf")]
