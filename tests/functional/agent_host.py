@@ -137,12 +137,20 @@ class Host:
         (folder / "conf/minion").write_text(yaml.safe_dump(config))
         (folder / "pillar/top.sls").write_text("base: {'*': [rancher]}\n")
 
-    def apply(self, agent=None, test=False, python=sys.executable, timeout=240, **given):
+    def apply(
+        self,
+        agent=None,
+        test=False,
+        python=sys.executable,
+        timeout=240,
+        state="rancher.agent_registered",
+        **given,
+    ):
         """The state, by salt-call, inside the namespace; its return, and everything printed."""
         # Salt itself logs the text of a pillar SLS: what is secret there is no fault of ours.
         (self.folder / "pillar/rancher.sls").write_text("#!json\n{}\n")
         arguments = [{key: value} for key, value in {"name": "rancher-agent", **given}.items()]
-        states = {"registered": {"rancher.agent_registered": arguments}}
+        states = {"registered": {state: arguments}}
         (self.folder / "states/now.sls").write_text(yaml.safe_dump(states))
         words = ["state.apply", "now", f"test={test}"]
         if agent:
