@@ -11,8 +11,6 @@ import os
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-__outputter__ = {"status": "table"}
-
 
 def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False):
     """
@@ -223,7 +221,7 @@ def status(target="*", tgt_type="compound"):
     target (str, default ``*``), tgt_type (str, default ``compound``)
         Only these minions.
 
-    Returns a list of rows: ``minion``, ``host``, ``pool data %``, ``metadata %``,
+    Returns a table: first the headings, then a row for each minion: ``minion``, ``host``, ``pool data %``, ``metadata %``,
     ``next extension`` (fits or not), ``conntrack %``, ``docker`` (version), ``agent`` (state of
     its container) and ``rancher`` (state of the host as Rancher shows it).
 
@@ -242,10 +240,13 @@ def status(target="*", tgt_type="compound"):
         hosts = __salt__["fleet_rancher.states"]({name: members[name] for name in agents})
     except (CommandExecutionError, SaltInvocationError) as exc:
         hosts = dict.fromkeys(agents, str(exc))
-    return [
+    rows = [
         __salt__["fleet_table.row"](name, answers[name], hosts.get(name, "-"))
         for name in sorted(members)
     ]
+    # As lists: of dicts Salt's table would sort the columns by their names.
+    table = [list(rows[0]), *(list(row.values()) for row in rows)] if rows else []
+    return {"data": table, "outputter": "table"}
 
 
 def _register(some, members, sls):

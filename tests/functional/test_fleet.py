@@ -273,7 +273,7 @@ def test_the_table_and_the_mine(tmp_path, line, rancher):
         it.minions["a2"].kill()
         rows, code = it.runner("fleet.status")
         assert code == 0
-        rows = {row["minion"]: row for row in rows}
+        rows = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
         assert set(rows) == {"s1", *NAMES}
         assert rows["a1"]["rancher"] == "active" and rows["a1"]["host"] != "-"
         assert rows["a2"]["agent"] == "no answer"

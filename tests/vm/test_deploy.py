@@ -102,7 +102,7 @@ def test_a_fleet_from_bare_to_gone(lab):
     assert os.listdir(lab.master.directory / "handover") == []
 
     rows, _ = run(lab, "fleet.status")
-    row = next(row for row in rows if row["minion"] == "agent1")
+    row = next(dict(zip(rows[0], row, strict=True)) for row in rows if row[0] == "agent1")
     assert (row["agent"], row["rancher"], row["next extension"]) == ("running", "active", "fits")
 
     lab.master.pillar({}, settings(lab, debug=True))

@@ -327,6 +327,11 @@ def test_move_to_where_it_comes_from(world):
 
 
 def test_status_is_one_row_for_each(world):
-    rows = world.fleet.status()
-    assert [row["minion"] for row in rows] == ["a1", "a2", "a3", "s1"]
-    assert [row["rancher"] for row in rows] == ["active", "active", "active", "-"]
+    answer = world.fleet.status()
+    assert answer["outputter"] == "table"
+    head, *rows = answer["data"]
+    assert head[:3] == ["minion", "host", "pool data %"] and head[-1] == "rancher"
+    assert [row[0] for row in rows] == ["a1", "a2", "a3", "s1"]
+    assert [row[-1] for row in rows] == ["active", "active", "active", "-"]
+    world.members.clear()
+    assert world.fleet.status()["data"] == []
