@@ -213,11 +213,37 @@ def look(known=None):
         stderr += answer["stderr"]
     for volume in seen["pvs"]:
         volume["path"] = os.path.realpath(volume["pv_name"])
+    seen["doubts"] = doubts(stderr)
+    if not seen["doubts"]:
+        _agree(seen)
     # A volume in several pieces is listed once for each.
     pieces = {(row["vg_name"], row["lv_name"]): row for row in reversed(seen["lvs"])}
     seen["lvs"] = list(reversed(pieces.values()))
-    seen["doubts"] = doubts(stderr)
     return seen
+
+
+def _agree(seen):
+    """Three answers about one thing: what one of them leaves out, another one names."""
+    groups = {row["vg_name"] for row in seen["vgs"]}
+    volumes = {row["vg_name"] for row in seen["lvs"]}
+    used = {row["vg_name"] for row in seen["vgs"] if row["vg_free_count"] < row["vg_extent_count"]}
+    named = {row["vg_name"] for row in seen["pvs"] if row["vg_name"][:1] not in ("", "[")}
+    places = {word for row in seen["lvs"] for word in row["seg_pe_ranges"].split()}
+    devices = {word.rpartition(":")[0] for word in places if word.startswith("/")}
+    for tool, missing, other in (
+        ("vgs", (named | volumes) - groups, "pvs or lvs"),
+        (
+            "pvs",
+            (groups - named) | (devices - {row["pv_name"] for row in seen["pvs"]}),
+            "vgs or lvs",
+        ),
+        ("lvs", used - volumes, "vgs"),
+    ):
+        if missing:
+            raise CommandExecutionError(
+                f"`{tool}` leaves out what `{other}` names: {', '.join(sorted(missing))}. "
+                "So LVM's lists are not the whole truth; compare them, then run again"
+            )
 
 
 def _listing(kind, fields, have):

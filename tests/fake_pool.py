@@ -229,7 +229,7 @@ class Host:
             "pv_size": 1,
             "pe_start": MIB,
         }
-        return [{**self.pv, **row, "vg_name": "docker" if self.vg else ""}]
+        return [{**self.pv, **row, "vg_name": self.vg["vg_name"] if self.vg else ""}]
 
     def _vgs(self):
         return [{**self.vg, "vg_free_count": self.free()}] if self.vg else []

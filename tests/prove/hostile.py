@@ -121,8 +121,9 @@ class Rendered:
         self.pillar.update(pillar)
         if state.functions["pillar.get"]("rancher") != pillar and pillar == pillar:
             raise AssertionError("the compiler works on another pillar")
-        for options in (state.rend._dict.opts, state.rend._dict.pack["__opts__"]):
-            options.pop("rancher-settings", None)
+        # The tree keeps its settings in the renderer's options for as long as a run lasts.
+        render = state.rend["jinja"]
+        getattr(render, "func", render).__globals__["__opts__"].pop("rancher-settings", None)
         self.high.building_highstate = type(self.high.building_highstate)()
         high, errors = self.high.render_highstate({"base": [sls]})
         high, more = state.reconcile_extend(high)

@@ -100,3 +100,23 @@ def test_a_tool_is_found_where_a_bare_path_would_not_look(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert lvmreport.tool("blkid") in ("/sbin/blkid", "/usr/sbin/blkid")
     assert lvmreport.tool("no-such-tool") is None
+
+
+WHOLE = {
+    "pvs": "  /dev/vdc1|uuid|docker|a--|8388608|1048576\n",
+    "vgs": "  docker|uuid|wz--n-|a|4194304|2|1\n",
+    "lvs": "  docker|thinpool|-wi-------|4194304|linear|/dev/vdc1:0-0|||||||0\n",
+}
+
+
+def test_three_listings_that_agree():
+    module, _ = with_answers({tool: (text, "") for tool, text in WHOLE.items()})
+    assert [len(module.look()[kind]) for kind in WHOLE] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("tool", WHOLE)
+def test_a_listing_that_leaves_out_what_another_names_is_not_believed(tool):
+    # An empty pvs ended in a StopIteration, an empty lvs as an empty volume group.
+    module, _ = with_answers({name: (text * (name != tool), "") for name, text in WHOLE.items()})
+    with pytest.raises(CommandExecutionError, match=f"`{tool}` leaves out what .* names: "):
+        module.look()

@@ -83,6 +83,12 @@ class Bigger(Host):
                 rows.append({**row, "pv_attr": attr, "pv_size": 1, "pe_start": MIB})
         return rows
 
+    def _vgs(self):
+        names = {one["vg"] for one in self.more.values()} - {"", None, "docker"}
+        empty = {"vg_attr": "wz--n-", "vg_extent_size": 4 * MIB, "vg_extent_count": 1}
+        others = ({**empty, "vg_name": name, "vg_free_count": 1} for name in names)
+        return [*super()._vgs(), *others]
+
 
 def test_without_disks_nothing_is_looked_at():
     ret = load_state("thinpool").extended("thinpool", [])
