@@ -226,7 +226,11 @@ def _agree(seen):
     """Three answers about one thing: what one of them leaves out, another one names."""
     groups = {row["vg_name"] for row in seen["vgs"]}
     volumes = {row["vg_name"] for row in seen["lvs"]}
-    used = {row["vg_name"] for row in seen["vgs"] if row["vg_free_count"] < row["vg_extent_count"]}
+    used = {
+        row["vg_name"]
+        for row in seen["vgs"]
+        if row["vg_extent_count"] - row["vg_free_count"] > _taken(seen["lvs"], row["vg_name"])
+    }
     named = {row["vg_name"] for row in seen["pvs"] if row["vg_name"][:1] not in ("", "[")}
     places = {word for row in seen["lvs"] for word in row["seg_pe_ranges"].split()}
     devices = {word.rpartition(":")[0] for word in places if word.startswith("/")}
@@ -237,13 +241,20 @@ def _agree(seen):
             (groups - named) | (devices - {row["pv_name"] for row in seen["pvs"]}),
             "vgs or lvs",
         ),
-        ("lvs", used - volumes, "vgs"),
+        ("lvs", used, "vgs"),
     ):
         if missing:
             raise CommandExecutionError(
                 f"`{tool}` leaves out what `{other}` names: {', '.join(sorted(missing))}. "
                 "So LVM's lists are not the whole truth; compare them, then run again"
             )
+
+
+def _taken(rows, group):
+    """The extents that the listed volumes of a group lie on."""
+    places = " ".join(row["seg_pe_ranges"] for row in rows if row["vg_name"] == group)
+    ranges = re.findall(r"/\S+:(\d+)-(\d+)", places)
+    return sum(int(last) - int(first) + 1 for first, last in ranges)
 
 
 def _listing(kind, fields, have):

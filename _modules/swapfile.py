@@ -155,10 +155,14 @@ def _ids(have):
 
 def _signature(path):
     answer = __salt__["host.run"](["blkid", "-p", "-o", "export", path], accept=(0, 2, 8))
-    if answer["retcode"] == 2:
-        return None
     tags = dict(line.split("=", 1) for line in answer["stdout"].splitlines() if "=" in line)
-    return tags.get("TYPE") or tags.get("PTTYPE") or "several signatures"
+    kind = tags.get("TYPE") or tags.get("PTTYPE")
+    if kind or answer["retcode"] == 8:
+        return kind or "several signatures"
+    if answer["retcode"] == 0 or answer["stderr"].strip():
+        said = " ".join((answer["stdout"] + answer["stderr"]).split())[-200:] or "nothing"
+        raise CommandExecutionError(f"`blkid -p {path}` gave no clear answer, it said: {said}")
+    return None
 
 
 def _context(path):

@@ -120,3 +120,11 @@ def test_a_listing_that_leaves_out_what_another_names_is_not_believed(tool):
     module, _ = with_answers({name: (text * (name != tool), "") for name, text in WHOLE.items()})
     with pytest.raises(CommandExecutionError, match=f"`{tool}` leaves out what .* names: "):
         module.look()
+
+
+def test_half_of_the_volumes_is_not_believed():
+    # The other volume would have been made once more; only LVM itself was in the way.
+    short = {**WHOLE, "vgs": WHOLE["vgs"].replace("|2|1", "|2|0")}
+    module, _ = with_answers({tool: (text, "") for tool, text in short.items()})
+    with pytest.raises(CommandExecutionError, match="`lvs` leaves out what `vgs` names: docker"):
+        module.look()
