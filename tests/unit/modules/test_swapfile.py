@@ -90,6 +90,13 @@ def test_a_tool_that_fails_is_no_missing_signature(host):
         host.status()
 
 
+def test_a_blkid_that_says_nothing_and_succeeds_is_named(host):
+    host.file(b"something")
+    host.blkid = (0, "")
+    with pytest.raises(CommandExecutionError, match="`blkid -p .*` gave no clear answer"):
+        host.status()
+
+
 def test_a_file_in_use_is_not_probed(host):
     host.file(b"\0" * 65536)
     host.in_use(host.path)
