@@ -198,11 +198,15 @@ def _folder(path):
         path = os.path.dirname(path)
     found = os.statvfs(path)
     answer = __salt__["host.run"](["findmnt", "-n", "-o", "FSTYPE", "-T", path])
+    kind = answer["stdout"].split()[-1:]
+    if not kind or not re.fullmatch(r"[A-Za-z0-9._-]+", kind[0]):
+        said = answer["stdout"].strip()[-80:]
+        raise CommandExecutionError(f"`findmnt -T {path}` named no file system, it said: {said!r}")
     return {
         "path": path,
         "missing": missing,
         "private": stat.S_ISDIR(have.st_mode) and have.st_uid == 0 and not have.st_mode & 0o022,
-        "type": answer["stdout"].split()[-1],
+        "type": kind[0],
         "free": found.f_bavail * found.f_frsize,
         "total": found.f_blocks * found.f_frsize,
     }

@@ -50,3 +50,11 @@ class Journal:
 
     def of(self, section):
         return [row for (name, _), row in self.rows.items() if name == section]
+
+
+def problems_of(attempt, *args):
+    """What an attempt complains of. A traceback is the worst answer, not the end of all proofs."""
+    try:
+        return list(attempt(*args))
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is what we look for
+        return [f"{type(exc).__name__}: {exc}"]

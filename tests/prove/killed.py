@@ -19,6 +19,7 @@ import swap_kit
 from fakes import ROOT
 
 from . import refusals, truth
+from .journal import problems_of
 
 SECTION = "kills here"
 
@@ -145,7 +146,7 @@ def run(journal, say, over):
             row = journal.rows.get((SECTION, label))
             if (row and row["ok"]) or over():
                 continue
-            problems = list(attempt(name, number, how, seconds))
+            problems = problems_of(attempt, name, number, how, seconds)
             say(SECTION, label, journal.add(SECTION, label, not problems, problems=problems))
 
 

@@ -14,6 +14,7 @@ import swap_kit
 from disk_kit import MIB, must
 
 from . import refusals
+from .journal import problems_of
 
 SECTION = "lying tools"
 LIES = {
@@ -268,5 +269,5 @@ def run(journal, say, over):
         row = journal.rows.get((SECTION, label))
         if (row and row["ok"]) or over():
             continue
-        problems = attempt(role, tool, kind, lie)
+        problems = problems_of(attempt, role, tool, kind, lie)
         say(SECTION, label, journal.add(SECTION, label, not problems, problems=problems))

@@ -13,6 +13,7 @@ import sys
 import time
 
 from . import lies, refusals
+from .journal import problems_of
 
 SECTION = "races"
 ROUNDS = 5
@@ -166,7 +167,7 @@ def run(journal, say, over):
         row = journal.rows.get((SECTION, label))
         if (row and row["ok"]) or over():
             continue
-        problems = attempt(role, kind)
+        problems = problems_of(attempt, role, kind)
         say(SECTION, label, journal.add(SECTION, label, not problems, problems=problems))
 
 

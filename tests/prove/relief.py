@@ -13,6 +13,7 @@ from fakes import load
 from salt.exceptions import CommandExecutionError
 
 from . import lies, refusals, truth
+from .journal import problems_of
 
 SECTION = "running out"
 FILES = {
@@ -189,5 +190,5 @@ def run(journal, say, over):
         row = journal.rows.get((SECTION, label))
         if (row and row["ok"]) or over():
             continue
-        problems = list(attempt())
+        problems = problems_of(attempt)
         say(SECTION, label, journal.add(SECTION, label, not problems, problems=problems))

@@ -24,9 +24,11 @@ class Host:
         self.blkid = (2, "")
         self.data_disk = None
 
+    findmnt = EXT4
+
     def run(self, argv, timeout=60, accept=(0,)):
         if argv[0] == "findmnt":
-            return {"retcode": 0, "stdout": EXT4, "stderr": ""}
+            return {"retcode": 0, "stdout": self.findmnt, "stderr": ""}
         assert argv[:4] == ["blkid", "-p", "-o", "export"]
         code, out = self.blkid
         if code not in accept:
@@ -94,6 +96,13 @@ def test_a_blkid_that_says_nothing_and_succeeds_is_named(host):
     host.file(b"something")
     host.blkid = (0, "")
     with pytest.raises(CommandExecutionError, match="`blkid -p .*` gave no clear answer"):
+        host.status()
+
+
+@pytest.mark.parametrize("said", ["", "\n", "\x1b[31m<html>\n"])
+def test_a_findmnt_that_names_no_file_system_is_named(host, said):
+    host.findmnt = said
+    with pytest.raises(CommandExecutionError, match="`findmnt -T .*` named no file system"):
         host.status()
 
 
