@@ -209,7 +209,10 @@ def look(known=None):
     stderr = ""
     for kind, fields in _FIELDS.items():
         answer = __salt__["host.run"](_listing(kind, fields, seen["version"]))
-        seen[kind] = parse(answer["stdout"], fields)
+        try:
+            seen[kind] = parse(answer["stdout"], fields)
+        except CommandExecutionError as exc:
+            raise CommandExecutionError(f"`{kind}`: {exc}") from exc
         stderr += answer["stderr"]
     for volume in seen["pvs"]:
         volume["path"] = os.path.realpath(volume["pv_name"])

@@ -14,6 +14,7 @@ from salt.exceptions import CommandExecutionError
 log = logging.getLogger(__name__)
 
 MIB = 1024**2
+_SIGNATURE = b"SWAPSPACE2"
 # Zeros are written in pieces: each has its own time limit and leaves a line in the log.
 _PIECE_MIB = 1024
 
@@ -102,6 +103,11 @@ def _build(path, size, seen):
     if seen["selinux"]:
         _label(path)
     run(["mkswap", path])
+    # Without a signature nobody would know the file as ours once it has its name.
+    with open(path, "rb") as handle:
+        handle.seek(os.sysconf("SC_PAGE_SIZE") - len(_SIGNATURE))
+        if handle.read(len(_SIGNATURE)) != _SIGNATURE:
+            raise CommandExecutionError(f"mkswap reported success without effect on {path}")
 
 
 def _write_zeros(path, total):

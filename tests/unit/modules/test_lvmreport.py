@@ -128,3 +128,11 @@ def test_half_of_the_volumes_is_not_believed():
     module, _ = with_answers({tool: (text, "") for tool, text in short.items()})
     with pytest.raises(CommandExecutionError, match="`lvs` leaves out what `vgs` names: docker"):
         module.look()
+
+
+@pytest.mark.parametrize("tool", WHOLE)
+def test_a_line_that_is_not_understood_names_its_tool(tool):
+    texts = {**WHOLE, tool: "<html>\n"}
+    module, _ = with_answers({name: (text, "") for name, text in texts.items()})
+    with pytest.raises(CommandExecutionError, match=f"`{tool}`: LVM answered a line"):
+        module.look()

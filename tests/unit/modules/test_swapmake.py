@@ -31,7 +31,9 @@ def calls():
     return []
 
 
-def apply(calls, changes, size=2 * MIB, beside=True, limits=None, sparse=False, **seen):
+def apply(
+    calls, changes, size=2 * MIB, beside=True, limits=None, sparse=False, signed=True, **seen
+):
     def run(argv, timeout=60, accept=(0,)):
         calls.append(" ".join(argv))
         (limits if limits is not None else {})[argv[0]] = timeout
@@ -39,6 +41,10 @@ def apply(calls, changes, size=2 * MIB, beside=True, limits=None, sparse=False, 
             with open(argv[2].removeprefix("of="), "ab") as out:
                 amount = int(argv[4].removeprefix("count=")) * MIB
                 out.truncate(amount) if sparse else out.write(bytes(amount))
+        if argv[0] == "mkswap" and signed:
+            with open(argv[1], "r+b") as out:
+                out.seek(os.sysconf("SC_PAGE_SIZE") - 10)
+                out.write(b"SWAPSPACE2")
 
     def set_entry(*entry, key):
         calls.append(f"fstab {entry} by {key}")
@@ -123,3 +129,11 @@ def test_waiting_for_the_data_disk_touches_nothing(calls):
     with pytest.raises(CommandExecutionError, match="not mounted at /data"):
         apply(calls, {"file": CHANGE}, waits_for="/data")
     assert calls == []
+
+
+def test_an_mkswap_that_does_nothing_leaves_no_file_that_is_refused_for_ever(calls, tmp_path):
+    path = str(tmp_path / "s")
+    with pytest.raises(CommandExecutionError, match="mkswap reported success without effect"):
+        apply(calls, {"file": CHANGE, "active": CHANGE}, path=path, signed=False)
+    assert not any(call.startswith("replace") for call in calls)
+    assert calls[-1].startswith("unlink")
