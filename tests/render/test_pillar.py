@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import salt.config
+import salt.loader
 import salt.pillar
 import yaml
 from fakes import DEFAULTS, ROOT, load
@@ -93,3 +94,14 @@ def test_salt_ssh_finds_the_external_pillar_of_the_checkout(tmp_path, monkeypatc
     pillar = salt.pillar.Pillar(opts, grains, minion, "base").compile_pillar()
     assert pillar["rancher"]["roles"] == ["agent"]
     assert not [it.getMessage() for it in caplog.records if "ext_pillar" in it.getMessage()]
+
+
+def test_salt_ssh_knows_the_states_that_react(tmp_path, monkeypatch):
+    # Salt 3008 turned their `watch` into `require`: a dry run forgot the restart of Docker.
+    monkeypatch.chdir(ROOT)
+    opts = salt.config.master_config(str(ROOT / "etc/master"))
+    opts.update(extension_modules=str(tmp_path / "extmods"), cachedir=str(tmp_path / "cache"))
+    known = salt.loader.states(opts, {}, {}, {})
+    reacting = [p.stem for p in (ROOT / "_states").glob("*.py") if "def mod_watch" in p.read_text()]
+    assert "docker_daemon" in reacting
+    assert [name for name in reacting if f"{name}.mod_watch" not in known] == []
