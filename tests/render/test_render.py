@@ -153,3 +153,12 @@ def test_the_whole_tree_compiles(system, pillar, states_of):
 @pytest.mark.parametrize("sls", SLS)
 def test_every_sls_compiles_alone(sls, states_of):
     assert complaints(states_of("Debian 12", "good"), sls) == []
+
+
+def test_the_settings_are_merged_once_in_a_run(states_of, monkeypatch):
+    highstate = states_of("Debian 12", "good")
+    assert complaints(highstate, "common.swap") == []
+    merges = []
+    monkeypatch.setattr("salt.utils.dictupdate.merge", lambda *args, **_: merges.append(args))
+    assert complaints(highstate, "common") == []
+    assert merges == []
