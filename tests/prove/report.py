@@ -43,13 +43,26 @@ def count(rows):
     return len(rows), sum(row["ok"] for row in rows)
 
 
-def summary(journal):
-    """One line for each proof that has run."""
+def totals():
+    """How many cases a section has, where that is known before it runs."""
+    from . import hostile, lies, races, refusals, relief, truth
+
+    known = {module.SECTION: module.cases() for module in (lies, races, refusals, relief, truth)}
+    known[hostile.SECTION] = hostile.GROUPS
+    return {section: len(list(cases)) for section, cases in known.items()}
+
+
+def summary(journal, known=None):
+    """One line for each proof that has run, and what is still to be tried."""
     lines = ["| proof | held | means |", "|---|---|---|"]
+    known = totals() if known is None else known
     for section, (title, means) in SECTIONS.items():
-        tried, held = count(journal.of(section))
+        rows = journal.of(section)
+        tried, held = count(rows)
+        left = known.get(section, len(rows)) - len(rows)
+        so_far = f", {left} more cases not tried yet" if left > 0 else ""
         if tried:
-            lines.append(f"| {title} | {held:,} of {tried:,} | {means} |")
+            lines.append(f"| {title} | {held:,} of {tried:,}{so_far} | {means} |")
     dry = [row for row in journal.of("kills") if "dry" in row]
     if dry:
         equal = sum(not row["dry"] for row in dry)
@@ -152,7 +165,11 @@ def versions(journal):
         _first("lvm", "version"),
         _first("blkid", "--version"),
     ]
-    told += [_first("parted", "--version"), _first("uname", "-sr"), f"code {journal.key}"]
+    told += [
+        _first("parted", "--version"),
+        _first("uname", "-s") + " " + _first("uname", "-r").partition("-")[0],
+        f"code {journal.key}",
+    ]
     day = datetime.datetime.now(datetime.timezone.utc).date()
     return f"{day}, on {', '.join(filter(None, told))}."
 

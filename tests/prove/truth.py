@@ -40,8 +40,13 @@ class DataDisk:
         return bool(ended)
 
     def state(self):
-        shown = [os.path.lexists(self.point), os.path.ismount(self.point)]
-        return [self.disk.hash(), self.tree.fstab.read_bytes(), *shown]
+        mounted = os.path.ismount(self.point)
+        # The kernel completes a new ext4 by itself for as long as it is mounted.
+        disk = None if mounted else self.disk.hash()
+        return [disk, self.tree.fstab.read_bytes(), os.path.lexists(self.point), mounted]
+
+    def steps(self):
+        return self.tree.steps
 
     def right(self, predicted, real):
         return real["result"] is True and real["changes"] == predicted
@@ -109,6 +114,9 @@ class ThinPool:
     def state(self):
         return [self.disk.hash(), *_files(self.folder / "archive"), *_files(self.folder / "backup")]
 
+    def steps(self):
+        return self.tree.steps
+
     def right(self, predicted, real):
         # The steps of device mapper are predicted, and here end at the kernel.
         made = {key: predicted[key] for key in pool_kit.MADE if key in predicted}
@@ -151,6 +159,9 @@ class Swap:
         finally:
             self.machine.die = None
         return False
+
+    def steps(self):
+        return self.machine.steps
 
     def state(self):
         swaps = [(area["path"], area["size"]) for area in self.machine.in_use()]
@@ -238,9 +249,10 @@ def attempt(subject, start):
         elif not number and start != "as it is":
             getattr(it, start)()
         before = it.state()
+        it.steps().clear()
         dry = it.apply(test=True)
-        if it.state() != before:
-            problems.append("the dry run changed something")
+        if it.state() != before or it.steps():
+            problems.append(f"the dry run changed something: {it.steps()}")
         real = it.apply()
         if dry["result"] is not (None if dry["changes"] else True):
             problems.append(f"dry run {dry['result']}: {dry['comment']}")

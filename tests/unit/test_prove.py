@@ -39,8 +39,8 @@ def test_what_was_not_tried_does_not_count(tmp_path):
 
 def test_the_tables_show_what_does_not_hold(tmp_path):
     journal = filled(tmp_path)
-    shown = report.summary(journal) + report.details(journal)
-    assert "| Refusals | 1 of 2 |" in shown
+    shown = report.summary(journal, {"refusals": 5}) + report.details(journal)
+    assert "| Refusals | 1 of 2, 2 more cases not tried yet |" in shown
     assert "| Hostile input | 1,997 of 2,000 |" in shown
     assert "| ext4 | yes | **NO** |" in shown
     assert "- **ext4, thin pool**: the disk changed" in shown
