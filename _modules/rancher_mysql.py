@@ -6,6 +6,7 @@ which all secrets were removed go out.
 """
 
 import contextlib
+import importlib
 import socket
 
 from salt.exceptions import CommandExecutionError
@@ -14,6 +15,8 @@ from salt.exceptions import CommandExecutionError
 LIMIT = 15
 # Errors that quote the statement.
 _QUOTING = (1064, 1149)
+# MariaDB refuses an account that it does not know by one of its ways to log in, at random.
+_SAME = {1698: 1045}
 
 
 class Refused(CommandExecutionError):
@@ -72,21 +75,25 @@ def _conversation(host, port, user, password):
             write_timeout=LIMIT,
             autocommit=True,
         )
-    except (pymysql.err.MySQLError, OSError, RuntimeError, UnicodeError) as exc:
+    except (_errors(), OSError, RuntimeError, UnicodeError) as exc:
         raise _refused(exc, host, port, password) from None
     with contextlib.closing(connection):
         yield lambda sql, *values: _ask(connection, sql, values, (host, port, password))
 
 
-def _ask(connection, sql, values, where):
-    import pymysql
+def _errors():
+    # Salt's own mysql module imports parts of PyMySQL a second time, as MySQLdb; that puts classes
+    # which are never raised in the place of `pymysql.err`.
+    return importlib.import_module("pymysql.err").MySQLError
 
+
+def _ask(connection, sql, values, where):
     try:
         with connection.cursor() as cursor:
             # Without values nothing is formatted, and a % in the text is a %.
             cursor.execute(sql, values or None)
             return list(cursor.fetchall())
-    except (pymysql.err.MySQLError, OSError, UnicodeError) as exc:
+    except (_errors(), OSError, UnicodeError) as exc:
         # The value that is a password comes last.
         secret = values[-1:] if "IDENTIFIED" in sql or "PASSWORD" in sql else ()
         raise _refused(exc, *where, *secret) from None
@@ -109,7 +116,7 @@ def _refused(exc, host, port, *secrets):
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     number = f" (error {code})" if code else ""
-    return Refused(code, f"MySQL at {host}:{port}: {text[:300]}{number}")
+    return Refused(_SAME.get(code, code), f"MySQL at {host}:{port}: {text[:300]}{number}")
 
 
 def name(text):

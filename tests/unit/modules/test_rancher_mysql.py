@@ -1,10 +1,12 @@
 """Errors in words, and never with a password. The real server is in tests/functional."""
 
 import socket
+import subprocess
+import sys
 
 import pymysql
 import pytest
-from fakes import load
+from fakes import ROOT, load
 from salt.exceptions import CommandExecutionError
 
 mysql = load("rancher_mysql")
@@ -70,6 +72,34 @@ def test_without_values_nothing_is_formatted(monkeypatch):
     connection = Connection()
     talk(monkeypatch, connection, "GRANT ALL ON x.* TO 'a'@'%'")
     assert connection.asked == [("GRANT ALL ON x.* TO 'a'@'%'", None)]
+
+
+def test_an_account_that_mariadb_does_not_know_has_two_numbers(monkeypatch):
+    refusals = []
+    for code in (1045, 1698):
+        with pytest.raises(CommandExecutionError) as refused:
+            talk(monkeypatch, pymysql.err.OperationalError(code, "Access denied"))
+        refusals.append(refused.value.code)
+    assert refusals == [1045, 1045]
+
+
+def test_errors_are_known_after_salt_loaded_its_own_mysql_module():
+    # In a process of its own: what that import does to PyMySQL stays.
+    script = f"""
+import sys
+sys.path.insert(0, {str(ROOT / "tests")!r})
+import pymysql
+pymysql.install_as_MySQLdb()
+import MySQLdb.converters
+from fakes import load
+try:
+    with load("rancher_mysql").connect("127.0.0.1", 1, "cattle", "secret"):
+        pass
+except Exception as exc:
+    print(type(exc).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "Refused\n", done.stderr
 
 
 def failed(code, text, origin=None):
