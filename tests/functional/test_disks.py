@@ -642,7 +642,11 @@ def test_parted_that_fails(tree, point, disk, fake_tool):
 
 
 @pytest.mark.parametrize(
-    ("script", "words"), [("exit 0", "mount"), ("exit 1", "`mkfs.ext4 -q -L data /dev/")]
+    ("script", "words"),
+    [
+        ("exit 0", "mkfs.ext4 reported success without effect"),
+        ("exit 1", "`mkfs.ext4 -q -L data /dev/"),
+    ],
 )
 def test_mkfs_that_fails_or_does_nothing(tree, point, disk, fake_tool, script, words):
     fake_tool("mkfs.ext4", script)
