@@ -30,7 +30,10 @@ apply:  ## Converge this machine with `common`
 demo: setup  ## Throwaway guests: converge, again, reboot, again; then a server and a member
 	PYTHONPATH=tests $(PYTHON) -m lab.demo
 
-check: lint unit render  ## Lint, unit and render tests on both Salt lines; no root, no network
+CHECKS := lint $(SALT_LINES:%=unit-%) $(SALT_LINES:%=render-%)
+
+check: $(SALT_LINES:%=$(VENV)/%/ready)  ## Lint, unit and render tests on both Salt lines; no root, no network
+	@$(MAKE) --no-print-directory -j4 --output-sync=target $(CHECKS)
 
 test: setup  ## Everything, guests included; as root on Debian 12
 	$(MAKE) check functional vm
@@ -57,7 +60,10 @@ functional: $(SALT_LINES:%=$(VENV)/%/ready)  ## Real disks, packages and daemons
 	$(PYTHON) -m pytest -v tests/functional
 
 vm: $(PYTHON)  ## Whole hosts in QEMU guests
-	$(PYTHON) -m pytest -v tests/vm
+	$(PYTHON) -m pytest -v -m 'not long' tests/vm
+
+guests: $(PYTHON)  ## What takes longest in guests: deploy and upgrade a fleet, grow a pool
+	$(PYTHON) -m pytest -v -m long tests/vm
 
 ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of both lines, too; takes an hour
 	$(PYTHON) -m pytest -v tests/functional/test_ways.py
