@@ -57,13 +57,13 @@ render-%: $(VENV)/%/ready
 	@echo "== render tests on Salt $*"; $(VENV)/$*/bin/python -m pytest -q tests/render
 
 functional: $(SALT_LINES:%=$(VENV)/%/ready)  ## Real disks, packages and daemons on this machine; as root
-	$(PYTHON) -m pytest -v tests/functional
+	$(PYTHON) -m pytest -v -m 'not long' tests/functional
 
 vm: $(PYTHON)  ## Whole hosts in QEMU guests
 	$(PYTHON) -m pytest -v -m 'not long' tests/vm
 
-guests: $(PYTHON)  ## What takes longest in guests: deploy and upgrade a fleet, grow a pool
-	$(PYTHON) -m pytest -v -m long tests/vm
+long: $(SALT_LINES:%=$(VENV)/%/ready)  ## What takes longest: every way to run Salt, fleets, a pool that gets a disk
+	$(PYTHON) -m pytest -v -m long tests/functional tests/vm
 
 ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of both lines, too; takes an hour
 	$(PYTHON) -m pytest -v tests/functional/test_ways.py
