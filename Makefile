@@ -14,7 +14,7 @@ PACKAGES := python3-venv python3-dev gcc make git openssh-client strace \
   qemu-system-x86 qemu-utils mmdebstrap dpkg-dev \
   e2fsprogs xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
   dnf dnf-plugins-core rpm createrepo-c gpg gpg-agent systemd-container \
-  docker-registry mariadb-server-core mariadb-client-core docker.io containerd busybox iproute2
+  docker-registry mariadb-server-core mariadb-client-core docker.io containerd busybox-static iproute2
 
 .PHONY: help setup packages check lint unit render functional vm test prove demo plan apply bench docs clean
 
