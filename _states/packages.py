@@ -9,6 +9,8 @@ changes. So a converged host never gets to them.
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 _REFRESHED = "packages.refreshed"
+# What earlier states of a dry run would have installed: the run then finds it there.
+_COMING = "packages.coming"
 
 
 def installed(name, pkgs):
@@ -33,16 +35,21 @@ def installed(name, pkgs):
     ret = {"name": name, "result": True, "changes": {}, "comment": "No packages are asked for"}
     if not pkgs:
         return ret
+    asked = pkgs
     try:
         have = __salt__["pkg.list_pkgs"]()
     except (CommandExecutionError, SaltInvocationError) as exc:
         return {**ret, "result": False, "comment": str(exc)}
+    coming = __context__.setdefault(_COMING, set())
+    pkgs = [pkg for pkg in pkgs if pkg not in coming]
     if set(pkgs) - set(have):
+        if __opts__["test"]:
+            coming.update(set(pkgs) - set(have))
         # As core's mod_init would have it: the lists are fetched once in a run.
         refresh = not __context__.get(_REFRESHED)
         __context__[_REFRESHED] = True
         return __states__["pkg.installed"](name, pkgs=pkgs, refresh=refresh)
-    return {**ret, "comment": f"All packages are installed: {', '.join(pkgs)}"}
+    return {**ret, "comment": f"All packages are installed: {', '.join(asked)}"}
 
 
 def upgraded(name, upgrade):

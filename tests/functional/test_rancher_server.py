@@ -270,9 +270,9 @@ def test_a_server_that_cannot_start_is_told_early(host, mariadb, image):
 
 
 def test_a_server_that_is_never_ready(host):
-    host.settings.update(image="rancher/server:slow", ready_timeout=6)
+    host.settings.update(image="rancher/server:slow", ready_timeout=20)
     report = host.apply()
-    assert "it did not answer within 6 s: the connection was closed" in comment(report, "ready")
+    assert "it did not answer within 20 s: the connection was closed" in comment(report, "ready")
     assert "Its log: start slow" in comment(report, "ready")
 
 

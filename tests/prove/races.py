@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 
+from fakes import ROOT
+
 from . import lies, refusals
 from .journal import problems_of
 
@@ -52,7 +54,8 @@ class Runs:
     def begin(self, test=False, wait=30):
         argv = [sys.executable, "-W", "ignore", "-m", "prove.races", self.role, str(self.folder)]
         argv += [self.subject.disk.path, str(int(test)), str(wait)]
-        environment = {**os.environ, "PATH": f"{self.bin}:{os.environ['PATH']}"}
+        paths = {"PATH": f"{self.bin}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "tests")}
+        environment = {**os.environ, **paths}
         return subprocess.Popen(
             argv, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True
         )

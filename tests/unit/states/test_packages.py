@@ -20,10 +20,11 @@ class Core:
         return {"name": name, "result": True, "changes": {}, "comment": "core"}
 
 
-def state(list_pkgs, core):
+def state(list_pkgs, core, test=False):
     return load_state(
         "packages",
         Salt({"pkg.list_pkgs": list_pkgs}),
+        test,
         __context__={},
         __states__={"pkg.installed": core.installed, "pkg.uptodate": core.uptodate},
     )
@@ -48,6 +49,16 @@ def test_one_that_lacks_is_left_to_core_and_the_lists_are_fetched_once():
     assert packages.installed("tools", ["gdisk", "lvm2"])["comment"] == "core"
     packages.installed("more", ["xfsprogs"])
     assert core.calls == [(["gdisk", "lvm2"], True), (["xfsprogs"], False)]
+
+
+def test_a_dry_run_does_not_install_twice_what_two_steps_need():
+    core = Core()
+    packages = state(lambda: {}, core, test=True)
+    packages.installed("disk", ["parted"])
+    packages.installed("pool", ["parted", "lvm2"])
+    again = packages.installed("again", ["parted", "lvm2"])
+    assert [pkgs for pkgs, _ in core.calls] == [["parted"], ["lvm2"]]
+    assert (again["result"], again["changes"]) == (True, {})
 
 
 def test_a_list_that_cannot_be_read_is_a_failure():
