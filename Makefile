@@ -62,7 +62,7 @@ functional: $(SALT_LINES:%=$(VENV)/%/ready)  ## Real disks, packages and daemons
 vm: $(PYTHON)  ## Whole hosts in QEMU guests
 	$(PYTHON) -m pytest -v -m 'not long' tests/vm
 
-long: $(SALT_LINES:%=$(VENV)/%/ready)  ## What takes longest: every way to run Salt, fleets, a pool that gets a disk
+long: $(SALT_LINES:%=$(VENV)/%/ready)  ## What takes longest: every way to run Salt, fleets, leaks, proofs, more guests
 	$(PYTHON) -m pytest -v -m long tests/functional tests/vm
 
 ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of both lines, too; takes an hour

@@ -3,5 +3,21 @@
 import pathlib
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+
+# Left to `make long`, so that `make test` stays under three quarters of an hour.
+LONG = {
+    "functional": ("fleet", "leaks", "pool_growth", "prove", "prove_driver", "secrets", "ways"),
+    "vm": (
+        "conntrack", "deploy", "docker", "pool_growth", "swap_hostname", "thin_pool", "ways",
+    ),
+}  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem.removeprefix("test_") in LONG.get(item.path.parent.name, ()):
+            item.add_marker(pytest.mark.long)

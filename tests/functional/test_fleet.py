@@ -15,7 +15,6 @@ from fake_rancher.world import Clock
 from fleet_kit import LINES, Fleet
 from lab.process import wait_until
 
-pytestmark = pytest.mark.long
 ACCESS, SECRET = "0A1B2C3D4E5F60718293", "onlyTheMasterKnowsThisSecretKey000000000"
 NAMES = ("a1", "a2", "a3")
 

@@ -19,7 +19,6 @@ from functional.masters import Salt
 
 pytestmark = [
     pytest.mark.root,
-    pytest.mark.long,
     pytest.mark.skipif(bool(hosts.missing()), reason=f"no hosts here: {hosts.missing()}"),
 ]
 LINES = ["3006.28", "3008.3"]

@@ -15,7 +15,6 @@ from lab import Lab
 from lab.master import Master
 from lab.process import wait_until
 
-pytestmark = pytest.mark.long
 SERVER = "http://server.example.test:8080"
 SALT_RUN = pathlib.Path(sys.prefix) / "bin/salt-run"
 POOL = {"device": "/dev/disk/by-id/virtio-pool"}

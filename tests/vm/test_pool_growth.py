@@ -5,7 +5,6 @@ import os
 import pytest
 from lab import Lab
 
-pytestmark = pytest.mark.long
 POOL, MORE, DATA = (f"/dev/disk/by-id/virtio-{name}" for name in ("pool", "more", "data"))
 
 

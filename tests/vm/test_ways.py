@@ -18,7 +18,6 @@ from ways_table import Row, by_id
 
 from vm.test_common import SETTINGS
 
-pytestmark = pytest.mark.long
 LINE = salt.version.__version__
 FOLDERS = ["etc", "salt", "pillar", "_modules", "_states"]
 
