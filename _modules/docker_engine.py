@@ -146,7 +146,7 @@ def container(name):
 
     .. code-block:: bash
 
-        salt '*' docker_engine.container rancher-server
+        # Not for the command line: the environment would stand in the job cache.
 
     Source: Docker Engine API, "Inspect a container"
     """
