@@ -6,11 +6,12 @@ Load the tree's modules without a Salt loader, and fake what they call.
 fake of one of our own functions must accept the call that the real one would.
 """
 
-import importlib.util
+import functools
 import inspect
 import os
 import pathlib
 import tempfile
+import types
 
 import yaml
 
@@ -37,16 +38,20 @@ def load_runner(name, salt=None, **dunders):
 
 def _load(folder, name, salt, dunders):
     path = ROOT / folder / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"{folder}.{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    module.__salt__ = salt if salt is not None else Salt({})
-    for key, value in dunders.items():
-        setattr(module, key, value)
-    spec.loader.exec_module(module)
+    module = types.ModuleType(f"{folder}.{name}")
+    vars(module).update(
+        dunders, __file__=str(path), __salt__=salt if salt is not None else Salt({})
+    )
+    exec(_code(path), vars(module))  # as the loader does, but compiled once for all tests
     if name == "converge":
         # Tests that run at the same time must not wait for each other.
         module.LOCK = LOCK
     return module
+
+
+@functools.cache
+def _code(path):
+    return compile(path.read_text(), str(path), "exec")
 
 
 class Salt(dict):
@@ -59,13 +64,19 @@ class Salt(dict):
         raise AssertionError(f"unexpected call: __salt__[{name!r}]")
 
 
-def _checked(name, fake):
+@functools.cache
+def _signature(name):
+    """Of one of our own functions; None for another."""
     module, _, function = name.partition(".")
-    if (ROOT / "_modules" / f"{module}.py").exists():
-        real = inspect.signature(getattr(load(module), function))
-    elif (ROOT / "_runners" / f"{module}.py").exists():
-        real = inspect.signature(getattr(load_runner(module), function))
-    else:
+    for folder, loaded in (("_modules", load), ("_runners", load_runner)):
+        if (ROOT / folder / f"{module}.py").exists():
+            return inspect.signature(getattr(loaded(module), function))
+    return None
+
+
+def _checked(name, fake):
+    real = _signature(name)
+    if real is None:
         return fake
 
     def call(*args, **kwargs):

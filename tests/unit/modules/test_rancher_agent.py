@@ -483,7 +483,7 @@ def test_a_registration_host_that_is_ours(make, fake):
 
 def test_a_slow_answer_is_bounded(make, fake):
     fake.fail("slow-body", path="hosts", value=0.5)
-    kit = make(timeout=2)
+    kit = make(timeout=1)
     start = time.monotonic()
     ret = kit.run()
     assert (ret["result"], ret["changes"]) == (False, {})
@@ -566,7 +566,7 @@ def test_a_token_that_is_stuck(make, fake):
 
 
 def test_a_host_that_never_appears(make, fake):
-    kit = make(timeout=2)
+    kit = make(timeout=1)
     fake.configure(seconds=1e6)
     ret = kit.run()
     assert (ret["result"], ret["changes"]) == (False, {"agent": JOINED["agent"]})
@@ -778,8 +778,8 @@ def test_a_balancer_that_does_not_tell_of_its_tls(tmp_path, monkeypatch):
     authority = Authority()
     with FakeRancher(tls=authority.issue(["127.0.0.1"]), link_scheme="http") as fake:
         fake.add_token(state="active")
-        kit = Kit(fake, tmp_path, monkeypatch, {"ca_certificate": authority.pem}, timeout=5)
-        kit.modules["rancher_agent"]._patience = lambda want, absent, test: 5
+        kit = Kit(fake, tmp_path, monkeypatch, {"ca_certificate": authority.pem})
+        kit.modules["rancher_agent"]._patience = lambda want, absent, test: 0.5
         refuses(kit, "The server gives out http for its https", "X-Forwarded-Proto")
 
 

@@ -1,19 +1,17 @@
 """The package states with an empty list, and with the upgrade switched off, do nothing at all."""
 
 import json
-import pathlib
 import subprocess
-import sys
 
 import pytest
 import yaml
 from fakes import ROOT
 
-SALT_CALL = pathlib.Path(sys.executable).with_name("salt-call")
+LINES = ["3006.28", "3008.3"]
 
 
-@pytest.fixture
-def call(tmp_path):
+@pytest.fixture(params=LINES)
+def call(tmp_path, request):
     config = {
         "root_dir": str(tmp_path),
         "file_client": "local",
@@ -24,7 +22,15 @@ def call(tmp_path):
     (tmp_path / "minion").write_text(yaml.safe_dump(config))
 
     def run(*words):
-        argv = [SALT_CALL, "-c", tmp_path, "--local", "--out=json", "--log-level=quiet", *words]
+        argv = [
+            ROOT / ".venv" / request.param / "bin/salt-call",
+            "-c",
+            tmp_path,
+            "--local",
+            "--out=json",
+            "--log-level=quiet",
+            *words,
+        ]
         answer = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         return json.loads(answer.stdout)["local"]
 

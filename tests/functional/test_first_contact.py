@@ -1,19 +1,17 @@
 """A minion that never synced, or that holds last month's copies, runs this tree at once."""
 
 import json
-import pathlib
 import subprocess
-import sys
 
 import pytest
 import yaml
 from fakes import ROOT
 
-SALT_CALL = pathlib.Path(sys.executable).with_name("salt-call")
+LINES = ["3006.28", "3008.3"]
 
 
-@pytest.fixture
-def minion(tmp_path):
+@pytest.fixture(params=LINES)
+def minion(tmp_path, request):
     """A masterless minion as a plain installation has it: no module_dirs, an empty cache."""
     config = {
         "root_dir": str(tmp_path),
@@ -22,13 +20,22 @@ def minion(tmp_path):
         "pillar_roots": {"base": [str(tmp_path / "pillar")]},
         "id": "node1",
     }
+    (tmp_path / "bin").symlink_to(ROOT / ".venv" / request.param / "bin")
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "minion").write_text(yaml.safe_dump(config))
     return tmp_path
 
 
 def apply(minion, sls, *, test, pillar=None):
-    argv = [SALT_CALL, "-c", minion / "conf", "--out=json", "--log-level=quiet", "state.apply", sls]
+    argv = [
+        minion / "bin/salt-call",
+        "-c",
+        minion / "conf",
+        "--out=json",
+        "--log-level=quiet",
+        "state.apply",
+        sls,
+    ]
     argv += [f"test={test}", f"pillar={json.dumps({'rancher': pillar or {}})}"]
     answer = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     return json.loads(answer.stdout)["local"]
