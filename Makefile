@@ -1,5 +1,6 @@
 # The only entry point. `make` prints this help.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 
 SALT_LINES := 3006.28 3008.3
@@ -36,7 +37,12 @@ check: $(SALT_LINES:%=$(VENV)/%/ready)  ## Lint, unit and render tests on both S
 	@$(MAKE) --no-print-directory -j4 --output-sync=target $(CHECKS)
 
 test: setup  ## Everything, guests included; as root on Debian 12
-	$(MAKE) check functional vm
+	$(MAKE) check
+	$(MAKE) -j2 beside-functional beside-vm
+
+# Two at once: whole lines, each with its origin.
+beside-%:
+	@$(MAKE) --no-print-directory $* 2>&1 | sed -u 's/^/$*: /'
 
 lint: $(VENV)/3008.3/ready
 	$(VENV)/3008.3/bin/ruff check .
