@@ -4,15 +4,21 @@ The one way from a wanted state to a state return: observe, plan, apply, look ag
 
 import contextlib
 import fcntl
+import logging
 import os
+import threading
 import time
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+log = logging.getLogger(__name__)
 
 # Not in /run/lock, where every user may write, and so could hold it for ever.
 LOCK = "/run/rancher-salt.lock"
 # So long a run waits for another one, in seconds: a step's usual time, not that of a mkfs.
 WAIT = 10
+# For a command that outlived its run: whatever it does must be over before anything else is done.
+ORPHAN_WAIT = 1800
 
 
 def run(name, subject, observe, plan, apply, test, notes=None):
@@ -68,11 +74,15 @@ class _Busy(Exception):
 
 @contextlib.contextmanager
 def _alone():
-    """Hold the host's lock. The kernel takes it back however we end; children never have it."""
+    """
+    Hold the host's lock. The kernel takes it back however we end; or, when a command of ours
+    outlives us, at the end of that: `host.run` lends it to what it starts.
+    """
     if os.geteuid() != 0:
         # Who may not change the host needs no protection from others.
         yield
         return
+    lent = __context__.setdefault("converge.lock", {})
     try:
         handle = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as exc:
@@ -80,25 +90,42 @@ def _alone():
     try:
         _wait_for(handle)
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        # Where it has nothing to read: it becomes the commands' standard input.
+        lent[threading.get_ident()] = handle
         yield
     finally:
+        lent.pop(threading.get_ident(), None)
         os.close(handle)
 
 
 def _wait_for(handle):
-    deadline = time.monotonic() + WAIT
+    began, told = time.monotonic(), False
     while True:
-        try:
+        with contextlib.suppress(BlockingIOError):
             return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                pid = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "not known"
-                raise _Busy(
-                    f"another run is changing this host (pid {pid}, {LOCK}). Nothing was written. "
-                    "Wait for its end, then run again"
-                ) from None
+        pid = os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "not known"
+        waited, alive = time.monotonic() - began, _alive(pid)
+        if waited >= (WAIT if alive else ORPHAN_WAIT):
+            raise _Busy(
+                f"another run is changing this host (pid {pid}, {LOCK}). Nothing was written. "
+                "Wait for its end, then run again"
+                if alive
+                else f"a command that a killed run had started (pid {pid}) is still at work. Nothing "
+                f"was written. `fuser -v {LOCK}` names it; wait for its end, then run again"
+            )
+        if not alive and not told:
+            log.warning("waiting for a command that outlived its run (pid %s)", pid)
+            told = True
         time.sleep(0.1)
+
+
+def _alive(pid):
+    """Whether this process runs; one that has ended and was not looked at yet has no program."""
+    try:
+        return bool(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return False
 
 
 def _converge(ret, subject, observe, plan, apply, test, notes):

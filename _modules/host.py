@@ -11,6 +11,7 @@ import shlex
 import stat
 import subprocess
 import tempfile
+import threading
 
 from salt.exceptions import CommandExecutionError
 
@@ -52,7 +53,7 @@ def run(argv, timeout=60, accept=(0,)):
     try:
         process = subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=_stdin(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PATH": _search_path(), **_ENVIRONMENT},
@@ -78,6 +79,15 @@ def run(argv, timeout=60, accept=(0,)):
             f"`{shown}` failed with exit code {process.returncode}: {reason[-500:]}"
         )
     return {"retcode": process.returncode, "stdout": stdout, "stderr": stderr}
+
+
+def _stdin():
+    """
+    Nothing to read. While this thread changes the host, that nothing is the end of the lock's
+    file: a command that outlives its run keeps the lock, and the next run waits for it. As a
+    further descriptor it would not do, LVM closes those; daemons close this one.
+    """
+    return __context__.get("converge.lock", {}).get(threading.get_ident(), subprocess.DEVNULL)
 
 
 def _search_path():

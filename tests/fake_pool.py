@@ -45,7 +45,7 @@ def _code(name):
 def _module(name, salt):
     """As `fakes.load`, for hosts by the hundred: compiled once."""
     module = types.ModuleType(name)
-    module.__salt__ = salt
+    module.__salt__, module.__context__ = salt, {}
     exec(_code(name), vars(module))
     if name == "converge":
         module.LOCK = LOCK

@@ -18,6 +18,8 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEFAULTS = yaml.safe_load((ROOT / "salt/settings/defaults.yaml").read_text())
 LOCK = os.path.join(tempfile.gettempdir(), f"rancher-salt-{os.getpid()}.lock")
+# As the loader does it: one for all modules.
+CONTEXT = {}
 GOOD_PILLAR = yaml.safe_load((ROOT / "tests/pillar/good.yaml").read_text())["rancher"]
 
 
@@ -39,9 +41,8 @@ def load_runner(name, salt=None, **dunders):
 def _load(folder, name, salt, dunders):
     path = ROOT / folder / f"{name}.py"
     module = types.ModuleType(f"{folder}.{name}")
-    vars(module).update(
-        dunders, __file__=str(path), __salt__=salt if salt is not None else Salt({})
-    )
+    known = {"__context__": CONTEXT, "__salt__": salt if salt is not None else Salt({})}
+    vars(module).update(known, __file__=str(path), **dunders)
     exec(_code(path), vars(module))  # as the loader does, but compiled once for all tests
     if name == "converge":
         # Tests that run at the same time must not wait for each other.

@@ -60,23 +60,8 @@ def test_the_dry_run_tells_the_truth(subject, start):
     assert predicted
 
 
-KINDS = [
-    pytest.param(
-        kind,
-        marks=pytest.mark.xfail(
-            reason="the tool that a killed run had started goes on beside the next run, which then"
-            " fails, and the one after that converges",
-            strict=False,
-        ),
-    )
-    if kind == "a second one after the first was killed"
-    else kind
-    for kind in races.KINDS
-]
-
-
 @pytest.mark.parametrize("role", races.ACTS)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", races.KINDS)
 def test_two_runs(role, kind):
     assert races.attempt(role, kind) == []
 

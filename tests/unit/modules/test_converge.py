@@ -2,6 +2,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 from fakes import ROOT, load
@@ -208,6 +209,44 @@ def test_a_child_that_outlives_a_killed_run_holds_nothing(locked, tmp_path):
         ret, _ = converged(locked)
         os.kill(int((tmp_path / "pid").read_text()), 9)
     assert ret["result"] is True
+
+
+@contextlib.contextmanager
+def orphan(lock, folder, seconds):
+    """A command of ours that goes on when its run was killed."""
+    argv = ["sh", "-c", f"echo begun > {folder}/begun; sleep {seconds}; echo over > {folder}/over"]
+    then = f"load('host').run({argv!r}, timeout=90)"
+    with another_run(lock, then=then) as other:
+        while not (folder / "begun").exists():
+            time.sleep(0.02)
+        other.kill()
+        other.wait()
+        yield other
+
+
+@needs_root
+def test_parted_of_a_killed_run_went_on_beside_the_next_run(locked, tmp_path):
+    with orphan(locked.LOCK, tmp_path, 1.5):
+        ret, _ = converged(locked)
+    assert (tmp_path / "over").exists()
+    assert ret["result"] is True
+
+
+@needs_root
+def test_a_command_that_never_ends_after_its_run_was_killed_is_told(locked, tmp_path):
+    locked.ORPHAN_WAIT = 0.2
+    with orphan(locked.LOCK, tmp_path, 3) as other:
+        ret, done = converged(locked)
+    assert (ret["result"], done) == (False, [])
+    assert f"that a killed run had started (pid {other.pid}) is still at work" in ret["comment"]
+
+
+@needs_root
+def test_a_command_finds_nothing_to_read_in_the_lock(locked):
+    host, said = load("host"), []
+    cat = lambda *_: said.append(host.run(["sh", "-c", "cat; readlink /proc/self/fd/0"]))  # noqa: E731
+    locked.run("x", "X", lambda: len(said), lambda n: {} if n else {"k": {}}, cat, False)
+    assert said[0]["stdout"] == f"{locked.LOCK}\n"
 
 
 @needs_root
