@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 
-from . import hostile, killed, lies, races, refusals, relief, report, truth
+from . import hostile, jobs, killed, lies, races, refusals, relief, report, truth
 from .journal import Journal
 
 HERE = (refusals, lies, hostile, truth, races, relief, killed)
@@ -35,7 +35,7 @@ def main():
         sys.exit("prove: needs root, for loop devices")
     journal = Journal()
     if given.again:
-        journal.forget()
+        journal.forget(given.section or report.SECTIONS)
     prove(journal, given.section or list(report.SECTIONS), given.minutes)
     print(f"\n{report.versions(journal)}\n\n{report.summary(journal)}")
     if given.write:
@@ -63,7 +63,8 @@ def prove(journal, sections, minutes):
 
     for module in HERE:
         if module.SECTION in sections:
-            module.run(journal, say, over)
+            workers = getattr(module, "WORKERS", jobs.WORKERS)
+            jobs.carry_out(module.SECTION, module.jobs(), journal, say, over, workers)
     if "kills" in sections and not over():
         in_guest(journal, say, over)
 

@@ -5,6 +5,7 @@ Each group counts what was tried; `lost` are inputs that ended in a traceback, i
 line, or as another value than the one that was given.
 """
 
+import functools
 import http.server
 import json
 import re
@@ -509,16 +510,13 @@ GROUPS = {
 }
 
 
-def run(journal, say, over):
+def jobs():
     for name, group in GROUPS.items():
-        row = journal.rows.get((SECTION, name))
-        if (row and row["ok"]) or over():
-            continue
-        tried, lost = [], []
-        group(tried, lost)
-        shown = [re.sub(r"\s+", " ", text)[:300] for text in lost[:10]]
-        say(
-            SECTION,
-            name,
-            journal.add(SECTION, name, not lost, tried=len(tried), lost=len(lost), problems=shown),
-        )
+        yield name, functools.partial(counted, group)
+
+
+def counted(group):
+    tried, lost = [], []
+    group(tried, lost)
+    shown = [re.sub(r"\s+", " ", text)[:300] for text in lost[:10]]
+    return {"problems": shown, "tried": len(tried), "lost": len(lost)}

@@ -1,12 +1,27 @@
 """What has been proven already, kept over interruptions for as long as the code is the same."""
 
+import functools
 import hashlib
 import json
+import re
 
 from fakes import ROOT
 
 CACHE = ROOT / ".cache/prove"
 CODE = ("_modules/*.py", "_states/*.py", "salt/**/*.sls", "salt/**/*.yaml", "salt/*.jinja")
+# Where the proof of each section begins; what it imports belongs to it.
+PROOFS = {
+    "refusals": ["refusals"],
+    "lying tools": ["lies"],
+    "hostile input": ["hostile"],
+    "dry runs": ["truth"],
+    "races": ["races"],
+    "running out": ["relief"],
+    "kills here": ["killed"],
+    "kills": ["kills", "host", "guest_driver"],
+}
+# These decide how results are kept and shown, not what they are.
+KEEPING = ("journal", "jobs", "report")
 
 
 def code(*more):
@@ -17,44 +32,68 @@ def code(*more):
     return found.hexdigest()[:12]
 
 
+@functools.lru_cache(None)
+def code_of(section):
+    """The same with what tries it: other files of the proofs may change, and results stay."""
+    files, left = set(), list(PROOFS.get(section, ()))
+    while left:
+        name = left.pop()
+        for folder in ("tests/prove", "tests", "tests/functional"):
+            path = ROOT / folder / f"{name}.py"
+            if name not in KEEPING and path.is_file() and path not in files:
+                files.add(path)
+                left += _imported(path.read_text())
+    return code(*(str(path.relative_to(ROOT)) for path in files))
+
+
+def _imported(text):
+    """The names in a module's imports, wherever they stand."""
+    found = []
+    for line in re.findall(r"^\s*(?:from [\w.]+ )?import (?:\([^)]*\)|[^\n]*)", text, re.M):
+        found += re.findall(r"\w+", line)
+    return found + re.findall(r"^\s*from (\w+)", text, re.M)
+
+
 class Journal:
     """Results by section and case: each is a line that is on disk before the next case begins."""
 
     def __init__(self, folder=CACHE, key=None):
-        self.key = key or code()
-        self.path = folder / f"{self.key}.jsonl"
+        self.key, self._fixed, self.folder = key or code(), key, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.rows = {}
-        for line in self.path.read_text().splitlines() if self.path.exists() else ():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue  # cut off in the middle of a line
-            self.rows[row["section"], row["case"]] = row
+        for path in {self.path(section) for section in (*PROOFS, "points")}:
+            for line in path.read_text().splitlines() if path.exists() else ():
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue  # cut off in the middle of a line
+                if self.path(row["section"]) == path:
+                    self.rows[row["section"], row["case"]] = row
+
+    def path(self, section):
+        """Where the results of a section are, for the code as it is."""
+        return self.folder / f"{self._fixed or code_of(section)}.jsonl"
 
     def has(self, section, case):
         return (section, case) in self.rows
 
+    def holds(self, section, case):
+        """Whether it was tried and held; what did not is tried again by the next run."""
+        return self.rows.get((section, case), {}).get("ok", False)
+
     def add(self, section, case, ok, **cells):
-        """Write down one result; a case that failed is tried again by the next run."""
+        """Write down one result."""
         row = {"section": section, "case": case, "ok": bool(ok), **cells}
         self.rows[section, case] = row
-        with open(self.path, "a", encoding="utf-8") as out:
+        with open(self.path(section), "a", encoding="utf-8") as out:
             out.write(json.dumps(row) + "\n")
         return row
 
-    def forget(self):
-        """Begin anew."""
-        self.path.unlink(missing_ok=True)
-        self.rows.clear()
+    def forget(self, sections):
+        """Begin anew with these."""
+        for section in sections:
+            self.path(section).unlink(missing_ok=True)
+        self.rows = {key: row for key, row in self.rows.items() if key[0] not in sections}
 
     def of(self, section):
         return [row for (name, _), row in self.rows.items() if name == section]
-
-
-def problems_of(attempt, *args):
-    """What an attempt complains of. A traceback is the worst answer, not the end of all proofs."""
-    try:
-        return list(attempt(*args))
-    except Exception as exc:  # noqa: BLE001 - whatever it is, it is what we look for
-        return [f"{type(exc).__name__}: {exc}"]

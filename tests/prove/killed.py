@@ -6,6 +6,7 @@ normal run must do the rest. The later steps of the pool need device mapper: see
 """
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -19,7 +20,6 @@ import swap_kit
 from fakes import ROOT
 
 from . import refusals, truth
-from .journal import problems_of
 
 SECTION = "kills here"
 
@@ -137,17 +137,11 @@ def attempt(name, number, how, seconds):
             yield f"UUIDs are gone: {lost}"
 
 
-def run(journal, say, over):
+def jobs():
     for name in truth.POINTS:
-        if over():
-            return
         for number, how, seconds, what in moments(points(name)):
             label = f"{name} {number:02d} {how}: {_plain(what)}"
-            row = journal.rows.get((SECTION, label))
-            if (row and row["ok"]) or over():
-                continue
-            problems = problems_of(attempt, name, number, how, seconds)
-            say(SECTION, label, journal.add(SECTION, label, not problems, problems=problems))
+            yield label, functools.partial(attempt, name, number, how, seconds)
 
 
 def _plain(what):

@@ -4,6 +4,7 @@ them does the work, and the other one waits for it or says who is at work.
 """
 
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -15,7 +16,6 @@ import time
 from fakes import ROOT
 
 from . import lies, refusals
-from .journal import problems_of
 
 SECTION = "races"
 ROUNDS = 5
@@ -164,14 +164,9 @@ def attempt(role, kind):
         return list(KINDS[kind](Runs(role, folder, stack)))
 
 
-def run(journal, say, over):
+def jobs():
     for role, kind, number in cases():
-        label = f"{role}: {kind}, round {number}"
-        row = journal.rows.get((SECTION, label))
-        if (row and row["ok"]) or over():
-            continue
-        problems = problems_of(attempt, role, kind)
-        say(SECTION, label, journal.add(SECTION, label, not problems, problems=problems))
+        yield f"{role}: {kind}, round {number}", functools.partial(attempt, role, kind)
 
 
 def worker(role, folder, device, test, wait):
