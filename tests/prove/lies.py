@@ -38,6 +38,8 @@ TOOLS = {
     ),
     "swap file": (("blkid", "findmnt"), ("install", "dd", "mkswap", "swapon")),
 }
+# What acts succeeds with these without having done anything; its successor may be the one to fail.
+IDLE = ("talks nonsense", "complains and says nothing", "says nothing")
 PATIENCE = 1.5
 
 
@@ -247,7 +249,7 @@ def acted(subject, _start, tool, lie):
         if (
             tool not in answer["comment"]
             and "still to do" not in answer["comment"]
-            and lie != "says nothing"
+            and lie not in IDLE
         ):
             yield f"does not name {tool}: {answer['comment']}"
     if "\n" in answer["comment"]:
