@@ -42,6 +42,9 @@ def status(package, version=None):
         )
     names = __salt__["docker_version.related"](package, version, not epochs)
     installed = __salt__["pkg.version"](*names)
+    # In a dry run they are yet to be completed, by a state before this one.
+    unfinished = __salt__["unfinished.packages"]() or {}
+    installed = {**installed, **{name: unfinished[name] for name in names if name in unfinished}}
     have = installed.get(package)
     newer = False
     if have and version:

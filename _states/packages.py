@@ -52,6 +52,47 @@ def installed(name, pkgs):
     return {**ret, "comment": f"All packages are installed: {', '.join(asked)}"}
 
 
+def finished(name):
+    """
+    Nothing is left in the middle by a package manager that was interrupted.
+
+    name (str)
+        For the report only.
+
+    Changes: ``dpkg``, from interrupted to completed; the comment names the packages.
+
+    Returns a state return.
+
+    Example:
+
+    .. code-block:: yaml
+
+        packages-finished:
+          packages.finished: []
+
+    Source: dpkg(1) "Package states"
+    """
+
+    def observe():
+        seen = __salt__["unfinished.packages"]()
+        if __opts__["test"]:
+            __context__.setdefault(_COMING, set()).update(seen or ())
+        return seen
+
+    def plan(seen):
+        return {} if seen is None else {"dpkg": {"old": "interrupted", "new": "completed"}}
+
+    return __salt__["converge.run"](
+        name,
+        "The package database",
+        observe=observe,
+        plan=plan,
+        apply=lambda seen, changes: __salt__["unfinished.finish"](),
+        test=__opts__["test"],
+        notes=lambda seen: [f"In the middle are: {', '.join(seen)}"] if seen else [],
+    )
+
+
 def upgraded(name, upgrade):
     """
     Every installed package is up to date, when that is wanted.

@@ -5,11 +5,13 @@
 include:
   - sync
   - settings
+  - unfinished
 
 data-disk-tools-installed:
   packages.installed:
     - pkgs: {{ cfg.tools.disk | json }}
     - require:
+      - packages: packages-finished
       - settings: settings-checked
 
 data-disk-mounted:

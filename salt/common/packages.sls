@@ -6,11 +6,13 @@
 include:
   - sync
   - settings
+  - unfinished
 
 packages-installed:
   packages.installed:
     - pkgs: {{ cfg.packages.install | json }}
     - require:
+      - packages: packages-finished
       - settings: settings-checked
 
 packages-upgraded:

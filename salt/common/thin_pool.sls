@@ -4,11 +4,13 @@
 include:
   - sync
   - settings
+  - unfinished
 
 thin-pool-tools-installed:
   packages.installed:
     - pkgs: {{ (cfg.tools.disk + cfg.tools.lvm if cfg.thin_pool.device else []) | json }}
     - require:
+      - packages: packages-finished
       - settings: settings-checked
 
 thin-pool-present:

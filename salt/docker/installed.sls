@@ -5,6 +5,7 @@
 include:
   - sync
   - settings
+  - unfinished
   - common.thin_pool
   - docker.repo
   - docker.configured
@@ -24,6 +25,7 @@ docker-package-installed:
     - leftovers: {{ cfg.tools.docker_leftovers | json }}
     - thin_pool: {{ cfg.thin_pool.device | json }}
     - require:
+      - packages: packages-finished
       - thinpool: thin-pool-present
       - docker_repository: docker-repository-configured
       - docker_daemon: docker-daemon-configured

@@ -9,8 +9,8 @@ version = load("docker_version")
 class Host:
     """A package manager that remembers, and may fail a few times."""
 
-    def __init__(self, family="RedHat", installed=None, failures=(), held=()):
-        self.family, self.installed = family, installed or {}
+    def __init__(self, family="RedHat", installed=None, failures=(), held=(), unfinished=None):
+        self.family, self.installed, self.unfinished = family, installed or {}, unfinished
         self.failures, self.held, self.calls = list(failures), list(held), []
 
     def install(self, pkgs, refresh=True, update_holds=False, ignore_epoch=None):
@@ -39,6 +39,7 @@ class Host:
             "pkg.version_cmp": lambda one, other: (one > other) - (one < other),
             "pkg.latest_version": lambda name, refresh=True: "20.10.24",
             "pkg.install": self.install,
+            "unfinished.packages": lambda: self.unfinished,
             "pkg.remove": self.remove,
             "pkg.unhold": self.unhold,
             "pkg.list_holds": self.list_holds,
@@ -62,6 +63,11 @@ def test_an_empty_host_is_asked_what_is_on_offer():
         "newer_than_wanted": False,
         "epochs": True,
     }
+
+
+def test_what_is_completed_before_is_there_in_a_dry_run_too():
+    seen = Host("Debian", unfinished={"docker.io": "20.10.24", "libc-bin": "2"}).module()
+    assert seen.status("docker.io")["installed"] == {"docker.io": "20.10.24"}
 
 
 def test_a_newer_release_of_the_same_version_is_newer():

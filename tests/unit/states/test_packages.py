@@ -1,7 +1,7 @@
 """Core's states are asked only when something is to do, and then with everything they need."""
 
 import pytest
-from fakes import Salt, load_state
+from fakes import Salt, load, load_state
 from salt.exceptions import CommandExecutionError
 
 
@@ -75,3 +75,43 @@ def test_the_upgrade_is_made_only_when_it_is_wanted(wanted, calls):
     ret = state(None, core).upgraded("packages", wanted)
     assert (ret["result"], ret["changes"]) == (True, {})
     assert core.calls == calls
+
+
+class Dpkg:
+    """Interrupted, until somebody completes it."""
+
+    def __init__(self, *left):
+        self.left = dict.fromkeys(left, "1")
+
+    def packages(self):
+        return self.left
+
+    def finish(self):
+        self.left = None
+
+    def state(self, core, test=False):
+        salt = {"unfinished.packages": self.packages, "unfinished.finish": self.finish}
+        salt |= {"converge.run": load("converge").run, "pkg.list_pkgs": dict}
+        states = {"pkg.installed": core.installed}
+        return load_state("packages", Salt(salt), test, __context__={}, __states__=states)
+
+
+CHANGES = {"dpkg": {"old": "interrupted", "new": "completed"}}
+
+
+def test_an_interrupted_dpkg_is_completed():
+    dpkg = Dpkg("lvm2", "gdisk")
+    ret = dpkg.state(Core()).finished("x")
+    assert (ret["result"], ret["changes"], dpkg.left) == (True, CHANGES, None)
+    again = dpkg.state(Core()).finished("x")
+    assert (again["result"], again["changes"]) == (True, {})
+
+
+def test_a_dry_run_says_what_is_completed_and_that_it_is_there_then():
+    core, dpkg = Core(), Dpkg("lvm2")
+    packages = dpkg.state(core, test=True)
+    ret = packages.finished("x")
+    assert (ret["result"], ret["changes"], dpkg.left) == (None, CHANGES, {"lvm2": "1"})
+    assert "In the middle are: lvm2" in ret["comment"]
+    packages.installed("tools", ["lvm2", "gdisk"])
+    assert core.calls == [(["gdisk"], True)]
