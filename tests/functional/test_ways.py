@@ -143,28 +143,29 @@ WAYS = [
 IDS = ["-".join([way[0].__name__, *way[1:]]) for way in WAYS]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=IDS)
-def test_a_bare_host_converges(way, tmp_path):
+@pytest.fixture(scope="module", params=WAYS, ids=IDS)
+def run(request, tmp_path_factory):
+    """One way, with a host that is bare for the first test."""
+    kind, *lines = request.param
+    with kind(tmp_path_factory.mktemp("way"), *lines) as way:
+        yield way
+
+
+def test_a_bare_host_converges(run):
     """`common` from the first contact on, then the highstate when the settings have changed."""
-    kind, *lines = way
-    salt = "/".join(dict.fromkeys(lines))
-    common, high = (Row(f"{kind.command} {sls}", salt, BARE) for sls in ("common", ""))
-    with kind(tmp_path, *lines) as run:
-        contact = run.apply("", test=True)
-        dry, first, second = (
-            run.apply("common", test=True),
-            run.apply("common"),
-            run.apply("common"),
-        )
-        common.judge(dry, first, second, disagreements(contact, dry))
-        run.settle({**SETTINGS, **CHANGED})
-        high.judge(run.apply("", test=True), run.apply(""), run.apply(""))
-        assert not common.problems + high.problems
-        if kind is SshWay:
-            # The libraries came along: the host has no Salt and no SDK of its own.
-            assert "ApiVersion" in run.answer("docker.version")[ID]
-        assert run.machine.must(["docker", "info", "-f", "{{.LoggingDriver}}"]) == "local\n"
-        assert run.machine.must(["hostname"]) == "node8.example.test\n"
+    salt = "/".join(dict.fromkeys(run.lines))
+    common, high = (Row(f"{run.command} {sls}", salt, BARE) for sls in ("common", ""))
+    contact = run.apply("", test=True)
+    dry, first, second = run.apply("common", test=True), run.apply("common"), run.apply("common")
+    common.judge(dry, first, second, disagreements(contact, dry))
+    run.settle({**SETTINGS, **CHANGED})
+    high.judge(run.apply("", test=True), run.apply(""), run.apply(""))
+    assert not common.problems + high.problems
+    if isinstance(run, SshWay):
+        # The libraries came along: the host has no Salt and no SDK of its own.
+        assert "ApiVersion" in run.answer("docker.version")[ID]
+    assert run.machine.must(["docker", "info", "-f", "{{.LoggingDriver}}"]) == "local\n"
+    assert run.machine.must(["hostname"]) == "node8.example.test\n"
 
 
 OF_LAST_MONTH = {
@@ -173,18 +174,16 @@ OF_LAST_MONTH = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS, ids=IDS)
-def test_updated_modules_arrive(way, tmp_path):
-    kind, *lines = way
-    with kind(tmp_path, *lines) as run:
-        for path, (now, then) in OF_LAST_MONTH.items():
-            text = (ROOT / path).read_text()
-            assert text.count(now) == 1, path
-            (run.tree / path).write_text(text.replace(now, then))
-        run.renew()
-        assert run.apply("settings")["settings-checked"]["comment"] == "Last month: no"
-        for path in OF_LAST_MONTH:
-            shutil.copy(ROOT / path, run.tree / path)
-        run.renew()
-        answer = run.apply("settings", test=True)["settings-checked"]["comment"]
-        assert answer == "Settings under rancher are valid"
+def test_other_modules_arrive(run):
+    """Those of last month, and then this month's again."""
+    for path, (now, then) in OF_LAST_MONTH.items():
+        text = (ROOT / path).read_text()
+        assert text.count(now) == 1, path
+        (run.tree / path).write_text(text.replace(now, then))
+    run.renew()
+    assert run.apply("settings")["settings-checked"]["comment"] == "Last month: no"
+    for path in OF_LAST_MONTH:
+        shutil.copy(ROOT / path, run.tree / path)
+    run.renew()
+    answer = run.apply("settings", test=True)["settings-checked"]["comment"]
+    assert answer == "Settings under rancher are valid"
