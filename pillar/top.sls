@@ -4,6 +4,7 @@
 base:
   '*':
     - rancher
+    - modules
   server1.example.com:
     - server
     - server_database

@@ -5,9 +5,11 @@ The minion holds this tree's current modules and states, at first contact and in
 `state.apply <name>` does not sync by itself, and core's sync states answer "would sync"
 in every dry run, which then lacks our states. So copies that are missing or older than the
 tree are fetched here, into Salt's own cache, and one state makes the run load them; on a
-minion that is up to date nothing is rendered.
+minion that is up to date nothing is rendered. pillar/modules.sls saves the questions about each
+file; without it, or when it says something else, each file is asked about.
 """
 
+import hashlib
 import os
 
 from salt.fileclient import get_file_client
@@ -51,24 +53,43 @@ def _travels_along():
 
 
 def _stale():
+    told = __pillar__.get("rancher_modules") or {} if saltenv == "base" else {}
+    kinds = [
+        kind
+        for kind, names in FILES.items()
+        if not told.get(kind) or told[kind] != _digest(kind, names)
+    ]
+    if not kinds:
+        return []
     with get_file_client(__opts__) as client:
-        return [kind for kind, names in FILES.items() if not _current(client, kind, names)]
+        return [kind for kind in kinds if not _current(client, kind, FILES[kind])]
+
+
+def _digest(kind, names):
+    """As in pillar/modules.sls; None when a copy is missing."""
+    digest = hashlib.sha256()
+    for path in (_own(kind, name) for name in names):
+        if not path:
+            return None
+        with open(path, "rb") as copy:
+            digest.update(hashlib.sha256(copy.read()).digest())
+    return digest.hexdigest()
 
 
 def _current(client, kind, names):
+    """Whether the copies have the hashes that the master gives, in the shape of its answer."""
+    form = __opts__["hash_type"]
     return all(
-        client.hash_file(f"salt://_{kind}/{name}.py", saltenv) == _own_hash(kind, name)
+        (path := _own(kind, name))
+        and client.hash_file(f"salt://_{kind}/{name}.py", saltenv)
+        == {"hsum": get_hash(path, form), "hash_type": form}
         for name in names
     )
 
 
-def _own_hash(kind, name):
-    """The hash of the copy that the loader would take, in the shape that the file client gives."""
+def _own(kind, name):
+    """The copy that the loader would take, or None."""
     folders = [os.path.join(folder, f"_{kind}") for folder in __opts__.get("module_dirs") or []]
     folders.append(os.path.join(__opts__["extension_modules"], kind))
-    for folder in folders:
-        path = os.path.join(folder, f"{name}.py")
-        if os.path.isfile(path):
-            form = __opts__["hash_type"]
-            return {"hsum": get_hash(path, form), "hash_type": form}
-    return {}
+    paths = (os.path.join(folder, f"{name}.py") for folder in folders)
+    return next(filter(os.path.isfile, paths), None)

@@ -55,9 +55,10 @@ class Salt:
         (self.config / "master.d/test.conf").write_text(text)
 
     def settings(self, rancher):
-        """Give every minion the pillar `rancher`."""
+        """Give every minion the pillar `rancher`, and what the tree's own pillar gives to all."""
         self.pillar.mkdir(exist_ok=True)
-        (self.pillar / "top.sls").write_text("base: {'*': [rancher]}\n")
+        shutil.copy(ROOT / "pillar/modules.sls", self.pillar)
+        (self.pillar / "top.sls").write_text("base: {'*': [rancher, modules]}\n")
         (self.pillar / "rancher.sls").write_text(yaml.safe_dump({"rancher": rancher}))
 
     def start(self):
