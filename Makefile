@@ -100,7 +100,7 @@ $(VENV)/%/ready: tests/requirements.txt
 	touch $@
 
 $(VENV)/ansible/ready: bench/requirements.txt
-	python3 -m venv $(VENV)/ansible
+	python3 -m venv --clear $(VENV)/ansible
 	$(VENV)/ansible/bin/pip install --quiet -r bench/requirements.txt
 	touch $@
 

@@ -65,7 +65,7 @@ def no_op(stage, repeat):
             )
     costs = {key: figures.median(each) for key, each in costs.items()}
     yield "No-op `common` on a converged host"
-    yield f"Medians of {repeat} runs, taken in turns. CPU is that of every process that took part."
+    yield f"{figures.repeated(repeat)}, taken in turns. CPU is that of every process that took part."
     rows = [[way, job, f"{c.wall:.2f}", f"{c.cpu:.2f}"] for (way, job), c in costs.items()]
     yield figures.markdown(["way", "job", "seconds", "CPU seconds"], rows)
     for part, word in (("wall", "on the clock"), ("cpu", "of CPU")):
@@ -108,7 +108,7 @@ def first(folder, line, repeat):
             costs["common"].append(sampling.measured(apply, stage.trees)[0])
     costs = {key: figures.median(each) for key, each in costs.items()}
     yield "First `common` on a bare host, through a minion that never synced"
-    yield f"Medians of {repeat} bare hosts each; the script is `bench/first.sh`."
+    yield f"{figures.repeated(repeat, 'bare host')}; the script is `bench/first.sh`."
     rows = [[what, f"{c.wall:.2f}", f"{c.cpu:.2f}"] for what, c in costs.items()]
     yield figures.markdown(["what", "seconds", "CPU seconds"], rows)
     aims = [
@@ -155,7 +155,7 @@ def fleet(stage, sizes, repeat):
         )
         say(f"fleet {rows[-1]}")
     yield "One master, many minions on one machine: no-op `common`"
-    yield f"Medians of {repeat} runs up to 20 minions, one run above."
+    yield f"{figures.repeated(repeat)}{', above 20 minions one run' if repeat > 1 else ''}."
     heading = [
         "minions",
         "seconds",

@@ -20,6 +20,11 @@ def median(costs):
     )
 
 
+def repeated(number, what="run"):
+    """How often something was measured, for a sentence's begin: one run is no median."""
+    return f"One {what} each" if number == 1 else f"Medians of {number} {what}s"
+
+
 @dataclasses.dataclass
 class Aim:
     """One aim: what was measured, and whether it is at most (or at least) what was wanted."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.figures import Aim, Cost, flatness, markdown, median, no_op_aims
+from bench.figures import Aim, Cost, flatness, markdown, median, no_op_aims, repeated
 
 
 def test_the_median_is_that_of_each_part():
@@ -58,3 +58,8 @@ def test_a_table_is_readable_as_text():
         "| minion | 1    |",
         "| x      | 12.5 |",
     ]
+
+
+def test_one_run_is_no_median():
+    assert repeated(1) == "One run each"
+    assert repeated(3, "bare host") == "Medians of 3 bare hosts"
