@@ -140,6 +140,16 @@ class Fleet:
 
     # What a test says and asks.
 
+    def renew(self, pillars):
+        """Other pillars, every minion up, and nothing made by the stand-ins yet."""
+        self.pillars(pillars)
+        shutil.rmtree(self.folder / "handover", ignore_errors=True)
+        for made in ("made-*", "notes", "agent-of"):
+            for path in self.folder.glob(f"*/cache/{made}"):
+                path.unlink()
+        if not all(daemon.pid for daemon in self.minions.values()):
+            self._start_minions()
+
     def pillars(self, pillars):
         """By minion id; `*` for everybody and `MASTER` for the master itself."""
         self._pillars.mkdir(parents=True, exist_ok=True)
@@ -208,7 +218,7 @@ class Fleet:
                 list(map(str, argv)), stdout=out, stderr=out, start_new_session=True
             )
         try:
-            time.sleep(6)
+            wait_until(self._heard, timeout=60, what="an event")
             yield file
             time.sleep(1)
         finally:
@@ -216,6 +226,10 @@ class Fleet:
             ear.wait()
 
     # Behind it.
+
+    def _heard(self):
+        self.salt("*", "test.ping")
+        return (self.folder / "events").stat().st_size
 
     def _start(self):
         self._write("etc/master", self._master_settings())
@@ -227,12 +241,17 @@ class Fleet:
             timeout=120,
             what="start of salt-master",
         )
-        for name, daemon in self.minions.items():
-            self._write(f"{name}/etc/minion", self._minion_settings(name))
-            program = _program(self.minion_line, "salt-minion")
-            daemon.start([program, "-c", self.folder / name / "etc", "-l", "warning"], kept=False)
-        wait_until(self._all_answer, timeout=180, what="first answer of all minions", every=1)
+        self._start_minions()
         self.salt("*", "saltutil.sync_states")
+
+    def _start_minions(self):
+        for name, daemon in self.minions.items():
+            if not daemon.pid:
+                self._write(f"{name}/etc/minion", self._minion_settings(name))
+                program = _program(self.minion_line, "salt-minion")
+                config = self.folder / name / "etc"
+                daemon.start([program, "-c", config, "-l", "warning"], kept=False)
+        wait_until(self._all_answer, timeout=180, what="first answer of all minions", every=1)
 
     def _all_answer(self):
         accepted = self.folder / "pki/minions"

@@ -19,9 +19,16 @@ ACCESS, SECRET = "0A1B2C3D4E5F60718293", "onlyTheMasterKnowsThisSecretKey0000000
 NAMES = ("a1", "a2", "a3")
 
 
-@pytest.fixture(params=LINES)
+@pytest.fixture(scope="module", params=LINES)
 def line(request):
     return request.param
+
+
+@pytest.fixture(scope="module")
+def shared(line, tmp_path_factory):
+    everybody = dict.fromkeys(("s1", *NAMES), {})
+    with Fleet(tmp_path_factory.mktemp("fleet"), line, everybody, everybody) as made:
+        yield made
 
 
 @pytest.fixture
@@ -48,8 +55,15 @@ def pillars(fake, **over):
     return found
 
 
-def fleet(tmp_path, line, fake, **over):
-    return Fleet(tmp_path, line, ["s1", *NAMES], pillars(fake, **over))
+@pytest.fixture
+def fleet(shared, rancher):
+    """Gives the fleet of one server and three agents, on which nothing was done yet."""
+
+    def begin(**over):
+        shared.renew(pillars(rancher, **over))
+        return shared
+
+    return begin
 
 
 def report(states, name):
@@ -72,8 +86,9 @@ def files_with(folder, text):
     return found
 
 
-def test_deploy_and_again_and_no_secret_on_the_way(tmp_path, line, rancher):
-    with fleet(tmp_path, line, rancher) as it, it.listening() as events:
+def test_deploy_and_again_and_no_secret_on_the_way(fleet, rancher):
+    it = fleet()
+    with it.listening() as events:
         states, code = it.orchestrate("orch.deploy", fleet={"batch": 2})
         assert code == 0 and all(row["result"] for row in states.values()), states
         assert set(report(states, "common-applied")["done"]) == {"s1", *NAMES}
@@ -95,155 +110,155 @@ def test_deploy_and_again_and_no_secret_on_the_way(tmp_path, line, rancher):
         (token,) = rancher.show()["tokens"]
         token = rancher.world.token_text(token).partition(":")[0]
         time.sleep(2)
-        jobs = tmp_path / "cache/jobs"
+        jobs = it.folder / "cache/jobs"
         assert files_with(jobs, "CANARY-IN-ARGUMENTS")
         assert "CANARY-IN-ARGUMENTS" in events.read_text()
         assert "agents-registered" in events.read_text() or "fleet.register" in events.read_text()
         for secret in (token, SECRET):
             assert files_with(jobs, secret) == []
             assert secret not in events.read_text()
-            for log in tmp_path.glob("*.log"):
+            for log in it.folder.glob("*.log"):
                 assert secret not in log.read_text()
-        assert files_with(tmp_path / "cache", token) == []
+        assert files_with(it.folder / "cache", token) == []
         # Salt 3008 caches every pillar that the master compiles, its own too, for root's eyes.
-        assert set(files_with(tmp_path / "cache", SECRET)) <= {f"{tmp_path}/cache/pillar/fleet.p"}
+        assert set(files_with(it.folder / "cache", SECRET)) <= {f"{it.folder}/cache/pillar/fleet.p"}
         for name in ("s1", *NAMES):
-            assert files_with(tmp_path / name, SECRET) == []
-            assert files_with(tmp_path / name, token) == []
-        assert os.listdir(tmp_path / "handover") == []
-        assert (tmp_path / "handover").stat().st_mode & 0o077 == 0
+            assert files_with(it.folder / name, SECRET) == []
+            assert files_with(it.folder / name, token) == []
+        assert os.listdir(it.folder / "handover") == []
+        assert (it.folder / "handover").stat().st_mode & 0o077 == 0
         keys = it.salt("*", "pillar.keys", "rancher:agent")
         assert "access_key" not in str(keys) and "registration_url" not in str(keys)
 
 
-def test_it_stops_at_the_first_batch_with_a_failure(tmp_path, line, rancher):
-    with fleet(tmp_path, line, rancher, a2={"broken": ["common"]}) as it:
-        states, code = it.orchestrate("orch.deploy", fleet={"batch": 1})
-        assert code != 0
-        assert report(states, "common-applied") == {
-            "done": {"a1": "changed: common-made"},
-            "failed": {"a2": "common-made: common is broken here"},
-            "left": ["a3", "s1"],
-        }
-        for name in ("servers-applied", "servers-ready", "agents-registered"):
-            assert states[name]["result"] is False
-            assert states[name]["comment"].startswith("One or more requisite failed")
-        assert it.notes("a3") == it.notes("s1") == []
-        assert rancher.show()["hosts"] == []
+def test_it_stops_at_the_first_batch_with_a_failure(fleet, rancher):
+    it = fleet(a2={"broken": ["common"]})
+    states, code = it.orchestrate("orch.deploy", fleet={"batch": 1})
+    assert code != 0
+    assert report(states, "common-applied") == {
+        "done": {"a1": "changed: common-made"},
+        "failed": {"a2": "common-made: common is broken here"},
+        "left": ["a3", "s1"],
+    }
+    for name in ("servers-applied", "servers-ready", "agents-registered"):
+        assert states[name]["result"] is False
+        assert states[name]["comment"].startswith("One or more requisite failed")
+    assert it.notes("a3") == it.notes("s1") == []
+    assert rancher.show()["hosts"] == []
 
-        it.pillars(pillars(rancher))
-        states, code = it.orchestrate("orch.deploy", fleet={"batch": 1})
-        assert code == 0 and hosts(rancher) == dict.fromkeys(NAMES, "active")
+    it.pillars(pillars(rancher))
+    states, code = it.orchestrate("orch.deploy", fleet={"batch": 1})
+    assert code == 0 and hosts(rancher) == dict.fromkeys(NAMES, "active")
 
 
-def test_a_host_that_is_down_is_named_and_nothing_follows(tmp_path, line, rancher):
-    with fleet(tmp_path, line, rancher) as it:
-        it.minions["a2"].kill()
-        states, code = it.orchestrate("orch.deploy", fleet={"batch": 2})
-        assert code != 0
-        found = report(states, "common-applied")
-        assert found["done"] == {"a1": "changed: common-made"}
-        assert found["failed"] == {"a2": "does not answer; is it up, and its minion running?"}
-        assert found["left"] == ["a3", "s1"]
+def test_a_host_that_is_down_is_named_and_nothing_follows(fleet, rancher):
+    it = fleet()
+    it.minions["a2"].kill()
+    states, code = it.orchestrate("orch.deploy", fleet={"batch": 2})
+    assert code != 0
+    found = report(states, "common-applied")
+    assert found["done"] == {"a1": "changed: common-made"}
+    assert found["failed"] == {"a2": "does not answer; is it up, and its minion running?"}
+    assert found["left"] == ["a3", "s1"]
 
 
 @pytest.mark.parametrize("where", ["begin common", "begin agent"])
-def test_killed_in_the_middle_and_started_again(tmp_path, line, rancher, where):
+def test_killed_in_the_middle_and_started_again(fleet, rancher, where):
     slow = {name: {"seconds": 4} for name in NAMES}
-    with fleet(tmp_path, line, rancher, **slow) as it:
-        run = it.begin("orch.deploy", fleet={"batch": 2})
-        wait_until(lambda: where in it.notes("a1"), timeout=120, what=where)
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-        assert "a3" not in hosts(rancher)
+    it = fleet(**slow)
+    run = it.begin("orch.deploy", fleet={"batch": 2})
+    wait_until(lambda: where in it.notes("a1"), timeout=120, what=where)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert "a3" not in hosts(rancher)
 
-        states, code = it.orchestrate("orch.deploy", fleet={"batch": 2})
-        assert code == 0, states
-        assert hosts(rancher) == dict.fromkeys(NAMES, "active")
-        assert len(rancher.show()["hosts"]) == len(NAMES), "a host was registered twice"
-        for name in NAMES:
-            assert it.notes(name).count("end agent") == 1
-        assert os.listdir(tmp_path / "handover") == []
-
-
-def test_docker_is_upgraded_host_by_host(tmp_path, line, rancher):
-    with fleet(tmp_path, line, rancher) as it:
-        it.orchestrate("orch.deploy")
-        it.runner("fleet.apply", "docker", "role=agent")
-        for row in rancher.show()["hosts"]:
-            rancher.add_instance(row["id"], "web")
-        asked = len(rancher.journal)
-        newer = {name: {"version": 2} for name in NAMES}
-        newer["a2"] = {"version": 2, "broken": ["docker"]}
-        it.pillars(pillars(rancher, **newer))
-        states, code = it.orchestrate("orch.upgrade_docker")
-        assert code != 0
-        assert report(states, "docker-upgraded") == {
-            "done": {"a1": "changed: docker-made"},
-            "failed": {"a2": "docker-made: docker is broken here"},
-            "left": ["a3"],
-        }
-        assert hosts(rancher) == {"a1": "active", "a2": "inactive", "a3": "active"}
-        actions = [one.query.get("action") for one in rancher.journal[asked:]]
-        actions = [action for action in actions if action]
-        assert actions == ["deactivate", "evacuate", "activate", "deactivate", "evacuate"]
-        left = {row["hostname"][:2]: len(row["instances"]) for row in rancher.show()["hosts"]}
-        assert left == {"a1": 0, "a2": 0, "a3": 1}
-
-        newer["a2"] = {"version": 2}
-        it.pillars(pillars(rancher, **newer))
-        states, code = it.orchestrate("orch.upgrade_docker", fleet={"batch": 2})
-        assert code == 0, states
-        assert hosts(rancher) == dict.fromkeys(NAMES, "active")
-        states, code = it.orchestrate("orch.upgrade_docker", fleet={"batch": 3})
-        assert set(report(states, "docker-upgraded")["done"].values()) == {"nothing to change"}
+    states, code = it.orchestrate("orch.deploy", fleet={"batch": 2})
+    assert code == 0, states
+    assert hosts(rancher) == dict.fromkeys(NAMES, "active")
+    assert len(rancher.show()["hosts"]) == len(NAMES), "a host was registered twice"
+    for name in NAMES:
+        assert it.notes(name).count("end agent") == 1
+    assert os.listdir(it.folder / "handover") == []
 
 
-def test_the_database_password_is_rotated_account_first(tmp_path, line, rancher):
-    with fleet(tmp_path, line, rancher, s1={"broken": ["database"]}) as it:
-        states, code = it.orchestrate("orch.rotate_database_password")
-        assert code != 0 and states["servers-restarted"]["result"] is False
-        assert it.notes("s1") == ["begin database"]
-        it.pillars(pillars(rancher))
-        states, code = it.orchestrate("orch.rotate_database_password")
-        assert code == 0
-        assert report(states, "servers-restarted")["done"] == {
-            "s1": "changed: container-made, server-ready"
-        }
-        done = [note for note in it.notes("s1") if note.startswith("end")]
-        assert done == ["end database", "end container", "end ready"]
-        assert it.notes("a1") == []
+def test_docker_is_upgraded_host_by_host(fleet, rancher):
+    it = fleet()
+    it.orchestrate("orch.deploy")
+    it.runner("fleet.apply", "docker", "role=agent")
+    for row in rancher.show()["hosts"]:
+        rancher.add_instance(row["id"], "web")
+    asked = len(rancher.journal)
+    newer = {name: {"version": 2} for name in NAMES}
+    newer["a2"] = {"version": 2, "broken": ["docker"]}
+    it.pillars(pillars(rancher, **newer))
+    states, code = it.orchestrate("orch.upgrade_docker")
+    assert code != 0
+    assert report(states, "docker-upgraded") == {
+        "done": {"a1": "changed: docker-made"},
+        "failed": {"a2": "docker-made: docker is broken here"},
+        "left": ["a3"],
+    }
+    assert hosts(rancher) == {"a1": "active", "a2": "inactive", "a3": "active"}
+    actions = [one.query.get("action") for one in rancher.journal[asked:]]
+    actions = [action for action in actions if action]
+    assert actions == ["deactivate", "evacuate", "activate", "deactivate", "evacuate"]
+    left = {row["hostname"][:2]: len(row["instances"]) for row in rancher.show()["hosts"]}
+    assert left == {"a1": 0, "a2": 0, "a3": 1}
+
+    newer["a2"] = {"version": 2}
+    it.pillars(pillars(rancher, **newer))
+    states, code = it.orchestrate("orch.upgrade_docker", fleet={"batch": 2})
+    assert code == 0, states
+    assert hosts(rancher) == dict.fromkeys(NAMES, "active")
+    states, code = it.orchestrate("orch.upgrade_docker", fleet={"batch": 3})
+    assert set(report(states, "docker-upgraded")["done"].values()) == {"nothing to change"}
 
 
-def test_a_host_moves_to_another_project_and_leaves(tmp_path, line, rancher):
+def test_the_database_password_is_rotated_account_first(fleet, rancher):
+    it = fleet(s1={"broken": ["database"]})
+    states, code = it.orchestrate("orch.rotate_database_password")
+    assert code != 0 and states["servers-restarted"]["result"] is False
+    assert it.notes("s1") == ["begin database"]
+    it.pillars(pillars(rancher))
+    states, code = it.orchestrate("orch.rotate_database_password")
+    assert code == 0
+    assert report(states, "servers-restarted")["done"] == {
+        "s1": "changed: container-made, server-ready"
+    }
+    done = [note for note in it.notes("s1") if note.startswith("end")]
+    assert done == ["end database", "end container", "end ready"]
+    assert it.notes("a1") == []
+
+
+def test_a_host_moves_to_another_project_and_leaves(fleet, rancher):
     other = rancher.add_project("Other")["id"]
-    with fleet(tmp_path, line, rancher) as it:
-        it.orchestrate("orch.deploy")
-        moved = pillars(rancher)
-        moved["a1"]["rancher"]["agent"] = {**moved["a1"]["rancher"]["agent"], "project": "Other"}
-        it.pillars(dict(moved))
-        report, code = it.runner("fleet.move", "a1", "Default")
-        assert code == 0 and report["failed"] == {}, report
-        rows = [row for row in rancher.show()["hosts"] if row["hostname"].startswith("a1")]
-        assert [(row["project"], row["state"]) for row in rows] == [
-            ("1a5", "removed"),
-            (other, "active"),
-        ]
-        again, code = it.runner("fleet.move", "a1", "Default")
-        assert code == 0 and again["done"] == {"a1": "nothing to change"}
+    it = fleet()
+    it.orchestrate("orch.deploy")
+    moved = pillars(rancher)
+    moved["a1"]["rancher"]["agent"] = {**moved["a1"]["rancher"]["agent"], "project": "Other"}
+    it.pillars(dict(moved))
+    report, code = it.runner("fleet.move", "a1", "Default")
+    assert code == 0 and report["failed"] == {}, report
+    rows = [row for row in rancher.show()["hosts"] if row["hostname"].startswith("a1")]
+    assert [(row["project"], row["state"]) for row in rows] == [
+        ("1a5", "removed"),
+        (other, "active"),
+    ]
+    again, code = it.runner("fleet.move", "a1", "Default")
+    assert code == 0 and again["done"] == {"a1": "nothing to change"}
 
-        refused, code = it.runner("fleet.remove", "a1")
-        assert code != 0 and "take that out first" in refused["failed"]["a1"]
-        moved = pillars(rancher)
-        moved["a1"]["rancher"] = {**moved["a1"]["rancher"], "roles": []}
-        moved["a1"]["rancher"]["agent"] = {"server_url": rancher.url, "project": "Other"}
-        it.pillars(dict(moved))
-        report, code = it.runner("fleet.remove", "a1")
-        assert code == 0 and report["done"] == {"a1": "changed: agent-absent"}, report
-        rows = [row["state"] for row in rancher.show()["hosts"] if row["hostname"][:2] == "a1"]
-        assert rows == ["removed", "removed"]
-        report, code = it.runner("fleet.remove", "a1")
-        assert code == 0 and report["done"] == {"a1": "nothing to change"}
+    refused, code = it.runner("fleet.remove", "a1")
+    assert code != 0 and "take that out first" in refused["failed"]["a1"]
+    moved = pillars(rancher)
+    moved["a1"]["rancher"] = {**moved["a1"]["rancher"], "roles": []}
+    moved["a1"]["rancher"]["agent"] = {"server_url": rancher.url, "project": "Other"}
+    it.pillars(dict(moved))
+    report, code = it.runner("fleet.remove", "a1")
+    assert code == 0 and report["done"] == {"a1": "changed: agent-absent"}, report
+    rows = [row["state"] for row in rancher.show()["hosts"] if row["hostname"][:2] == "a1"]
+    assert rows == ["removed", "removed"]
+    report, code = it.runner("fleet.remove", "a1")
+    assert code == 0 and report["done"] == {"a1": "nothing to change"}
 
 
 def test_a_newer_master_deploys_older_minions(tmp_path, rancher):
@@ -263,26 +278,28 @@ def test_without_the_ext_pillar_it_says_so(tmp_path, rancher):
         assert re.search("lacks ext_pillar: rancher_handover", answer["failed"]["all"])
 
 
-def test_the_table_and_the_mine(tmp_path, line, rancher):
+def test_the_table_and_the_mine(fleet, rancher):
+    it = fleet()
     told = pillars(rancher)
     told["*"] = {"mine_functions": {"capacity.facts": []}}
+    it.pillars(told)
     rancher.add_host("a1.example.test")
-    with Fleet(tmp_path, line, ["s1", *NAMES], told) as it:
-        it.salt("*", "saltutil.sync_modules")
-        it.runner("state.orchestrate", "orch.sync")
-        it.minions["a2"].kill()
-        rows, code = it.runner("fleet.status")
-        assert code == 0
-        rows = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
-        assert set(rows) == {"s1", *NAMES}
-        assert rows["a1"]["rancher"] == "active" and rows["a1"]["host"] != "-"
-        assert rows["a2"]["agent"] == "no answer"
-        assert rows["a3"]["rancher"] == "Rancher lists no host 'a3.example.test'"
-        assert rows["s1"]["rancher"] == "-"
+    it.salt("*", "saltutil.refresh_pillar", "wait=True")
+    it.salt("*", "saltutil.sync_modules")
+    it.runner("state.orchestrate", "orch.sync")
+    it.minions["a2"].kill()
+    rows, code = it.runner("fleet.status")
+    assert code == 0
+    rows = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
+    assert set(rows) == {"s1", *NAMES}
+    assert rows["a1"]["rancher"] == "active" and rows["a1"]["host"] != "-"
+    assert rows["a2"]["agent"] == "no answer"
+    assert rows["a3"]["rancher"] == "Rancher lists no host 'a3.example.test'"
+    assert rows["s1"]["rancher"] == "-"
 
-        it.salt("a1", "mine.update")
-        mine = it.salt("s1", "mine.get", "a1", "capacity.facts")["s1"]["a1"]
-        assert mine["roles"] == ["common", "agent"] and mine["rancher_server"] == rancher.url
+    it.salt("a1", "mine.update")
+    mine = it.salt("s1", "mine.get", "a1", "capacity.facts")["s1"]["a1"]
+    assert mine["roles"] == ["common", "agent"] and mine["rancher_server"] == rancher.url
 
 
 MEASURES = """
