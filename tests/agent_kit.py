@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 
 import docker
 import requests
@@ -40,7 +41,7 @@ class FakeDocker:
         self.version_said = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"}
         self.says, self.exit_code = None, None
         self.agent_says, self.agent_runs, self.agent_starts = [], True, True
-        self.hostname, self.address = NAME, ADDRESS
+        self.hostname, self.address, self.pid = NAME, ADDRESS, None
         self.dies_after = None  # name of the call that is the last one of a killed run
         self.pull_says = [
             {"status": "Pulling from rancher/agent", "id": "v1.2.11"},
@@ -60,7 +61,12 @@ class FakeDocker:
             "Id": f"agent{len(self.calls)}",
             "Created": stamp(began),
             "Config": {"Image": image, "Env": variables, "Cmd": ["run"]},
-            "State": {"Running": running, "Paused": False, "StartedAt": stamp(began)},
+            "State": {
+                "Running": running,
+                "Paused": False,
+                "StartedAt": stamp(began),
+                "Pid": self.pid,
+            },  # fmt: skip
             "logs": list(says),
         }
 
@@ -99,7 +105,7 @@ class FakeDocker:
         token_file = self.state / "state" / ".registration_token"
         token_file.parent.mkdir(parents=True, exist_ok=True)
         if not token_file.exists():
-            token_file.write_text("machine-" + str(id(self)))
+            token_file.write_text(f"machine-{uuid.uuid4()}")
         answer = requests.post(
             f"{said['CATTLE_URL']}/register",
             json={

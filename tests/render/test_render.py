@@ -162,3 +162,20 @@ def test_the_settings_are_merged_once_in_a_run(states_of, monkeypatch):
     monkeypatch.setattr("salt.utils.dictupdate.merge", lambda *args, **_: merges.append(args))
     assert complaints(highstate, "common") == []
     assert merges == []
+
+
+def test_a_mapping_with_keys_that_have_no_order_ended_in_a_traceback(states_of):
+    highstate = states_of("Debian 12", "good")
+    pillar = highstate.state.functions["pillar.get"]("rancher")
+    render = highstate.state.rend["jinja"]
+    kept = getattr(render, "func", render).__globals__["__opts__"]
+    before = pillar["swap"]
+    try:
+        kept.pop("rancher-settings", None)
+        pillar["swap"] = {"size": {None: 1, "a": 2}}
+        chunks, errors = compiled(highstate, "common.swap")
+    finally:
+        pillar["swap"] = before
+        kept.pop("rancher-settings", None)
+    assert errors == []
+    assert any(chunk["state"] == "settings" for chunk in chunks)

@@ -3,6 +3,7 @@
 import inspect
 import logging
 import re
+import subprocess
 import time
 
 import docker
@@ -133,6 +134,16 @@ def test_an_agent_that_the_server_upgraded_is_left_alone(make):
     ret = kit.run()
     assert (ret["result"], ret["changes"]) == (True, {})
     assert kit.docker.changes() == []
+
+
+def test_a_clock_that_jumped_made_a_new_agent_an_old_one(make):
+    kit = make()
+    with subprocess.Popen(["sleep", "60"]) as process:
+        kit.docker.pid = process.pid
+        kit.docker.add_agent("http://server", age=86400)
+        age = kit.salt["rancher_agent_host.agent"]()["age"]
+        process.kill()
+    assert 0 <= age < 60
 
 
 def test_an_agent_that_is_being_upgraded_is_waited_for(make):
