@@ -23,7 +23,8 @@ from fakes import ROOT
 from stand_ins import build, images, root
 
 NEEDED = ("dockerd", "containerd", "mmdebstrap", "unshare", "nsenter", "ip")
-BRIDGE, NET = "br-ra-test", "10.213.58"
+# Of this run alone: two may run on one machine.
+BRIDGE, NET = f"br-ra{os.getpid()}", f"10.214.{os.getpid() % 250 + 1}"
 IMAGE = "rancher/agent:v1.2.11"
 PRIVATE = ("/run", "/var/lib/rancher", "/lib/modules")
 # The daemon's own containers find its socket at the usual place.

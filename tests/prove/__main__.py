@@ -13,10 +13,23 @@ import signal
 import sys
 import time
 
-from . import hostile, jobs, killed, lies, races, refusals, relief, report, truth
+from . import (
+    clock,
+    hostile,
+    jobs,
+    killed,
+    lies,
+    many,
+    races,
+    refusals,
+    relief,
+    report,
+    roles,
+    truth,
+)
 from .journal import Journal
 
-HERE = (refusals, lies, hostile, truth, races, relief, killed)
+HERE = (refusals, lies, hostile, truth, races, relief, clock, many, killed, roles)
 
 
 def main():

@@ -17,7 +17,10 @@ PROOFS = {
     "dry runs": ["truth"],
     "races": ["races"],
     "running out": ["relief"],
+    "clock jumps": ["clock"],
+    "many agents": ["many"],
     "kills here": ["killed"],
+    "kills of roles": ["roles"],
     "kills": ["kills", "host", "guest_driver"],
 }
 # These decide how results are kept and shown, not what they are.

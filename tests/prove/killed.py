@@ -6,6 +6,7 @@ normal run must do the rest. The later steps of the pool need device mapper: see
 """
 
 import contextlib
+import fcntl
 import functools
 import json
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 
 import disk_kit
+import fakes
 import pool_kit
 import swap_kit
 from fakes import ROOT
@@ -118,11 +120,18 @@ def identities(it):
     return set(found)
 
 
+def settled(folder):
+    """Wait for a command that was killed and is still on its way out of the kernel."""
+    with open(folder / "lock", "ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def attempt(name, number, how, seconds):
     with subject_of(name) as (it, folder):
         ended = begin(name, it, folder, number, how, seconds)
         if ended.returncode != -signal.SIGKILL:
             yield f"the run was not killed: {ended.returncode} {ended.stderr[-300:]}"
+        settled(folder)
         before = identities(it)
         dry = it.apply(test=True)
         real = it.apply()
@@ -165,6 +174,7 @@ def worker(subject, folder, device, kind, number, how, seconds):
             return family.end(os.getpid())
 
     folder = pathlib.Path(folder)
+    fakes.LOCK = str(folder / "lock")
     if subject.startswith("data disk"):
         tree = disk_kit.Tree(folder)
         act = lambda: tree.mounted(folder / "data", device, filesystem=kind)  # noqa: E731

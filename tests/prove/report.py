@@ -23,9 +23,18 @@ SECTIONS = {
     ),
     "races": ("Two runs at once", "steps never mix, one does the work, the other waits or is told"),
     "running out": ("Running out", "reported, nothing half-written, converges after relief"),
+    "clock jumps": ("Clock jumps", "the wait is as long as ever, a wrong clock is said"),
+    "many agents": (
+        "Many agents at once",
+        "every one joins, none lost or twice, a further run nothing",
+    ),
     "kills here": (
         "Kill anywhere, disks",
         "one run does the rest, a further one nothing, UUIDs survive",
+    ),
+    "kills of roles": (
+        "Kill anywhere, server and agent",
+        "one run does the rest, a further one nothing; one container, one host, the same data",
     ),
     "kills": (
         "Kill anywhere, whole host",
@@ -45,10 +54,12 @@ def count(rows):
 
 def totals():
     """How many cases a section has, where that is known before it runs."""
-    from . import hostile, lies, races, refusals, relief, truth
+    from . import clock, hostile, lies, many, races, refusals, relief, truth
 
-    known = {module.SECTION: module.cases() for module in (lies, races, refusals, relief, truth)}
-    known[hostile.SECTION] = hostile.GROUPS
+    known = {
+        module.SECTION: module.cases() for module in (clock, lies, races, refusals, relief, truth)
+    }
+    known |= {hostile.SECTION: hostile.GROUPS, many.SECTION: many.CASES}
     return {section: len(list(cases)) for section, cases in known.items()}
 
 
@@ -106,7 +117,10 @@ def details(journal):
         "dry runs": _predictions,
         "races": lambda rows: matrix(rows, _race),
         "running out": lambda rows: matrix(rows, lambda case: (case, "reported, converges")),
+        "clock jumps": lambda rows: matrix(rows, lambda case: case.rsplit(", ", 1)),
+        "many agents": lambda rows: matrix(rows, lambda case: (case, "all are there once")),
         "kills here": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
+        "kills of roles": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
         "kills": _kills,
     }
     found = []
