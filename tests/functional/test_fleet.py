@@ -151,6 +151,7 @@ def test_it_stops_at_the_first_batch_with_a_failure(fleet, rancher):
     assert code == 0 and hosts(rancher) == dict.fromkeys(NAMES, "active")
 
 
+@pytest.mark.long
 def test_a_host_that_is_down_is_named_and_nothing_follows(fleet, rancher):
     it = fleet()
     it.minions["a2"].kill()
@@ -181,6 +182,7 @@ def test_killed_in_the_middle_and_started_again(fleet, rancher, where):
     assert os.listdir(it.folder / "handover") == []
 
 
+@pytest.mark.long
 def test_docker_is_upgraded_host_by_host(fleet, rancher):
     it = fleet()
     it.orchestrate("orch.deploy")
@@ -230,6 +232,7 @@ def test_the_database_password_is_rotated_account_first(fleet, rancher):
     assert it.notes("a1") == []
 
 
+@pytest.mark.long
 def test_a_host_moves_to_another_project_and_leaves(fleet, rancher):
     other = rancher.add_project("Other")["id"]
     it = fleet()
@@ -261,6 +264,7 @@ def test_a_host_moves_to_another_project_and_leaves(fleet, rancher):
     assert code == 0 and report["done"] == {"a1": "nothing to change"}
 
 
+@pytest.mark.long
 def test_a_newer_master_deploys_older_minions(tmp_path, rancher):
     older, newer = LINES
     it = Fleet(tmp_path, newer, ["s1", *NAMES], pillars(rancher), minion_line=older)
@@ -269,6 +273,7 @@ def test_a_newer_master_deploys_older_minions(tmp_path, rancher):
         assert code == 0 and hosts(rancher) == dict.fromkeys(NAMES, "active")
 
 
+@pytest.mark.long
 def test_without_the_ext_pillar_it_says_so(tmp_path, rancher):
     config = {"ext_pillar": []}
     with Fleet(tmp_path, LINES[0], ["a1"], pillars(rancher), config=config) as it:
@@ -278,6 +283,7 @@ def test_without_the_ext_pillar_it_says_so(tmp_path, rancher):
         assert re.search("lacks ext_pillar: rancher_handover", answer["failed"]["all"])
 
 
+@pytest.mark.long
 def test_the_table_and_the_mine(fleet, rancher):
     it = fleet()
     told = pillars(rancher)
@@ -310,6 +316,7 @@ def measures():
 """
 
 
+@pytest.mark.long
 def test_the_beacon_tells_that_a_pool_fills_up(tmp_path, line, rancher):
     told = pillars(rancher)
     told["a1"]["beacons"] = {"rancher_capacity": [{"pool_data": 85}, {"interval": 1}]}
