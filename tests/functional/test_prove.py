@@ -1,10 +1,25 @@
 """A slice of `make prove`, small enough for every change; the whole takes up to two hours."""
 
+import contextlib
 import os
 import shutil
 
 import pytest
-from prove import hostile, killed, lies, races, refusals, relief, truth
+from prove import (
+    clock,
+    hostile,
+    killed,
+    lies,
+    many,
+    races,
+    refusals,
+    relief,
+    roles,
+    services,
+    truth,
+)  # fmt: skip
+
+from . import agent_host, hosts, rancher_host
 
 pytestmark = [
     pytest.mark.root,
@@ -78,6 +93,36 @@ def test_two_runs(role, kind):
 )
 def test_killed(subject, number, how, seconds):
     assert list(killed.attempt(subject, number, how, seconds)) == []
+
+
+@pytest.mark.skipif(bool(hosts.missing()), reason=str(hosts.missing()))
+def test_killed_in_the_middle_of_apt():
+    assert list(services.attempt("from bare", 9, "at 50 %", 2.5)) == []
+
+
+@pytest.mark.skipif(
+    bool(agent_host.missing() or rancher_host.missing()), reason="needs dockerd and its like"
+)
+def test_killed_roles():
+    chosen = ("server, another version 06", "agent 07")
+    tried = 0
+    with contextlib.closing(roles.jobs()) as cases:
+        for case, attempt in cases:
+            if "not disturbed" in case or case.startswith(chosen):
+                tried += 1
+                assert (case, list(attempt())) == (case, [])
+    assert tried == 5
+
+
+def test_many_agents():
+    assert list(many.attempt([], count=10)) == []
+
+
+@pytest.mark.parametrize("jump", clock.JUMPS)
+def test_the_clock_jumps(jump):
+    # In a process that ends with its clock.
+    with clock.many.FORK.Pool(1) as pool:
+        assert pool.apply(clock.tried, ("back and forth while it waits", jump)) == []
 
 
 @pytest.mark.parametrize("name", relief.cases())

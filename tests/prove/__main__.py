@@ -25,11 +25,12 @@ from . import (
     relief,
     report,
     roles,
+    services,
     truth,
 )
 from .journal import Journal
 
-HERE = (refusals, lies, hostile, truth, races, relief, clock, many, killed, roles)
+HERE = (refusals, lies, hostile, truth, races, relief, clock, many, killed, services, roles)
 
 
 def main():

@@ -20,6 +20,7 @@ PROOFS = {
     "clock jumps": ["clock"],
     "many agents": ["many"],
     "kills here": ["killed"],
+    "kills of docker": ["services", "one_run"],
     "kills of roles": ["roles"],
     "kills": ["kills", "host", "guest_driver"],
 }

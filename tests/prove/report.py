@@ -32,6 +32,10 @@ SECTIONS = {
         "Kill anywhere, disks",
         "one run does the rest, a further one nothing, UUIDs survive",
     ),
+    "kills of docker": (
+        "Kill anywhere, Docker",
+        "one run does the rest, apt's too; Docker runs as configured, a further run nothing",
+    ),
     "kills of roles": (
         "Kill anywhere, server and agent",
         "one run does the rest, a further one nothing; one container, one host, the same data",
@@ -120,6 +124,7 @@ def details(journal):
         "clock jumps": lambda rows: matrix(rows, lambda case: case.rsplit(", ", 1)),
         "many agents": lambda rows: matrix(rows, lambda case: (case, "all are there once")),
         "kills here": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
+        "kills of docker": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
         "kills of roles": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
         "kills": _kills,
     }

@@ -15,7 +15,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import urllib.parse
 
 from fakes import ROOT
@@ -246,21 +245,6 @@ def plain(what):
 # --- In the process beside the daemon ---
 
 
-def points_of(path, number, how, seconds):
-    """Points at one of which this process, with all that it started, is gone."""
-    import family
-    import guest_driver
-
-    class Deadly(guest_driver.Points):
-        def reach(self, when, what, **more):
-            super().reach(when, what, **more)
-            if self.count == number:
-                end = functools.partial(family.end, os.getpid())
-                threading.Timer(seconds, end).start() if how == "in the middle" else end()
-
-    return Deadly(path, hold=False)
-
-
 def watch(points):
     """Processes and renames, and every request that is no question."""
     import guest_driver
@@ -281,12 +265,13 @@ def watch(points):
 
 def one(opts, folder, order):
     """In the fork: carry the order out."""
+    import deadly
     import guest_driver
 
     tree = guest_driver.Tree({**opts, "pillar": {"rancher": order["pillar"]}})
     tree.chunks = order["chunks"]
     if not order["test"]:
-        watch(points_of(f"{folder}/now", order["number"], order["how"], order["seconds"]))
+        watch(deadly.Deadly(f"{folder}/now", order["number"], order["how"], order["seconds"]))
     report = tree.apply(order["test"])
     shown = {each["__id__"]: each for each in report.values()}
     handle = os.open(f"{folder}/now.json", os.O_WRONLY | os.O_CREAT, 0o600)
