@@ -58,7 +58,7 @@ def _try(attempt, out):
 
 def _collect(section, running, journal, say, limit):
     """Take the answers that are there; wait for one when there is none."""
-    multiprocessing.connection.wait([pipe for (_, pipe), _ in running.values()], timeout=5)
+    multiprocessing.connection.wait([pipe for (_, pipe), _ in running.values()], timeout=1)
     for case, ((process, pipe), began) in list(running.items()):
         late = time.monotonic() - began > limit
         if not (pipe.poll() or late):

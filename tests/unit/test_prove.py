@@ -1,7 +1,41 @@
 """The journal and the tables of `make prove`."""
 
-from prove import kills, report
+import os
+import time
+
+from prove import jobs, journal, kills, report
 from prove.journal import Journal
+
+
+def test_results_stand_for_as_long_as_what_was_tried_and_what_tried_it_are_the_same(monkeypatch):
+    read = []
+    monkeypatch.setattr(journal, "code", lambda *files: read.append({*files}) or "abc")
+    for section in ("races", "kills here"):
+        journal.code_of.__wrapped__(section)
+    races, kills = read
+    assert {"tests/prove/races.py", "tests/prove/lies.py", "tests/pool_kit.py"} <= races
+    assert {"tests/prove/killed.py", "tests/prove/guest_driver.py", "tests/fakes.py"} <= kills
+    assert not {"tests/prove/races.py", "tests/prove/report.py"} & kills
+
+
+def test_a_case_that_dies_or_raises_is_a_failure_and_not_the_end(tmp_path):
+    kept, said = Journal(tmp_path, "abc"), []
+    cases = {
+        "good": list,
+        "raises": lambda: 1 / 0,
+        "dies": lambda: os.kill(os.getpid(), 9),
+        "hangs": lambda: time.sleep(60),
+        "last": lambda: {"problems": [], "tried": 3},
+    }
+    jobs.carry_out("races", cases.items(), kept, lambda *row: said.append(row), bool, limit=2)
+    assert {case: row["ok"] for (_, case), row in kept.rows.items()} == {
+        "good": True, "raises": False, "dies": False, "hangs": False, "last": True,
+    }  # fmt: skip
+    assert kept.rows["races", "last"]["tried"] == 3
+    assert len(said) == 5
+    # A further run tries what did not hold, and only that.
+    jobs.carry_out("races", {**cases, "raises": list}.items(), kept, lambda *_: None, bool, limit=1)
+    assert kept.holds("races", "raises")
 
 
 def filled(folder):
