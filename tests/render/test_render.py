@@ -5,11 +5,13 @@ Salt 3006 does not report missing requisites, and neither line reports an unknow
 function or argument before it runs; so both are looked up here.
 """
 
+import datetime
 import inspect
 import os
 
 import pytest
 import salt.config
+import salt.loader
 import salt.state
 from fakes import GOOD_PILLAR, ROOT
 
@@ -29,6 +31,17 @@ PILLARS = {
     "no mapping": {"rancher": 5},
     "wrong sections": {"rancher": dict.fromkeys(GOOD_PILLAR, 5)},
 }
+PLAIN = {"size": "1G", "file": "/data/ä\n", "more": [1, -2.5, True, None, {"a": "$'\"#{{ %}"}]}
+ODD = [
+    {"size": datetime.date(2026, 1, 1)},
+    {"size": [{"a": float("nan")}]},
+    {"size": 1e-07},
+    {"size": "\x7f"},
+    {"size": b"1G"},
+    {"size": {"1G"}},
+    {1: "1G"},
+]
+PILLARS |= {repr(section): {"rancher": {"swap": section}} for section in (PLAIN, *ODD)}
 SECRETS = [
     GOOD_PILLAR["server"]["database"]["password"],
     GOOD_PILLAR["agent"]["access_key"],
@@ -179,3 +192,16 @@ def test_a_mapping_with_keys_that_have_no_order_ended_in_a_traceback(states_of):
         kept.pop("rancher-settings", None)
     assert errors == []
     assert any(chunk["state"] == "settings" for chunk in chunks)
+
+
+@pytest.mark.parametrize("section", [PLAIN, *ODD], ids=repr)
+def test_ordinary_settings_cost_no_conversation_over_salt_ssh(states_of, section, monkeypatch):
+    highstate = states_of("Debian 12", repr(section))
+    # What `test.try` is asked for; over salt-ssh it would run on the host.
+    tried, real = [], salt.loader.serializers
+    monkeypatch.setattr("salt.loader.serializers", lambda opts: tried.append(1) or real(opts))
+    chunks, errors = compiled(highstate, "common.swap")
+    assert errors == []
+    assert bool(tried) is (section is not PLAIN)
+    (found,) = (chunk for chunk in chunks if chunk["state"] == "swapfile")
+    assert (found["size"] == "1G") is (section is PLAIN)
