@@ -127,9 +127,11 @@ def test_the_hostile_minion_gets_nothing(world):
 
 def test_another_ones_id_needs_its_key(world):
     host = world.hosts[HOSTILE]
-    call = [f"{host.salt}/bin/salt-call", f"--id={SERVER}", "--out=json", "pillar.items"]
-    answer = host.run([*call, "--auth-timeout=5"], timeout=120)
+    call = [f"{host.salt}/bin/salt-call", "--out=json", "pillar.items"]
+    assert "rancher" in json.loads(host.must(call, timeout=120))["local"]
+    answer = host.run([*call, f"--id={SERVER}"], timeout=120)
     assert answer.returncode != 0
+    assert "rejected this minion's public key" in answer.stderr
     assert not [it for it in SECRETS.values() if it in answer.stdout + answer.stderr]
 
 
