@@ -8,7 +8,8 @@ import re
 from fakes import ROOT
 
 CACHE = ROOT / ".cache/prove"
-CODE = ("_modules/*.py", "_states/*.py", "salt/**/*.sls", "salt/**/*.yaml", "salt/*.jinja")
+MODULES = ("_modules/*.py", "_states/*.py")
+CODE = (*MODULES, "salt/**/*.sls", "salt/**/*.yaml", "salt/**/*.jinja")
 # Where the proof of each section begins; what it imports belongs to it.
 PROOFS = {
     "refusals": ["refusals"],
@@ -24,14 +25,20 @@ PROOFS = {
     "kills of roles": ["roles"],
     "kills": ["kills", "host", "guest_driver"],
 }
+# These go through the SLS and the settings; the others call modules and states themselves.
+RENDERED = ("hostile input", "kills of docker", "kills", "points")
 # These decide how results are kept and shown, not what they are.
 KEEPING = ("journal", "jobs", "report")
 
 
 def code(*more):
     """A short hash of everything that a run on a host executes, and of more files."""
+    return _hash((*CODE, *more))
+
+
+def _hash(globs):
     found = hashlib.sha256()
-    for path in sorted({path for glob in (*CODE, *more) for path in ROOT.glob(glob)}):
+    for path in sorted({path for glob in globs for path in ROOT.glob(glob)}):
         found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return found.hexdigest()[:12]
 
@@ -47,7 +54,8 @@ def code_of(section):
             if name not in KEEPING and path.is_file() and path not in files:
                 files.add(path)
                 left += _imported(path.read_text())
-    return code(*(str(path.relative_to(ROOT)) for path in files))
+    run = CODE if section in RENDERED else MODULES
+    return _hash((*run, *(str(path.relative_to(ROOT)) for path in files)))
 
 
 def _imported(text):
