@@ -68,7 +68,7 @@ functional: $(SALT_LINES:%=$(VENV)/%/ready)  ## Real disks, packages and daemons
 vm: $(PYTHON)  ## Whole hosts in QEMU guests
 	$(PYTHON) -m pytest -v -m 'not long' tests/vm
 
-long: $(SALT_LINES:%=$(VENV)/%/ready)  ## What takes longest: day two of fleets, proofs, ways and steps in guests
+long: $(SALT_LINES:%=$(VENV)/%/ready)  ## What takes longest: day two of fleets, ways and steps in guests
 	$(PYTHON) -m pytest -v -m long tests/functional tests/vm
 
 ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of both lines, too; takes an hour
