@@ -198,7 +198,7 @@ def main():
     parser.add_argument(
         "--quick", action="store_true", help="to try: 2 repetitions, at most 20 minions"
     )
-    parser.add_argument("--repeat", type=int, help="repetitions (7; of a first converge 3)")
+    parser.add_argument("--repeat", type=int, help="repetitions (5; of a first converge 3)")
     parser.add_argument("--fleets", type=int, nargs="+", help=f"numbers of minions {FLEETS}")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--line", default=LINE, help="Salt version, one of the virtualenvs")
@@ -206,7 +206,7 @@ def main():
     options = parser.parse_args()
     if hosts.missing():
         parser.exit(1, f"no hosts here: {hosts.missing()}\n")
-    repeat = options.repeat or (2 if options.quick else 7)
+    repeat = options.repeat or (2 if options.quick else 5)
     fleets = options.fleets or (FLEETS[:3] if options.quick else FLEETS)
     text = ["# Benchmark", "Written by `make bench`.", "\n".join(machine(options.line))]
     with tempfile.TemporaryDirectory(prefix="bench-") as work:

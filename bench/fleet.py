@@ -31,7 +31,7 @@ class Fleet:
         for number in range(self.size, size):
             self._start(f"fleet{number}")
         self.size = size
-        wait_until(self._complete, timeout=1200, what=f"{size} minions", every=5)
+        wait_until(self._complete, timeout=600, what=f"{size} minions", every=5)
         # The first run fetches the modules.
         self.apply()
 
@@ -42,7 +42,7 @@ class Fleet:
         script = ["unshare", "--mount", "sh", "-ec", START, "sh", name, str(self.stage.salt.venv)]
         self.stage.host.must(script, timeout=300)
 
-    def _salt(self, *words):
+    def _salt(self, timeout, *words):
         argv = [
             self.stage.salt.venv / "bin/salt",
             "-c",
@@ -51,7 +51,7 @@ class Fleet:
             "--static",
         ]
         return run(
-            self.stage.network.inside([*argv, "--timeout=900", "fleet*", *words]),
+            self.stage.network.inside([*argv, f"--timeout={timeout}", "fleet*", *words]),
             timeout=1800,
             check=False,
         ).stdout
@@ -60,10 +60,12 @@ class Fleet:
         keys = self.stage.salt.state / "etc/salt/pki/master/minions"
         if len(list(keys.glob("fleet*"))) < self.size:
             return False
-        return len(self._report("test.ping")) == self.size
+        # A minion whose key was just accepted may not listen yet: ask again, soon.
+        answers = self._report("test.ping", timeout=10)
+        return sum(answer is True for answer in answers.values()) == self.size
 
-    def _report(self, *words):
-        text = self._salt(*words)
+    def _report(self, *words, timeout=900):
+        text = self._salt(timeout, *words)
         return json.loads(text) if text.startswith("{") else {}
 
     def apply(self):
