@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 
+import pool_kit
 import pytest
 from prove import (
     clock,
@@ -93,6 +94,25 @@ def test_two_runs(role, kind):
 )
 def test_killed(subject, number, how, seconds):
     assert list(killed.attempt(subject, number, how, seconds)) == []
+
+
+@pytest.mark.xfail(strict=True, reason="a volume group that was lost looks the same to LVM")
+def test_a_vgcreate_that_was_killed_in_its_middle_left_a_volume_marked_in_use():
+    with killed.subject_of("thin pool") as (it, _):
+        assert it.killed(8)
+        part = it.disk.partitions()[0]
+        with open(part, "rb") as volume:
+            volume.seek(4096)
+            blank = volume.read(1024**2 - 4096)
+        pool_kit.lvm("vgcreate", "--addtag", pool_kit.MARK, "docker", part)
+        # The label says that it is in use; the metadata was not written yet.
+        with open(part, "r+b") as volume:
+            volume.seek(4096)
+            volume.write(blank)
+            volume.flush()
+            os.fsync(volume.fileno())
+        # All that is possible without device mapper.
+        assert "device-mapper" in it.apply()["comment"]
 
 
 @pytest.mark.skipif(bool(hosts.missing()), reason=str(hosts.missing()))

@@ -88,22 +88,31 @@ def moments(points):
 
 
 def attempt(name, number, how, seconds):
+    middle = how.startswith("at ")
     with fresh(name) as it:
-        how = "in the middle" if how.startswith("at ") else how
-        report, _ = it.run(number=number, how=how, seconds=seconds)
-        if report is not None:
-            yield "the run was not killed"
-        dry, real, again = (it.run(test)[0] for test in (True, False, False))
-        if unwell(real):
-            yield f"the next run: {unwell(real)[0]} {it.said if real is None else ''}"
-        elif unfulfilled(dry, real):
-            yield f"foretold otherwise: {unfulfilled(dry, real)}"
-        if unwell(again) or any(state["changes"] for state in again.values()):
-            yield f"a further run: {[*unwell(again), again and changes(again)]}"
-        if "json-file" not in it.host.run(["docker", "info", "-f", "{{.LoggingDriver}}"]).stdout:
-            yield "Docker does not run with our configuration"
-        if it.host.run(["dpkg", "--audit"]).stdout:
-            yield "dpkg is not content"
+        how_now = "in the middle" if middle else how
+        report, _ = it.run(number=number, how=how_now, seconds=seconds)
+        if report is None or not middle or seconds < 0.05:
+            yield from judge(it, report)
+            return
+    # It was over sooner than when it was recorded.
+    yield from attempt(name, number, how, seconds / 2)
+
+
+def judge(it, report):
+    if report is not None:
+        yield "the run was not killed"
+    dry, real, again = (it.run(test)[0] for test in (True, False, False))
+    if unwell(real):
+        yield f"the next run: {unwell(real)[0]} {it.said if real is None else ''}"
+    elif unfulfilled(dry, real):
+        yield f"foretold otherwise: {unfulfilled(dry, real)}"
+    if unwell(again) or any(state["changes"] for state in again.values()):
+        yield f"a further run: {[*unwell(again), again and changes(again)]}"
+    if "json-file" not in it.host.run(["docker", "info", "-f", "{{.LoggingDriver}}"]).stdout:
+        yield "Docker does not run with our configuration"
+    if it.host.run(["dpkg", "--audit"]).stdout:
+        yield "dpkg is not content"
 
 
 def changes(report):
