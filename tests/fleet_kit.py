@@ -259,7 +259,7 @@ class Fleet:
         if not accepted.exists() or set(os.listdir(accepted)) != names:
             return False
         try:
-            answers = self.salt("*", "test.ping", "--timeout=5", "--gather-job-timeout=5")
+            answers = self.salt("*", "test.ping", "--timeout=5")
         except ValueError:
             # On a machine with much to do the first question may get lost.
             return False
