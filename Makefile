@@ -54,7 +54,7 @@ unit: $(SALT_LINES:%=$(VENV)/%/ready)  ## Unit tests on both Salt lines
 	@$(MAKE) --no-print-directory -j2 $(SALT_LINES:%=unit-%)
 
 unit-%: $(VENV)/%/ready
-	@echo "== unit tests on Salt $*"; $(VENV)/$*/bin/python -m pytest -q tests/unit tests/test_tree.py
+	@echo "== unit tests on Salt $*"; $(VENV)/$*/bin/python -m pytest -q -n 2 tests/unit tests/test_tree.py
 
 render: $(SALT_LINES:%=$(VENV)/%/ready)  ## Render and compile every SLS on both Salt lines
 	@$(MAKE) --no-print-directory -j2 $(SALT_LINES:%=render-%)

@@ -38,7 +38,8 @@ class FakeDockerd(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/plain" if raw else "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        with contextlib.suppress(BrokenPipeError):  # of who has seen enough
+            self.wfile.write(data)
 
     do_GET = do_POST = do_DELETE = serve
 
