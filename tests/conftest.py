@@ -11,10 +11,8 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 # Left to `make long`, so that `make test` stays under three quarters of an hour.
 LONG = {
     "functional": ("pool_growth",),
-    "vm": (
-        "conntrack", "deploy", "docker", "pool_growth", "swap_hostname", "thin_pool", "ways",
-    ),
-}  # fmt: skip
+    "vm": ("conntrack", "deploy", "docker", "pool_growth", "swap_hostname", "ways"),
+}
 
 
 def pytest_collection_modifyitems(items):
