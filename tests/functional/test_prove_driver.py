@@ -1,5 +1,6 @@
 """The driver that holds and kills runs in the guest, here, over a tree of two harmless states."""
 
+import concurrent.futures
 import json
 import os
 import shlex
@@ -131,3 +132,18 @@ def test_a_run_is_recorded_held_and_killed(host):
     assert points[1]["took"] >= 1
     again, _ = host.apply()
     assert not any(state["changes"] for state in again.values())
+
+
+def test_a_pipe_that_is_closed_without_a_word_lets_nothing_go_on(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(prove_host.HERE)
+    from prove.guest_driver import Points
+
+    path = tmp_path / "run1"
+    os.mkfifo(f"{path}.go")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        word = pool.submit(Points(str(path), hold=True).reach, "before", "parted")
+        open(f"{path}.go", "w").close()
+        assert not concurrent.futures.wait([word], timeout=0.3).done
+        with open(f"{path}.go", "w") as pipe:
+            pipe.write("on\n")
+        assert word.result(timeout=10) == "on"

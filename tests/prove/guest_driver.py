@@ -70,8 +70,10 @@ class Points:
         with open(f"{self.path}.held.new", "w") as out:
             out.write(line)
         os.rename(f"{self.path}.held.new", f"{self.path}.held")
-        with open(f"{self.path}.go") as source:
-            word = source.readline().strip()
+        word = ""
+        while not word:  # who gave the word for the last point may not have closed the pipe yet
+            with open(f"{self.path}.go") as source:
+                word = source.readline().strip()
         os.unlink(f"{self.path}.held")
         return word
 
