@@ -163,7 +163,8 @@ def test_a_bare_host_converges(run):
     assert not common.problems + high.problems
     if isinstance(run, SshWay):
         # The libraries came along: the host has no Salt and no SDK of its own.
-        assert "ApiVersion" in run.answer("docker.version")[ID]
+        assert run.answer("docker_engine.available")[ID] is True
+        assert run.answer("docker_engine.answers")[ID] is True
     assert run.machine.must(["docker", "info", "-f", "{{.LoggingDriver}}"]) == "local\n"
     assert run.machine.must(["hostname"]) == "node8.example.test\n"
 
