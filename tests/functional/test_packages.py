@@ -1,40 +1,17 @@
 """The package states with an empty list, and with the upgrade switched off, do nothing at all."""
 
 import json
-import subprocess
 
 import pytest
-import yaml
 from fakes import ROOT
+from fleet_kit import LINES
 
-LINES = ["3006.28", "3008.3"]
+from . import masterless
 
 
 @pytest.fixture(params=LINES)
 def call(tmp_path, request):
-    config = {
-        "root_dir": str(tmp_path),
-        "file_client": "local",
-        "file_roots": {"base": [str(ROOT / "salt")]},
-        "module_dirs": [str(ROOT)],
-        "id": "node1",
-    }
-    (tmp_path / "minion").write_text(yaml.safe_dump(config))
-
-    def run(*words):
-        argv = [
-            ROOT / ".venv" / request.param / "bin/salt-call",
-            "-c",
-            tmp_path,
-            "--local",
-            "--out=json",
-            "--log-level=quiet",
-            *words,
-        ]
-        answer = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-        return json.loads(answer.stdout)["local"]
-
-    return run
+    return masterless.call(tmp_path, request.param, module_dirs=[str(ROOT)])
 
 
 @pytest.mark.parametrize("test", [True, False])
