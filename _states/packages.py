@@ -1,10 +1,12 @@
 """
-Packages through Salt's own `pkg` states, which are asked only when there is something to do.
+Packages through Salt's own `pkg` states and `pip`, asked only when there is something to do.
 
 What to install and how is core's decision. But its `mod_init`, and any `onlyif`, make the
 loader read every module of Salt, in vain and in each run: most of the time of a run without
 changes. So a converged host never gets to them.
 """
+
+import importlib
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
@@ -50,6 +52,56 @@ def installed(name, pkgs):
         __context__[_REFRESHED] = True
         return __states__["pkg.installed"](name, pkgs=pkgs, refresh=refresh)
     return {**ret, "comment": f"All packages are installed: {', '.join(asked)}"}
+
+
+def importable(name, libraries):
+    """
+    Salt's own Python has libraries; pip is asked only for those that cannot be imported.
+
+    name (str)
+        For the report only.
+    libraries (dict)
+        For the name of each module what pip installs.
+
+    Changes: what pip installs, from absent to installed.
+
+    Returns a state return.
+
+    Example:
+
+    .. code-block:: yaml
+
+        docker-sdk-installed:
+          packages.importable:
+            - libraries: {docker: 'docker==7.1.0'}
+
+    Source: Salt's documentation of ``pip.install``; the dry run of ``pip.installed`` shows no changes
+    """
+
+    def install(lacking, _changes):
+        done = __salt__["pip.install"](pkgs=lacking)
+        if done["retcode"]:
+            said = (done["stderr"] or done["stdout"]).strip().splitlines() or ["no reason given"]
+            raise CommandExecutionError(f"pip install {' '.join(lacking)}: {said[-1]}")
+        # Python remembers what its folders held.
+        importlib.invalidate_caches()
+
+    return __salt__["converge.run"](
+        name,
+        "Salt's own Python",
+        observe=lambda: [wanted for module, wanted in libraries.items() if not _imports(module)],
+        plan=lambda lacking: {wanted: {"old": None, "new": "installed"} for wanted in lacking},
+        apply=install,
+        test=__opts__["test"],
+    )
+
+
+def _imports(module):
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
 
 
 def finished(name):

@@ -11,4 +11,4 @@ rancher-agent-absent:
     - name: rancher-agent
     - require:
       - settings: settings-checked
-      - pip: docker-sdk-installed
+      - packages: docker-sdk-installed

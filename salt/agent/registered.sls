@@ -20,4 +20,4 @@ rancher-agent-registered:
     - require:
       - settings: settings-checked
       - docker_daemon: docker-daemon-running
-      - pip: docker-sdk-installed
+      - packages: docker-sdk-installed

@@ -6,10 +6,8 @@ include:
   - settings
 
 docker-sdk-installed:
-  pip.installed:
-    - pkgs: ['docker==7.1.0', 'PyMySQL==1.2.4']
+  packages.importable:
+    - libraries: {docker: 'docker==7.1.0', pymysql: 'PyMySQL==1.2.4'}
     - reload_modules: True
-    - unless:
-      - fun: docker_engine.available
     - require:
       - settings: settings-checked

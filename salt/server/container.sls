@@ -20,4 +20,4 @@ rancher-server-running:
       - settings: settings-checked
       - datadisk: data-disk-mounted
       - docker_daemon: docker-daemon-running
-      - pip: docker-sdk-installed
+      - packages: docker-sdk-installed

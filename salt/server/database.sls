@@ -11,4 +11,4 @@ rancher-database-present:
     - name: rancher
     - require:
       - settings: settings-checked
-      - pip: docker-sdk-installed
+      - packages: docker-sdk-installed

@@ -1,5 +1,7 @@
 """Core's states are asked only when something is to do, and then with everything they need."""
 
+import sys
+
 import pytest
 from fakes import Salt, load, load_state
 from salt.exceptions import CommandExecutionError
@@ -115,3 +117,49 @@ def test_a_dry_run_says_what_is_completed_and_that_it_is_there_then():
     assert "In the middle are: lvm2" in ret["comment"]
     packages.installed("tools", ["lvm2", "gdisk"])
     assert core.calls == [(["gdisk"], True)]
+
+
+class Pip:
+    """Salt's `pip`: it puts modules where Python has looked already."""
+
+    def __init__(self, folder, works=True):
+        self.folder, self.works, self.calls = folder, works, []
+
+    def install(self, pkgs):
+        self.calls.append(pkgs)
+        if not self.works:
+            return {"retcode": 1, "stdout": "", "stderr": "ERROR: no network"}
+        for pkg in pkgs:
+            (self.folder / f"{pkg.partition('==')[0]}.py").touch()
+        return {"retcode": 0, "stdout": "Successfully installed", "stderr": ""}
+
+    def importable(self, test=False):
+        salt = Salt({"converge.run": load("converge").run, "pip.install": self.install})
+        states = load_state("packages", salt, test)
+        libraries = {"json": "json==1", "made_by_the_test": "made_by_the_test==2"}
+        return states.importable("sdk", libraries)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    sys.modules.pop("made_by_the_test", None)
+
+
+LIBRARY = {"made_by_the_test==2": {"old": None, "new": "installed"}}
+
+
+def test_a_library_that_lacks_is_installed_and_can_be_used_at_once(folder):
+    pip = Pip(folder)
+    assert (pip.importable(test=True)["changes"], pip.calls) == (LIBRARY, [])
+    done, again = pip.importable(), pip.importable()
+    assert (done["result"], done["changes"]) == (True, LIBRARY)
+    assert (again["result"], again["changes"]) == (True, {})
+    assert pip.calls == [["made_by_the_test==2"]]
+
+
+def test_libraries_that_pip_cannot_get_are_a_failure(folder):
+    ret = Pip(folder, works=False).importable()
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "no network" in ret["comment"]
