@@ -30,7 +30,7 @@ FILES = {
         settings swapfile swapmake swapplan thinpool unfinished
     """.split(),
     "states": """
-        conntrack datadisk docker_daemon docker_group docker_leftovers docker_package
+        conntrack ctop datadisk docker_daemon docker_group docker_leftovers docker_package
         docker_repository hostname packages rancher rancher_database rancher_member selinux_mode
         settings swapfile thinpool
     """.split(),

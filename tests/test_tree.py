@@ -50,7 +50,10 @@ def test_a_step_is_data_with_one_import(path):
     assert len(statements) <= 1 and all(IMPORT.search(line) for line in statements)
     code = [line for line in lines if line.strip() and not line.startswith("#")]
     assert len(code) <= 40
-    assert not re.search(r"\bcmd\.|watch_in|require_in|onchanges_in|prereq_in", "\n".join(lines))
+    shunned = (
+        r"\bcmd\.|watch_in|require_in|onchanges_in|prereq_in|\bonlyif:|\bunless:|\bpkg\.installed"
+    )
+    assert not re.search(shunned, "\n".join(lines))
 
 
 @pytest.mark.parametrize("path", STEPS, ids=name_of)

@@ -6,13 +6,10 @@ include:
   - settings
 
 agent-ctop-installed:
-  file.managed:
+  ctop.installed:
     - name: /usr/local/bin/ctop
     - source: {{ cfg.ctop.source | json }}
     - source_hash: {{ cfg.ctop.source_hash | json }}
-    - mode: '0755'
-    - onlyif:
-      - fun: test.echo
-        text: {{ cfg.ctop.source | json }}
+    - version: {{ cfg.ctop.version | json }}
     - require:
       - settings: settings-checked
