@@ -60,8 +60,9 @@ class Fleet:
         keys = self.stage.salt.state / "etc/salt/pki/master/minions"
         if len(list(keys.glob("fleet*"))) < self.size:
             return False
-        # A minion whose key was just accepted may not listen yet: ask again, soon.
-        answers = self._report("test.ping", timeout=10)
+        # A minion whose key was just accepted may not listen yet: ask again. Not too soon: each
+        # forks for its answer, and a question that is given up is still being answered.
+        answers = self._report("test.ping", timeout=10 + self.size)
         return sum(answer is True for answer in answers.values()) == self.size
 
     def _report(self, *words, timeout=900):

@@ -79,19 +79,44 @@ def prove(journal, sections, minutes):
         if module.SECTION in sections:
             workers = getattr(module, "WORKERS", jobs.WORKERS)
             jobs.carry_out(module.SECTION, module.jobs(), journal, say, over, workers)
-    if "kills" in sections and not over():
-        in_guest(journal, say, over)
+    chosen = [section for section in ("device mapper", "kills") if section in sections]
+    if chosen and not over():
+        in_guest(chosen, say, over)
+        journal.read()
 
 
-def in_guest(journal, say, over):
+def in_guest(sections, say, over, guests=2):
+    """What needs whole hosts, shared out to guests that work side by side."""
+    running = [
+        jobs.FORK.Process(target=_guest, args=(sections, say, over, (number, guests)))
+        for number in range(guests)
+    ]
+    try:
+        for process in running:
+            process.start()
+        for process in running:
+            process.join()
+    finally:
+        for process in running:
+            process.terminate()
+            process.join(120)
+    if any(process.exitcode for process in running):
+        print("prove: a guest broke off; what it said is above", file=sys.stderr)
+
+
+def _guest(sections, say, over, share):
     from lab import Lab
 
     from .host import Host
     from .kills import PASSES, Kills
+    from .mapper import Mapper
 
-    with Lab(os.environ.get("LAB_NAME", "prove")) as lab:
-        kills = Kills(Host(lab), journal, say)
-        for name in PASSES:
+    name = os.environ.get("LAB_NAME", "prove")
+    with Lab(f"{name}-{share[0] + 1}") as lab:
+        kills = Kills(Host(lab), Journal(), say, share=share)
+        if "device mapper" in sections:
+            Mapper(kills).run(over)
+        for name in PASSES if "kills" in sections else ():
             kills.run(name, over)
 
 

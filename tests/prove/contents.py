@@ -123,6 +123,8 @@ def ours_holds(*argv):
 
 REFUSED = {
     "ext4 with a file": (mkfs_with_file, "ext4 (label precious, UUID ", "at offset 0x438"),
+    # As small as this, xfsprogs only makes it for a test.
+    "xfs": (mkfs("mkfs.xfs", "-q", "--unsupported"), "xfs"),
     "btrfs": (mkfs("mkfs.btrfs", "-q", "--mixed"), "btrfs"),
     "nilfs2": (mkfs("mkfs.nilfs2", "-q", "-B", "512"), "nilfs2"),
     "swap": (mkfs("mkswap"), "a signature of swap"),

@@ -5,7 +5,7 @@ can be held at every point where it is about to change something, or just has.
     guest_driver.py TREE FOLDER STEPS
 
 Salt compiles the steps at the start; the order `apply` carries them out. Orders come as lines of
-JSON through FOLDER/orders: `id`, `function` (or `apply`), `args`, `kwargs`, and
+JSON through FOLDER/orders: `id`, `function` (or `apply`, or `single`), `args`, `kwargs`, and
 `hold` (stop at every point and wait for a line in FOLDER/ID.go) or `record` (only write down).
 The answer is FOLDER/ID.json; the points are FOLDER/ID.points, one JSON line each; the point at
 which a run is held is FOLDER/ID.held.
@@ -28,7 +28,7 @@ LOOKS = (
     "dpkg --compare", "dpkg -l", "dpkg -s", "apt-cache", "apt-mark showhold", "apt-config",
     "systemctl is-", "systemctl show", "systemctl status", "systemctl cat", "systemctl list",
     "systemctl --version", "docker info", "docker version", "docker ps", "dockerd --version",
-    "udevadm settle", "hostname", "sysctl -n", "sysctl --version", "getent", "uname", "lsb_release",
+    "udevadm settle", "hostname -", "sysctl -n", "sysctl --version", "getent", "uname", "lsb_release",
     "systemd-run --help", "which", "apt-get -q --simulate", "ip ", "locale", "file ", "ldconfig -p", "dmsetup status", "git version",
 )  # fmt: skip
 # What Salt writes for itself all the time.
@@ -185,11 +185,7 @@ class Tree:
         words = {*salt.state.STATE_INTERNAL_KEYWORDS, *salt.state.STATE_RUNTIME_KEYWORDS}
         words |= {*salt.state.STATE_REQUISITE_KEYWORDS} - {"name"}
         report, failed = {}, False
-        # What the compiler gives to every state beside its arguments.
-        given = {"__env__": "base", "__running__": {}, "__lowstate__": self.chunks}
-        self.states.inject_globals = {**given, "__instance_id__": "prove"}
-        for loaded in (self.opts, self.modules.opts, self.states.opts):
-            loaded["test"] = test
+        self._set(test)
         for number, chunk in enumerate(self.chunks):
             if "onlyif" in chunk or "unless" in chunk or failed:
                 continue
@@ -201,6 +197,18 @@ class Tree:
             report[name] = {**answer, "__id__": chunk["__id__"], "__run_num__": number}
         return report
 
+    def single(self, function, test, **given):
+        """As `state.single` would."""
+        self._set(test)
+        return self.states[function](**given)
+
+    def _set(self, test):
+        # What the compiler gives to every state beside its arguments.
+        given = {"__env__": "base", "__running__": {}, "__lowstate__": self.chunks}
+        self.states.inject_globals = {**given, "__instance_id__": "prove"}
+        for loaded in (self.opts, self.modules.opts, self.states.opts):
+            loaded["test"] = test
+
 
 def run(tree, folder, order):
     path = f"{folder}/{order['id']}"
@@ -209,8 +217,8 @@ def run(tree, folder, order):
     if order.get("hold") or order.get("record"):
         watch(Points(path, order.get("hold")))
     began = time.monotonic()
-    if order["function"] == "apply":
-        answer = tree.apply(**order["kwargs"])
+    if order["function"] in ("apply", "single"):
+        answer = getattr(tree, order["function"])(*order["args"], **order["kwargs"])
     else:
         answer = tree.modules[order["function"]](*order.get("args", ()), **order["kwargs"])
     result = {"took": round(time.monotonic() - began, 1), "result": answer}

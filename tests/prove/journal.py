@@ -23,10 +23,11 @@ PROOFS = {
     "kills here": ["killed"],
     "kills of docker": ["services", "one_run"],
     "kills of roles": ["roles"],
+    "device mapper": ["mapper", "host", "guest_driver"],
     "kills": ["kills", "host", "guest_driver"],
 }
 # These go through the SLS and the settings; the others call modules and states themselves.
-RENDERED = ("hostile input", "kills of docker", "kills", "points")
+RENDERED = ("hostile input", "kills of docker", "device mapper", "kills", "points")
 # These decide how results are kept and shown, not what they are.
 KEEPING = ("journal", "jobs", "report")
 
@@ -72,6 +73,10 @@ class Journal:
     def __init__(self, folder=CACHE, key=None):
         self.key, self._fixed, self.folder = key or code(), key, folder
         folder.mkdir(parents=True, exist_ok=True)
+        self.read()
+
+    def read(self):
+        """Everything that is on disk for the code as it is."""
         self.rows = {}
         for path in {self.path(section) for section in (*PROOFS, "points")}:
             for line in path.read_text().splitlines() if path.exists() else ():

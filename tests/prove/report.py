@@ -40,6 +40,10 @@ SECTIONS = {
         "Kill anywhere, server and agent",
         "one run does the rest, a further one nothing; one container, one host, the same data",
     ),
+    "device mapper": (
+        "On a real device mapper",
+        "refused, nothing written; a full pool is said, Docker lives, converges after relief",
+    ),
     "kills": (
         "Kill anywhere, whole host",
         "one run does the rest, a further one nothing, UUIDs survive",
@@ -126,6 +130,7 @@ def details(journal):
         "kills here": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
         "kills of docker": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
         "kills of roles": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
+        "device mapper": lambda rows: matrix(rows, _mapper),
         "kills": _kills,
     }
     found = []
@@ -144,6 +149,11 @@ def details(journal):
 def _lie(case):
     role, tool, lie = re.fullmatch(r"([^:]+): ([^,]+), which \w+, (.*)", case).groups()
     return f"{role}: `{tool}`", lie
+
+
+def _mapper(case):
+    what, _, role = case.rpartition(", ")
+    return (what, role) if what else (case, "thin pool")
 
 
 def _race(case):

@@ -1,0 +1,34 @@
+"""A slice of what `make prove` does with whole hosts: a disk in use, a full pool, a power cut."""
+
+import pytest
+from prove.host import Host
+from prove.journal import Journal
+from prove.kills import Kills
+from prove.mapper import FULL, ROLES, Mapper
+
+
+@pytest.fixture(scope="module")
+def life(lab, tmp_path_factory):
+    return Kills(Host(lab), Journal(tmp_path_factory.mktemp("prove")), lambda *_: None)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_disk_that_device_mapper_holds_is_refused(life, role):
+    life.ready("host")
+    assert Mapper(life).refused("held by device mapper", role) == []
+
+
+def test_a_pool_fills_up_while_docker_runs(life):
+    life.ready("host")
+    assert Mapper(life).full(FULL) == []
+
+
+@pytest.mark.parametrize("what", ["lvconvert"])
+def test_power_is_cut_behind(life, what):
+    points = life.recorded("host")
+    moments = [m for m in life.moments("host") if m[1] == "power"]
+    (chosen,) = (m for m in moments if what in points[m[0] - 1]["what"])
+    life.round("host", [chosen], lambda: False)
+    (row,) = life.journal.of("kills")
+    assert row["problems"] == []
+    assert row["dry"] == []
