@@ -5,10 +5,17 @@ Each function returns None, or a dict ``state`` (a name that ends in x, or P12),
 (half a sentence) and ``advice`` (sentences): ``poolplan`` makes the refusal of it.
 """
 
+import re
+
 # The first that knows `lvchange --metadataprofile`.
 _OLDEST = [2, 2, 107]
 # What LVM calls a group that must exist, by what is on the disk, and cannot be found.
 _UNKNOWN = "[unknown]"
+_IN_USE = re.compile(r"PV (\S+) is marked in use but no VG was found using it")
+_MISSED = (
+    "Restore that group with vgcfgrestore. If no group is missed and nothing on it is needed, run "
+    "on this host: wipefs -a {it}."
+)
 _REPAIR = (
     "Stop Docker, then: lvchange -an {it}; lvconvert --repair {it}; lvchange -ay {it}; then check "
     "the file systems in it (lvmthin(7), Metadata check and repair)."
@@ -70,8 +77,15 @@ def lists(lvm, members):
         return _no(None, found, "Install lvm2 2.02.107 or newer.")
     if lvm["doubts"]:
         found = f"LVM doubts its own lists: {'; '.join(lvm['doubts'][:3])}"
-        return _no("P4x", found, "Put right what `pvs` warns of.")
+        return _no("P4x", found, _way_out(lvm["doubts"]))
     return None
+
+
+def _way_out(doubts):
+    marked = _IN_USE.match(doubts[0])
+    if marked and all(f"PV {marked[1]} " in doubt for doubt in doubts):
+        return _MISSED.format(it=marked[1])
+    return "Put right what `pvs` warns of."
 
 
 def foreign(rows):
@@ -98,7 +112,7 @@ def foreign(rows):
             return _no("P5x", found, advice)
         if row["vg_name"] or row["pv_attr"][0] != "-":
             found = f"{row['pv_name']} is marked as part of a volume group that cannot be read"
-            return _no("P4x", found, "Restore that group with vgcfgrestore.")
+            return _no("P4x", found, _MISSED.format(it=row["pv_name"]))
     return None
 
 

@@ -3,6 +3,8 @@ Make Docker's thin pool and keep it right: each step on what is seen right befor
 """
 
 import os
+import tempfile
+import uuid
 
 from salt.exceptions import CommandExecutionError
 
@@ -69,7 +71,19 @@ def _physical_volume(want, seen):
 def _volume_group(want, seen):
     size = ("--physicalextentsize", "4m")
     names = (want["volume_group"], _partition(want, seen))
-    _run("vgcreate", "--addtag", want["mark"], *size, *names)
+    if seen["begun"]:
+        return _begun_group(want, seen)
+    return _run("vgcreate", "--addtag", want["mark"], *size, *names)
+
+
+def _begun_group(want, seen):
+    # vgcreate would take it by force only. This one goes by the physical volume's identity.
+    share, identity = _share(want, seen), uuid.uuid4().hex
+    text = __salt__["poolbegun.text"](seen["begun"], share, want, identity)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "group")
+        __salt__["host.write"](path, text, mode="0600")
+        _run("vgcfgrestore", "-f", path, want["volume_group"])
 
 
 def _data_volume(want, seen):

@@ -24,6 +24,7 @@ _LEFT = {
     "P2": _CREATED,
     "P3": _CREATED[1:],
     "P4": _CREATED[2:],
+    "P4v": _CREATED[2:],
     "P5": _CREATED[3:],
     "P6": _CREATED[4:],
     "P6m": ("data volume", "pool"),
@@ -190,7 +191,8 @@ def _disk_place(seen, want):
     """The place of a disk that is in no volume group of the wanted name."""
     parts, rows = seen["disk"]["partitions"], _rows_on(seen)
     ours = next((part for part in parts if part["label"] == want["mark"]), None)
-    _heed(__salt__["poolguard.foreign"](rows))
+    if not seen["begun"]:
+        _heed(__salt__["poolguard.foreign"](rows))
     if seen["stage"] is None:
         state = "P3x" if ours else "P2x" if parts else "P0x"
         # diskrules has found the words already.
@@ -198,7 +200,7 @@ def _disk_place(seen, want):
     if seen["stage"] != "ready":
         return {"blank": "P0", "label": "P1", "partition": "P2"}[seen["stage"]]
     _heed(__salt__["poolguard.partition"](ours, rows))
-    return "P4" if rows else "P3"
+    return "P4v" if seen["begun"] else "P4" if rows else "P3"
 
 
 def _group_place(seen, want, group):

@@ -63,6 +63,7 @@ def observe(want, before=None):
 
     Returns a dict: ``disk``; ``stage`` and ``unfit`` (what
     ``diskprobe.stage`` returned, or its refusal); ``lvm`` (lists of ``lvmreport.look``);
+    ``begun`` (what ``poolbegun.look`` returned; LVM's doubts are then explained and left out);
     ``members`` (physical volumes by their signature, only looked for without LVM);
     ``signatures`` (what plain volumes hold, by name); ``profile`` (text of the file, or
     None); ``target`` (the kernel knows thin pools); ``missing`` (programs).
@@ -84,11 +85,15 @@ def observe(want, before=None):
     disk = __salt__["diskprobe.examine"](want["device"])
     stage, unfit = _stage(disk)
     lvm = __salt__["lvmreport.look"]()
+    begun = __salt__["poolbegun.look"](disk, stage, lvm, want)
+    if begun:
+        lvm["doubts"] = []
     return {
         "disk": disk,
         "stage": stage,
         "unfit": unfit,
         "lvm": lvm,
+        "begun": begun,
         "members": members() if lvm["version"] is None else [],
         "signatures": _signatures(lvm, want),
         "profile": profile,

@@ -190,10 +190,10 @@ def plan(
         By how many percent it grows.
 
     Returns a dict: ``state`` (P0 blank, P1 label, P2 partition, P3 typed partition, P4
-    physical volume, P5 volume group, P6 data volume, P6m metadata volume, P7 both, P7s both
-    and an interrupted conversion, P8 pool, P9 profile not attached, P9f profile file not
-    right, P10 not monitored, P11 inactive, P13 done; P0x to P8x and P12 are refused; None
-    when it cannot be told), ``steps`` (list of str), ``changes``, ``refusal`` (str or None),
+    physical volume, P4v the same and an interrupted vgcreate, P5 volume group, P6 data volume,
+    P6m metadata volume, P7 both, P7s both and an interrupted conversion, P8 pool, P9 profile
+    not attached, P9f profile file not right, P10 not monitored, P11 inactive, P13 done; P0x to
+    P8x and P12 are refused; None when it cannot be told), ``steps`` (list of str), ``changes``, ``refusal`` (str or None),
     ``notes`` (list of str).
 
     Raises CommandExecutionError when it could not look.

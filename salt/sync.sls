@@ -22,8 +22,8 @@ FILES = {
         diskmake diskprobe diskread diskrules disktable diskuse docker_change docker_config
         docker_daemon docker_engine docker_flags docker_group docker_leftovers docker_package
         docker_pull docker_repository docker_service docker_storage docker_version fstab host
-        hostname hostsfile lvmreport pooladvice poolgrow poolguard poolmake poolplan poolprobe
-        poolsize port_use rancher rancher_account rancher_agent rancher_agent_host
+        hostname hostsfile lvmreport pooladvice poolbegun poolgrow poolguard poolmake poolplan
+        poolprobe poolsize port_use rancher rancher_account rancher_agent rancher_agent_host
         rancher_agent_plan rancher_api rancher_bootstrap rancher_data rancher_database
         rancher_fit rancher_host rancher_http rancher_match rancher_member rancher_mysql
         rancher_script rancher_server rancher_site rancher_swap rancher_wait selinux_mode

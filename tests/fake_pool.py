@@ -4,6 +4,7 @@ a machine. `fail_at` ends the run in front of or behind the nth command that wri
 """
 
 import functools
+import struct
 import types
 
 from fakes import LOCK, ROOT, Salt
@@ -29,6 +30,7 @@ OWN = [
     "poolsize",
     "poolguard",
     "pooladvice",
+    "poolbegun",
     "poolplan",
     "poolprobe",
     "poolmake",
@@ -52,6 +54,18 @@ def _module(name, salt):
     return module
 
 
+def begun(uuid, size, text=b"", announced=0, entered=0):
+    """The first MiB of a physical volume that a vgcreate has marked as in use, and no more."""
+    area = (4096, MIB - 4096)
+    label = (b"LABELONE", 1, 7, 32, b"LVM2 001", uuid.replace("-", "").encode(), size)
+    label = struct.pack("<8sQII8s32s9QII", *label, MIB, 0, 0, 0, *area, 0, 0, 2, 1)
+    places = (entered, len(text) if entered else 0, 0, 0, announced, 9 if announced else 0, 7, 0)
+    header = struct.pack("<I16sIQQQQIIQQII", 7, b" LVM2 x[5A%r0N*>", 1, *area, *places)
+    return (bytes(512) + label.ljust(3584, b"\0") + header.ljust(512, b"\0") + text).ljust(
+        MIB, b"\0"
+    )
+
+
 class Killed(BaseException):
     """What SIGKILL does to a run."""
 
@@ -66,6 +80,7 @@ class Host:
         self.serial, self.version, self.tools = "pool", "2.03.16", {"lvm", "parted"}
         self.tools |= {"thin_check", "dmeventd", "modprobe"}
         self.stderr, self.wrote, self.countdown, self.after = "", [], None, False
+        self.begun = False  # the group
         self.salt = Salt({})
         # The real ones, which need no check of their signature; then the fakes.
         for module in (*OWN, "thinpool", "converge", "diskrules", "settings"):
@@ -83,6 +98,7 @@ class Host:
             "diskprobe.stage": self.stage,
             "diskprobe.partition": self.partition,
             "diskread.blkid": self.blkid,
+            "poolbegun.head": self.head,
             "lvmreport.tool": lambda name: f"/sbin/{name}" if name in self.tools else None,
         }
 
@@ -113,7 +129,10 @@ class Host:
 
     def run(self, argv, timeout=60, accept=(0,)):
         if argv[0] in READERS:
-            return self._answer(self._report(argv))
+            doubts = f"  WARNING: PV {PART} is marked in use but no VG was found using it.\n"
+            doubts += f"  WARNING: PV {PART} might need repairing.\n"
+            answer = self._answer(self._report(argv))
+            return {**answer, "stderr": doubts} if self.begun and argv[0] == "pvs" else answer
         if argv[0] == "systemctl":
             return self._answer("")
         name = "_" + argv[0]
@@ -134,6 +153,23 @@ class Host:
         extents = (self.examine(DISK)["partitions"][0]["size"] - MIB) // (4 * MIB)
         self.vg = {"vg_name": "docker", "vg_uuid": f"uuid{len(self.wrote)}", "vg_attr": "wz--n-"}
         self.vg |= {"vg_tags": MARK, "vg_extent_size": 4 * MIB, "vg_extent_count": extents}
+
+    def begin_group(self):
+        """A vgcreate that was ended in its middle."""
+        self.pv = {"pv_uuid": "ZyWrSN-8sdx-owjI-W3uY-SzfZ-xIbS-eMabpJ"}
+        self.begun = True
+
+    def _vgcfgrestore(self, argv):
+        assert argv[:2] == ["vgcfgrestore", "-f"] and argv[3:] == ["docker"] and self.begun
+        lines = self.files.pop(argv[2]).split("\n")
+        values = dict(line.strip().split(" = ") for line in lines if " = " in line)
+        assert values["id"] == f'"{self.pv["pv_uuid"]}"' and values["tags"] == f'["{MARK}"]'
+        assert int(values["dev_size"]) * 512 == self.examine(DISK)["partitions"][0]["size"]
+        assert (values["extent_size"], values["pe_start"]) == ("8192", "2048")
+        self.begun = False
+        size = ["--physicalextentsize", "4m"]
+        self._vgcreate(["vgcreate", "--addtag", MARK, *size, "docker", PART])
+        assert int(values["pe_count"]) == self.vg["vg_extent_count"]
 
     def _lvcreate(self, argv):
         assert argv[:4] == ["lvcreate", "-y", "-Wy", "-Zy"] and argv[-1] == "docker"
@@ -206,6 +242,9 @@ class Host:
             raise CommandExecutionError("Refusing to touch /dev/vdc: it holds ext4")
         return ["blank", "label", "partition", "ready"][len(self.steps)]
 
+    def head(self, device):
+        return begun(self.pv["pv_uuid"], self.examine(DISK)["partitions"][0]["size"])
+
     def blkid(self, device, offset=None, size=None):
         return {}
 
@@ -226,9 +265,11 @@ class Host:
         row = {
             "pv_name": PART,
             "pv_attr": "a--" if self.vg else "---",
-            "pv_size": 1,
+            "pv_size": self.size - 2 * MIB,
             "pe_start": MIB,
         }
+        if self.begun:
+            return [{**self.pv, **row, "pv_attr": "u--", "vg_name": "[unknown]"}]
         return [{**self.pv, **row, "vg_name": self.vg["vg_name"] if self.vg else ""}]
 
     def _vgs(self):

@@ -3,14 +3,20 @@ The thin pool's modules on this machine's real LVM, on loop devices, as far as t
 device mapper: up to the two volumes, which exist in LVM's metadata only.
 """
 
+import os
+import struct
+import zlib
+
 from disk_kit import MIB, must
 from fakes import Salt, load, load_state
 
 MARK = "rancher-docker-pool"
 MODULES = ["host", "converge", "settings", "thinpool", "lvmreport"]
 MODULES += [f"disk{name}" for name in ("read", "use", "rules", "table", "make", "probe")]
-MODULES += [f"pool{name}" for name in ("size", "guard", "advice", "plan", "probe", "make", "grow")]
-LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "vgextend", "lvcreate", "lvconvert")
+MODULES += [f"pool{name}" for name in ("size", "guard", "advice", "begun", "plan", "probe", "make")]
+MODULES += ["poolgrow"]
+LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "vgcfgrestore", "vgextend", "lvcreate")
+LVM += ("lvconvert",)
 LOOKS = ("lvm version", "pvs", "vgs", "lvs", "blkid", "wipefs --no-act", "partx --pairs", "udevadm")
 # In LVM's metadata; the conversion then needs the kernel.
 MADE = ["partition", "physical volume", "volume group", "data volume", "metadata volume"]
@@ -36,13 +42,14 @@ class Tree:
                 module.WAIT = 5
         self._run = self.salt["host.run"]
         self.salt["host.run"] = self.run
+        self._write = self.salt["host.write"]
         self.salt["host.write"] = self._no_profile
         # Not installed where the kernel has no device mapper either.
         self.salt["lvmreport.tool"] = lambda name: f"/sbin/{name}"
 
-    @staticmethod
-    def _no_profile(*_args, **_more):
-        raise AssertionError("no pool, no profile")
+    def _no_profile(self, path, *args, **more):
+        assert not path.endswith(".profile"), "no pool, no profile"
+        return self._write(path, *args, **more)
 
     def admit(self, *paths):
         """From now on LVM sees these disks and no others."""
@@ -102,6 +109,35 @@ def partitioned(disk):
     return f"{disk.path}p1"
 
 
+def checksum(data):
+    """LVM's: a CRC with a beginning of its own."""
+    return zlib.crc32(data, 0xF597A6CF ^ 0xFFFFFFFF) ^ 0xFFFFFFFF
+
+
+def change(part, *pieces):
+    """Write (offset, bytes) to a device."""
+    with open(part, "r+b") as volume:
+        for offset, data in pieces:
+            volume.seek(offset)
+            volume.write(data)
+        volume.flush()
+        os.fsync(volume.fileno())
+
+
+def unfinished(part, how):
+    """
+    Make of the new group in it what a killed vgcreate leaves: the label says `in use`, and
+    either there is no text yet, or a text without an entry, or with the entry of what is to come.
+    """
+    with open(part, "rb") as volume:
+        volume.seek(4096)
+        header, ring = volume.read(512), volume.read(MIB - 4608)
+    entry, none = header[40:64], bytes(24)
+    header = header[4:40] + none + (entry if how == "announced" else none) + bytes(512 - 88)
+    header = struct.pack("<I", checksum(header)) + header
+    change(part, (4096, header + (bytes(len(ring)) if how == "label" else ring)))
+
+
 # --- What a run must not touch, beside the contents that any disk can have ---
 
 
@@ -151,6 +187,47 @@ def destroyed(tree, disk, other):
         out.write(b"\xa5" * 512)
 
 
+def begun(tree, disk, other):
+    """A group that was begun; its partition."""
+    path = partitioned(disk)
+    lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
+    unfinished(path, "label")
+    assert tree.salt["thinpool.plan"](disk.path)["state"] == "P4v"
+    return path
+
+
+def begun_not_blank(tree, disk, other):
+    change(begun(tree, disk, other), (MIB - 1, b"\1"))
+
+
+def begun_later(tree, disk, other):
+    path = partitioned(disk)
+    lvm("vgcreate", "--addtag", MARK, "docker", path)
+    lvm("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l", "1", "-n", "home", "docker")
+    unfinished(path, "text")
+
+
+def begun_with_another(tree, disk, other):
+    path = partitioned(disk)
+    lvm("vgcreate", "--addtag", MARK, "docker", path, other.path)
+    unfinished(path, "text")
+    tree.admit(disk.path)
+
+
+def begun_beside_another(tree, disk, other):
+    lvm("pvcreate", "--metadatacopies", "2", partitioned(disk))
+    lvm("vgcreate", "--addtag", MARK, "docker", f"{disk.path}p1")
+    unfinished(f"{disk.path}p1", "label")
+
+
+def begun_elsewhere(tree, disk, other):
+    tree.admit(disk.path)
+    begun(tree, disk, other)
+    tree.admit(other.path)
+    lvm("vgcreate", "--addtag", MARK, "docker", other.path)
+    tree.admit(disk.path, other.path)
+
+
 def hidden(tree, disk, other):
     lvm("pvcreate", partitioned(disk))
     tree.admit("/dev/nothing")
@@ -189,6 +266,21 @@ REFUSED = {
     "an exported volume group": (exported, "volume group docker is exported"),
     "a cloned disk": (cloned, "LVM doubts its own lists"),
     "volume group metadata that was destroyed": (destroyed, "LVM doubts its own lists"),
+    "a group that was begun where there was one before": (
+        begun_not_blank,
+        "is marked in use but no VG was found",
+        "If no group is missed and nothing on it is needed",
+    ),
+    "a group that was lost after a change": (begun_later, "is marked in use but no VG was found"),
+    "a group of two disks that was begun": (begun_with_another, "is marked in use but no VG was"),
+    "a volume with two metadata areas, one lost": (
+        begun_beside_another,
+        "LVM doubts its own lists",
+    ),
+    "a group that was begun, and its name is taken": (
+        begun_elsewhere,
+        "is marked in use but no VG",
+    ),
     "a physical volume that LVM is told not to see": (
         hidden,
         "is a physical volume that LVM does not show",

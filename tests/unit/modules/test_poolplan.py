@@ -41,6 +41,7 @@ def seen(case):
         "stage": case.get("stage"),
         "unfit": case.get("unfit"),
         "lvm": {"version": version, "doubts": case.get("doubts", []), **lists},
+        "begun": case.get("begun"),
         "members": case.get("members", []),
         "signatures": case.get("signatures", {}),
         "profile": case.get("profile", WANT["profile_text"]),
@@ -68,7 +69,9 @@ def test_state(name):
 
 def test_every_state_has_its_case():
     states = {case["state"] for case in CASES["states"].values()}
-    names = "P0 P0x P1 P2 P2x P3 P3x P4 P4x P5 P5x P6 P6m P6x P7 P7s P8 P8x P9 P9f P10 P11 P12 P13"
+    names = (
+        "P0 P0x P1 P2 P2x P3 P3x P4 P4v P4x P5 P5x P6 P6m P6x P7 P7s P8 P8x P9 P9f P10 P11 P12 P13"
+    )
     assert states - {None} == set(names.split())
 
 
@@ -90,6 +93,6 @@ def test_sizes_follow_the_extents_of_a_group_that_was_taken_over():
 def test_the_parts_are_foretold_alike_from_disk_partition_and_group():
     texts = [
         {key: poolplan.plan(seen(CASES["states"][name]), WANT)[key] for key in ALL[3:]}
-        for name in ("P0 blank", "P3 typed and empty", "P5 empty volume group")
+        for name in ("P0 blank", "P3 typed and empty", "P4v begun", "P5 empty volume group")
     ]
-    assert texts[0] == texts[1] == texts[2]
+    assert texts[0] == texts[1] == texts[2] == texts[3]

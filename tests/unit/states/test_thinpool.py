@@ -64,6 +64,29 @@ def test_killed_anywhere_it_converges_without_doing_anything_twice(number, after
     assert present(host)["changes"] == {}
 
 
+@pytest.mark.parametrize("ended", [None, False, True], ids=["whole", "before", "after"])
+def test_a_vgcreate_that_was_ended_in_its_middle_is_completed(ended):
+    host = Host()
+    host.steps = ["label", "partition", "type"]
+    host.begin_group()
+    dry = present(host, test=True)
+    assert dry["result"] is None and next(iter(dry["changes"])) == "volume group", dry["comment"]
+    assert not host.wrote
+    if ended is not None:
+        host.countdown, host.after = 2, ended  # behind the file
+        with pytest.raises(Killed):
+            present(host)
+        host.countdown = None
+        assert host.begun is not ended
+        dry = present(host, test=True)
+    before = dict(host.pv)
+    done = present(host)
+    assert (done["result"], done["changes"]) == (True, dry["changes"]), done["comment"]
+    assert host.pv == before
+    assert not [line for line in host.wrote if line.startswith(("pvcreate", "vgcreate"))]
+    assert present(host)["changes"] == {}
+
+
 def test_inactive_volumes_do_not_end_as_an_inactive_pool():
     # Seen with lvm2 2.03.16: a killed lvconvert had deactivated both volumes.
     host = Host()
