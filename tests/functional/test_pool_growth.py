@@ -7,7 +7,7 @@ that uses the room: tests/vm/test_pool_growth.py.
 import pytest
 from disk_kit import MIB, must
 from fakes import load_state
-from pool_kit import MARK, Killed, lvm, partitioned
+from pool_kit import MARK, Killed, lvm, partitioned, unfinished
 
 from .test_thin_pool import (  # noqa: F401 - fixtures
     attached,
@@ -110,6 +110,22 @@ def test_killed_anywhere_it_goes_on_with_the_same_uuids(tree, pool, other, point
 def test_a_disk_with_a_file_system(tree, pool, other):  # noqa: F811
     must("mkfs.ext4", "-q", other.path)
     assert "ext4" in refused(tree, pool, other)
+
+
+def test_a_disk_that_is_marked_in_use(tree, pool, other):  # noqa: F811
+    # Begun without doubt; but only the first disk is completed.
+    path = partitioned(other)
+    lvm("vgcreate", "--addtag", MARK, "more", path)
+    unfinished(path, "label")
+    comment = refused(tree, pool, other)
+    assert "is marked in use but no VG was found using it" in comment
+    advice = (
+        f"If no group is missed and nothing on it is needed, run on this host: wipefs -a {path}"
+    )
+    assert advice in comment
+    must("wipefs", "-a", path)
+    done = extended(tree, other.path)
+    assert done["result"] is True, done["comment"]
 
 
 def test_a_disk_of_another_group(tree, pool, other):  # noqa: F811
