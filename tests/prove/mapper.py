@@ -75,7 +75,7 @@ lvs -a docker; cat /root/said; exit 1
 # As the message of the full pool advises.
 RELIEF = (
     "lvremove -qy docker/hog && lvextend -q -l +100%FREE docker/thinpool && "
-    "pkill -9 -f fill.py; timeout 200 docker rm -f one"
+    "pkill -9 -f '[f]ill.py'; timeout 200 docker rm -f one"
 )
 
 
