@@ -138,6 +138,10 @@ class Guest:
         """Copy the guest's file ``path`` to the local ``target``."""
         self._ssh.copy(f"guest:{path}", target, timeout)
 
+    def publish(self, port):
+        """Let this machine reach the guest's TCP port at its own of the same number; until power off."""
+        self._command(f"hostfwd_add net tcp:127.0.0.1:{port}-:{port}", timeout=30)
+
     def interactive(self, command):
         """Run ``command`` (or a login shell) on this terminal; returns the exit code."""
         return self._ssh.interactive(command)

@@ -3,10 +3,12 @@ The whole way on real hosts: deploy, killed and started again, Docker changed in
 removed. Two guests, the tree's own roles, the stand-ins for Rancher's images.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 
@@ -15,8 +17,9 @@ from lab import Lab
 from lab.master import Master
 from lab.process import wait_until
 
-SERVER = "http://server.example.test:8080"
 SALT_RUN = pathlib.Path(sys.prefix) / "bin/salt-run"
+# The master is no machine on the guests' network: it finds the server at this one's own address.
+KNOWS = '{ cat /etc/hosts; echo "127.0.0.1 server.example.test"; } > "$0"; mount --bind "$0" /etc/hosts; exec "$@"'
 POOL = {"device": "/dev/disk/by-id/virtio-pool"}
 
 
@@ -39,12 +42,27 @@ def lab():
         Master.settings = plain
 
 
-def settings(lab, roles=("agent",), **docker):
+@pytest.fixture
+def server(lab):
+    """The server's URL, the same for the guests and for the master."""
+    with contextlib.closing(socket.socket()) as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        port = any_port.getsockname()[1]
+    lab.guests["server"].publish(port)
+    return f"http://server.example.test:{port}"
+
+
+def settings(lab, server, roles=("agent",), **docker):
     daemon = {**lab.registry.daemon, **docker}
-    everybody = {"docker": {"daemon": daemon}, "agent": {"server_url": SERVER}}
+    everybody = {"docker": {"daemon": daemon}, "agent": {"server_url": server}}
     return {
         "server": {
-            "rancher": {**everybody, "roles": ["server"], "hostname": "server.example.test"}
+            "rancher": {
+                **everybody,
+                "roles": ["server"],
+                "hostname": "server.example.test",
+                "server": {"port": int(server.rpartition(":")[2])},
+            }
         },
         "agent1": {
             "rancher": {
@@ -57,8 +75,13 @@ def settings(lab, roles=("agent",), **docker):
     }
 
 
+def salt_run(lab, *words):
+    alone = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", KNOWS]
+    return [*alone, lab.directory / "hosts", SALT_RUN, "-c", lab.master.config.parent, *words]
+
+
 def run(lab, *words, timeout=3000):
-    argv = [SALT_RUN, "-c", lab.master.config.parent, "--out=json", *words]
+    argv = salt_run(lab, "--out=json", *words)
     done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.returncode
@@ -72,14 +95,14 @@ def orchestrate(lab, sls):
     return found, code
 
 
-def hosts(lab):
-    rows = lab.master.call("agent1", "rancher.hosts", [SERVER], timeout=300)
+def hosts(lab, server):
+    rows = lab.master.call("agent1", "rancher.hosts", [server], timeout=300)
     return {row["hostname"]: row["state"] for row in rows}
 
 
-def test_a_fleet_from_bare_to_gone(lab):
-    lab.master.pillar({}, settings(lab))
-    argv = [SALT_RUN, "-c", lab.master.config.parent, "state.orchestrate", "orch.deploy"]
+def test_a_fleet_from_bare_to_gone(lab, server):
+    lab.master.pillar({}, settings(lab, server))
+    argv = salt_run(lab, "state.orchestrate", "orch.deploy")
     with open(lab.directory / "killed.log", "w") as out:
         killed = subprocess.Popen(argv, stdout=out, stderr=out, start_new_session=True)
     docker = "/etc/docker/daemon.json"
@@ -94,7 +117,7 @@ def test_a_fleet_from_bare_to_gone(lab):
 
     states, code = orchestrate(lab, "orch.deploy")
     assert code == 0, states
-    assert hosts(lab) == {"agent1.example.test": "active"}
+    assert hosts(lab, server) == {"agent1.example.test": "active"}
     states, code = orchestrate(lab, "orch.deploy")
     assert code == 0, states
     for name in ("common-applied", "servers-applied", "agents-registered"):
@@ -105,17 +128,17 @@ def test_a_fleet_from_bare_to_gone(lab):
     row = next(dict(zip(rows[0], row, strict=True)) for row in rows if row[0] == "agent1")
     assert (row["agent"], row["rancher"], row["next extension"]) == ("running", "active", "fits")
 
-    lab.master.pillar({}, settings(lab, debug=True))
+    lab.master.pillar({}, settings(lab, server, debug=True))
     states, code = orchestrate(lab, "orch.upgrade_docker")
     assert code == 0, states
     assert "docker-daemon" in states["docker-upgraded"]["done"]["agent1"]
-    assert hosts(lab) == {"agent1.example.test": "active"}
+    assert hosts(lab, server) == {"agent1.example.test": "active"}
 
     pool = lab.guests["agent1"].must("lvs --noheadings -o lv_uuid docker/thinpool")
-    lab.master.pillar({}, settings(lab, roles=(), debug=True))
+    lab.master.pillar({}, settings(lab, server, roles=(), debug=True))
     report, code = run(lab, "fleet.remove", "agent1")
     assert code == 0, report
-    assert hosts(lab) == {}
+    assert hosts(lab, server) == {}
     left = lab.guests["agent1"].must("docker ps -aq; docker volume ls -q; ls /var/lib/rancher")
     assert "state" not in left and "rancher" not in left
     assert lab.guests["agent1"].must("lvs --noheadings -o lv_uuid docker/thinpool") == pool
