@@ -52,7 +52,7 @@ _SIGNS = (
 _UNREACHABLE = r"ERROR: .* is not accessible"
 _WHY_UNREACHABLE = (
     (r"certificate|SSL", "set rancher:agent:ca_certificate to the authority's PEM"),
-    (r"resolve", "containers use the host's DNS, not its /etc/hosts; use a name that DNS knows"),
+    (r"resol[uv]", "containers use the host's DNS, not its /etc/hosts; use a name that DNS knows"),
     (r"", "check the firewall between containers of this host and the server"),
 )
 

@@ -349,7 +349,8 @@ class _ApiHandler(_Handler):
 
     def serve(self):
         fake = self.server.fake
-        path, _, query = self.path.partition("?")
+        # Whole URLs are what a client sends that takes us for its proxy (RFC 9112, 3.2.2).
+        path, _, query = re.sub(r"^http://[^/]+", "", self.path).partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = api.Request(
             method=self.command,

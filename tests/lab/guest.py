@@ -139,8 +139,12 @@ class Guest:
         self._ssh.copy(f"guest:{path}", target, timeout)
 
     def publish(self, port):
-        """Let this machine reach the guest's TCP port at its own of the same number; until power off."""
-        self._command(f"hostfwd_add net tcp:127.0.0.1:{port}-:{port}", timeout=30)
+        """Make the guest's TCP port a free one of this machine, until power off; returns that."""
+        with contextlib.closing(socket.socket()) as free:
+            free.bind(("127.0.0.1", 0))
+            here = free.getsockname()[1]
+        self._command(f"hostfwd_add net tcp:127.0.0.1:{here}-:{port}", timeout=30)
+        return here
 
     def interactive(self, command):
         """Run ``command`` (or a login shell) on this terminal; returns the exit code."""

@@ -119,6 +119,12 @@ def test_ping_is_plain_and_open(fake):
     assert answer.headers["Content-Type"] == "text/plain"
 
 
+def test_a_client_may_take_it_for_its_proxy(fake):
+    other = "http://10.0.3.11:8080/v2-beta"
+    answer = requests.get(other, timeout=5, proxies={"http": fake.url})
+    assert answer.json()["links"]["self"] == other
+
+
 def test_the_root_lists_versions_and_other_paths_are_web_pages(fake):
     versions = get(fake, "/").json()
     assert [one["id"] for one in versions["data"]] == ["v1", "v2-beta"]

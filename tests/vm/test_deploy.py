@@ -3,12 +3,10 @@ The whole way on real hosts: deploy, killed and started again, Docker changed in
 removed. Two guests, the tree's own roles, the stand-ins for Rancher's images.
 """
 
-import contextlib
 import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 
@@ -18,8 +16,6 @@ from lab.master import Master
 from lab.process import wait_until
 
 SALT_RUN = pathlib.Path(sys.prefix) / "bin/salt-run"
-# The master is no machine on the guests' network: it finds the server at this one's own address.
-KNOWS = '{ cat /etc/hosts; echo "127.0.0.1 server.example.test"; } > "$0"; mount --bind "$0" /etc/hosts; exec "$@"'
 POOL = {"device": "/dev/disk/by-id/virtio-pool"}
 
 
@@ -37,32 +33,21 @@ def lab():
     try:
         with Lab(name, guests=("server", "agent1")) as running:
             running.registry.start()
+            # Containers do not read /etc/hosts: an address.
+            running.server = f"http://{running.address('server')}:8080"
+            # The master is not on the guests' network: it takes the server for its HTTP proxy.
+            running.proxy = f"http://127.0.0.1:{running.guests['server'].publish(8080)}"
             yield running
     finally:
         Master.settings = plain
 
 
-@pytest.fixture
-def server(lab):
-    """The server's URL, the same for the guests and for the master."""
-    with contextlib.closing(socket.socket()) as any_port:
-        any_port.bind(("127.0.0.1", 0))
-        port = any_port.getsockname()[1]
-    lab.guests["server"].publish(port)
-    return f"http://server.example.test:{port}"
-
-
-def settings(lab, server, roles=("agent",), **docker):
+def settings(lab, roles=("agent",), **docker):
     daemon = {**lab.registry.daemon, **docker}
-    everybody = {"docker": {"daemon": daemon}, "agent": {"server_url": server}}
+    everybody = {"docker": {"daemon": daemon}, "agent": {"server_url": lab.server}}
     return {
         "server": {
-            "rancher": {
-                **everybody,
-                "roles": ["server"],
-                "hostname": "server.example.test",
-                "server": {"port": int(server.rpartition(":")[2])},
-            }
+            "rancher": {**everybody, "roles": ["server"], "hostname": "server.example.test"}
         },
         "agent1": {
             "rancher": {
@@ -76,13 +61,15 @@ def settings(lab, server, roles=("agent",), **docker):
 
 
 def salt_run(lab, *words):
-    alone = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", KNOWS]
-    return [*alone, lab.directory / "hosts", SALT_RUN, "-c", lab.master.config.parent, *words]
+    """Arguments and environment of `salt-run`."""
+    proxy = {"http_proxy": lab.proxy, "no_proxy": ""}
+    argv = [SALT_RUN, "-c", lab.master.config.parent, *words]
+    return {"args": argv, "env": {**os.environ, **proxy}}
 
 
 def run(lab, *words, timeout=3000):
-    argv = salt_run(lab, "--out=json", *words)
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+    given = salt_run(lab, "--out=json", *words)
+    done = subprocess.run(**given, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.returncode
 
@@ -95,16 +82,16 @@ def orchestrate(lab, sls):
     return found, code
 
 
-def hosts(lab, server):
-    rows = lab.master.call("agent1", "rancher.hosts", [server], timeout=300)
+def hosts(lab):
+    rows = lab.master.call("agent1", "rancher.hosts", [lab.server], timeout=300)
     return {row["hostname"]: row["state"] for row in rows}
 
 
-def test_a_fleet_from_bare_to_gone(lab, server):
-    lab.master.pillar({}, settings(lab, server))
-    argv = salt_run(lab, "state.orchestrate", "orch.deploy")
+def test_a_fleet_from_bare_to_gone(lab):
+    lab.master.pillar({}, settings(lab))
+    given = salt_run(lab, "state.orchestrate", "orch.deploy")
     with open(lab.directory / "killed.log", "w") as out:
-        killed = subprocess.Popen(argv, stdout=out, stderr=out, start_new_session=True)
+        killed = subprocess.Popen(**given, stdout=out, stderr=out, start_new_session=True)
     docker = "/etc/docker/daemon.json"
     wait_until(
         lambda: lab.guests["agent1"].ssh(f"test -e {docker}", timeout=60)[0] == 0,
@@ -117,7 +104,7 @@ def test_a_fleet_from_bare_to_gone(lab, server):
 
     states, code = orchestrate(lab, "orch.deploy")
     assert code == 0, states
-    assert hosts(lab, server) == {"agent1.example.test": "active"}
+    assert hosts(lab) == {"agent1.example.test": "active"}
     states, code = orchestrate(lab, "orch.deploy")
     assert code == 0, states
     for name in ("common-applied", "servers-applied", "agents-registered"):
@@ -128,17 +115,17 @@ def test_a_fleet_from_bare_to_gone(lab, server):
     row = next(dict(zip(rows[0], row, strict=True)) for row in rows if row[0] == "agent1")
     assert (row["agent"], row["rancher"], row["next extension"]) == ("running", "active", "fits")
 
-    lab.master.pillar({}, settings(lab, server, debug=True))
+    lab.master.pillar({}, settings(lab, debug=True))
     states, code = orchestrate(lab, "orch.upgrade_docker")
     assert code == 0, states
     assert "docker-daemon" in states["docker-upgraded"]["done"]["agent1"]
-    assert hosts(lab, server) == {"agent1.example.test": "active"}
+    assert hosts(lab) == {"agent1.example.test": "active"}
 
     pool = lab.guests["agent1"].must("lvs --noheadings -o lv_uuid docker/thinpool")
-    lab.master.pillar({}, settings(lab, server, roles=(), debug=True))
+    lab.master.pillar({}, settings(lab, roles=(), debug=True))
     report, code = run(lab, "fleet.remove", "agent1")
     assert code == 0, report
-    assert hosts(lab, server) == {}
+    assert hosts(lab) == {}
     left = lab.guests["agent1"].must("docker ps -aq; docker volume ls -q; ls /var/lib/rancher")
     assert "state" not in left and "rancher" not in left
     assert lab.guests["agent1"].must("lvs --noheadings -o lv_uuid docker/thinpool") == pool

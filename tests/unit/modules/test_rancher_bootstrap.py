@@ -60,6 +60,7 @@ UNREACHABLE = "ERROR: http://r:8080/v1 is not accessible"
         ([UNREACHABLE] * 4, None),
         ([UNREACHABLE] * 5, "http://r:8080/v1 is not accessible, though this host reaches it"),
         ([f"{UNREACHABLE} (Could not resolve host: r)"] * 5, "not its /etc/hosts"),
+        ([f"{UNREACHABLE} (Temporary failure in name resolution)"] * 5, "not its /etc/hosts"),
         ([f"{UNREACHABLE} (SSL certificate problem: self signed)"] * 5, "agent:ca_certificate"),
         ([UNREACHABLE, "ERROR: Could not reach http://r:8080/v1. Giving up."], "Check the way"),
         (["Error response from daemon: client version 1.22 is too old."], "Docker 1.12 to 24"),
