@@ -349,8 +349,9 @@ class _ApiHandler(_Handler):
 
     def serve(self):
         fake = self.server.fake
+        sent, _, query = self.path.partition("?")
         # Whole URLs are what a client sends that takes us for its proxy (RFC 9112, 3.2.2).
-        path, _, query = re.sub(r"^http://[^/]+", "", self.path).partition("?")
+        path = re.sub(r"^http://[^/]+", "", sent)
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = api.Request(
             method=self.command,
@@ -361,7 +362,7 @@ class _ApiHandler(_Handler):
             address=self.client_address[0],
             base=self._base(headers),
         )
-        seen = Seen(request.method, path, request.query, headers)
+        seen = Seen(request.method, sent, request.query, headers)
         fake.journal.append(seen)
         seen.status = self._stage(fake.stage) or self._answer(request)
 
