@@ -36,15 +36,19 @@ KEEPING = ("journal", "jobs", "report")
 
 def code(*more):
     """A short hash of everything that a run on a host executes, and of more files."""
-    return _hash((*CODE, *more))
+    return _hash(_files((*CODE, *more)))
 
 
-def _hash(globs, rancher=True):
+def _files(globs, rancher=True):
+    """Paths below the root; without those of Rancher's modules when they do not matter."""
+    found = {path.relative_to(ROOT) for glob in globs for path in ROOT.glob(glob)}
+    return {path for path in found if rancher or not path.match("_[ms]*s/rancher*.py")}
+
+
+def _hash(files):
     found = hashlib.sha256()
-    for path in sorted({path for glob in globs for path in ROOT.glob(glob)}):
-        if not rancher and path.match("_[ms]*s/rancher*.py"):
-            continue
-        found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
+    for path in sorted(files):
+        found.update(f"{path}\0".encode() + (ROOT / path).read_bytes())
     return found.hexdigest()[:12]
 
 
@@ -61,7 +65,7 @@ def code_of(section):
                 left += _imported(path.read_text())
     run = CODE if section in RENDERED else MODULES
     globs = (*run, *(str(path.relative_to(ROOT)) for path in files))
-    return _hash(globs, section in RANCHER)
+    return _hash(_files(globs, section in RANCHER))
 
 
 def _imported(text):
