@@ -1,4 +1,4 @@
-"""The driver that holds and kills runs in the guest, here, over a tree of two harmless states."""
+"""The driver that holds and kills runs in the guest, here, over a tree of three harmless states."""
 
 import concurrent.futures
 import json
@@ -60,6 +60,7 @@ def host(tmp_path, monkeypatch):
     states = {
         "first": {"file.managed": [{"name": f"{out}/one"}, {"contents": "1"}, {"makedirs": True}]},
         "second": {"slow.done": [{"name": f"{out}/two"}, {"require": [{"file": "first"}]}]},
+        "third": {"slow.told": [{"name": "of the second"}, {"watch": [{"slow": "second"}]}]},
     }
     (tree / "salt/probe.sls").write_text("#!json\n" + json.dumps(states))
     (tree / "_states/slow.py").write_text(
@@ -74,6 +75,11 @@ def host(tmp_path, monkeypatch):
         "        assert subprocess.Popen(argv).wait() == 0\n"
         "        os.replace(name + '.new', name)\n"
         "    return ret\n"
+        "def told(name):\n"
+        "    return {'name': name, 'changes': {}, 'comment': '', 'result': True}\n"
+        "def mod_watch(name, sfun):\n"
+        "    result = None if __opts__['test'] else True\n"
+        "    return {**told(name), 'changes': {sfun: name}, 'result': result}\n"
     )
     for name in ("guest_driver.py", "family.py"):
         text = (prove_host.HERE / name).read_text()
@@ -99,7 +105,9 @@ def test_a_run_is_recorded_held_and_killed(host):
     # A dry run changes nothing, and names the changes.
     dry, _ = host.apply(test=True)
     assert names(host.out) == []
-    assert [state["result"] for state in dry.values()] == [None, None]
+    assert [state["result"] for state in dry.values()] == [None, None, None]
+    # The last one only because of what it watches.
+    assert list(dry.values())[-1]["changes"] == {"told": "of the second"}
     # Held in front of the process, then killed there with all its children.
     run = host.order("apply", test=False, hold=True)
     seen = []

@@ -179,12 +179,12 @@ class Tree:
         self.context.clear()
 
     def apply(self, test):
-        """As `state.apply` would: a state whose predecessor failed is not begun."""
+        """As `state.apply` would: what is watched counts, and behind a failure nothing is begun."""
         import salt.state
 
         words = {*salt.state.STATE_INTERNAL_KEYWORDS, *salt.state.STATE_RUNTIME_KEYWORDS}
         words |= {*salt.state.STATE_REQUISITE_KEYWORDS} - {"name"}
-        report, failed = {}, False
+        report, changed, failed = {}, set(), False
         self._set(test)
         for number, chunk in enumerate(self.chunks):
             if "onlyif" in chunk or "unless" in chunk or failed:
@@ -192,6 +192,11 @@ class Tree:
             given = {k: v for k, v in chunk.items() if k not in words and not k.startswith("__")}
             given["name"] = chunk["name"]
             answer = self.states[f"{chunk['state']}.{chunk['fun']}"](**given)
+            watched = [pair for each in chunk.get("watch", ()) for pair in each.items()]
+            if not answer["changes"] and changed.intersection(watched):
+                answer = self.states[f"{chunk['state']}.mod_watch"](sfun=chunk["fun"], **given)
+            if answer["changes"]:
+                changed.add((chunk["state"], chunk["__id__"]))
             failed = answer["result"] is False
             name = "_|-".join((chunk["state"], chunk["__id__"], chunk["name"], chunk["fun"]))
             report[name] = {**answer, "__id__": chunk["__id__"], "__run_num__": number}

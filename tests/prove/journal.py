@@ -34,9 +34,9 @@ RANCHER = ("hostile input", "clock jumps", "many agents", "kills of roles")
 KEEPING = ("journal", "jobs", "report")
 
 
-def code(*more):
+def code(*more, rancher=True):
     """A short hash of everything that a run on a host executes, and of more files."""
-    return _hash(_files((*CODE, *more)))
+    return _hash(_files((*CODE, *more), rancher))
 
 
 def _files(globs, rancher=True):

@@ -6,7 +6,8 @@ What a run does is recorded first. Then one run goes from point to point: the gu
 the run killed, the rest checked, the guest restored, and the run goes on to the next point. So
 each moment is tried on a host that got there by itself. Behind one step and in front of the
 next is one moment: between the two nothing is written. Steps that take long are ended in their
-middle, too, and at `POWER` the guest's power is cut as well.
+middle, too, and at `POWER` the guest's power is cut as well. Packages are there already: what
+apt leaves when it is killed is tried by `services`, where it is not emulated.
 """
 
 import json
@@ -29,13 +30,8 @@ INSTALL = (
     f"apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy {TOOLS} && "
     "rm /usr/sbin/policy-rc.d"
 )
-# Name of a pass: what is there before it begins.
-PASSES = {"host": INSTALL, "packages": "true"}
 # Ended in their middle, too.
-LONG = (
-    "mkfs", "mount -t", "dd if", "lvcreate -y", "lvconvert", "systemctl start docker", "apt-get",
-    "dpkg --configure",
-)  # fmt: skip
+LONG = ("mkfs", "mount -t", "dd if", "lvcreate -y", "lvconvert", "systemctl start docker")
 # Power is cut behind these.
 POWER = (
     "mkfs", "replace /etc/fstab", "replace /data/swap/swapfile", "vgcreate", "lvcreate -y",
@@ -48,6 +44,20 @@ UUIDS = (
 POOL = "lvs --noheadings -o segtype docker/thinpool 2>/dev/null | tr -d ' '; true"
 
 
+def moments(points):
+    """(number of the point, how) for everything that is to be tried."""
+    for point in points:
+        what, number = point["what"], point["number"]
+        if number == 1:
+            yield 1, "front"
+        if point["when"] == "after":
+            if any(words in what for words in LONG):
+                yield number - 1, "middle"
+            yield number, "behind"
+            if any(words in what for words in POWER):
+                yield number, "power"
+
+
 class Kills:
     """`share` is (n, of how many): which part of the moments is ours."""
 
@@ -55,13 +65,13 @@ class Kills:
         self.host, self.journal, self.say, self.section = host, journal, say, section
         self.share = share
         # Of what is in a snapshot, and decides what is a point.
-        self.key = code("tests/prove/guest_driver.py", "tests/prove/host.py")
+        self.key = code("tests/prove/guest_driver.py", "tests/prove/host.py", rancher=False)
 
-    def recorded(self, name):
-        """The points of a pass, as one undisturbed run went through them."""
-        key = f"{name}: recorded by {self.key}"
+    def recorded(self):
+        """The points of a run that nothing disturbs."""
+        key = f"recorded by {self.key}"
         if not self.journal.has("points", key):
-            self.ready(name)
+            self.ready()
             run = self.host.order("apply", test=False, record=True)
             report, took = self.host.answer(run, 1800)
             text = self.host.guest.must(f"cat {self.host.folder}/{run}.points")
@@ -72,68 +82,49 @@ class Kills:
                 raise AssertionError(f"the undisturbed run fails: {failed}")
         return self.journal.rows["points", key]["points"]
 
-    def ready(self, name):
-        """The guest before the pass, from a snapshot when there is one."""
-        snapshot = f"prove-{name}-{self.key}"
+    def ready(self):
+        """The guest before the run, from a snapshot when there is one."""
+        snapshot = f"prove-host-{self.key}"
         if self.host.guest.has_snapshot(snapshot):
             self.host.guest.load(snapshot)
             return
-        self.host.prepare({"rancher": SETTINGS}, STEP, PASSES[name])
+        self.host.prepare({"rancher": SETTINGS}, STEP, INSTALL)
         self.host.guest.save(snapshot)
 
-    def moments(self, name):
-        """(number of the point, how) for everything that is to be tried."""
-        for point in self.recorded(name):
-            what, number = point["what"], point["number"]
-            # The pass that has to install is for that; the rest is another's.
-            if name == "packages" and not what.startswith(("apt-get", "dpkg")):
-                continue
-            if number == 1:
-                yield 1, "front"
-            if point["when"] == "after":
-                if any(words in what for words in LONG):
-                    yield number - 1, "middle"
-                yield number, "behind"
-                if name == "host" and any(words in what for words in POWER):
-                    yield number, "power"
-
-    def label(self, name, number, how):
-        what = self.recorded(name)[number - 1]["what"]
-        return f"{name} {number:03d} {how}: {what}"
-
-    def run(self, name, over):
+    def run(self, over):
         """Try what is not in the journal yet; `over` says when time is up."""
-        ours = list(self.moments(name))[self.share[0] :: self.share[1]]
-        todo = [moment for moment in ours if not self._known(name, *moment)]
+        ours = list(moments(self.recorded()))[self.share[0] :: self.share[1]]
+        todo = [
+            moment for moment in ours if not self.journal.holds(self.section, self.label(*moment))
+        ]
         if todo and not over():
-            self.round(name, todo, over)
+            self.round(todo, over)
 
-    def round(self, name, todo, over):
-        self.ready(name)
-        took = {p["number"] - 1: p["took"] for p in self.recorded(name) if p["when"] == "after"}
+    def label(self, number, how):
+        return f"{number:03d} {how}: {self.recorded()[number - 1]['what']}"
+
+    def round(self, todo, over):
+        self.ready()
+        took = {p["number"] - 1: p["took"] for p in self.recorded() if p["when"] == "after"}
         run = self.host.order("apply", test=False, hold=True)
         while todo and not over():
             point = self.host.held(run)
             if point is None:
-                raise AssertionError(f"{name}: the run ended before {todo[0]}")
-            if point["what"] != self.recorded(name)[point["number"] - 1]["what"]:
-                raise AssertionError(f"{name}: {point} is not what was recorded")
+                raise AssertionError(f"the run ended before {todo[0]}")
+            if point["what"] != self.recorded()[point["number"] - 1]["what"]:
+                raise AssertionError(f"{point} is not what was recorded")
             here = [moment for moment in todo if moment[0] == point["number"]]
             if here:
                 self.host.guest.save("prove-point")
             for moment in here:
                 if not over():
-                    self.one(name, run, *moment, took.get(point["number"]))
+                    self.one(run, *moment, took.get(point["number"]))
                     self.host.guest.load("prove-point")
                 todo.remove(moment)
             self.host.go(run)
 
-    def _known(self, name, number, how):
-        row = self.journal.rows.get((self.section, self.label(name, number, how)))
-        return bool(row and row["ok"])
-
-    def one(self, name, run, number, how, took):
-        label = self.label(name, number, how)
+    def one(self, run, number, how, took):
+        case = self.label(number, how)
         if how == "middle":
             self.host.go(run, f"middle {took * 0.4:.2f}")
             self.host.gone(run)
@@ -141,9 +132,8 @@ class Kills:
             self.host.power_cycle(STEP)
         else:
             self.host.kill(run)
-        self.journal.add(self.section, label, **self.verdict())
-        row = self.journal.rows[self.section, label]
-        self.say(self.section, label, row)
+        row = self.journal.add(self.section, case, **self.verdict())
+        self.say(self.section, case, row)
 
     def verdict(self):
         """What holds after a kill: a dry run, the normal run, a further one."""

@@ -79,6 +79,12 @@ RELIEF = (
 )
 
 
+def cases():
+    """(case,) or (case, role) of everything that is tried."""
+    yield (FULL,)
+    yield from ((case, role) for case in CASES for role in ROLES)
+
+
 class Mapper:
     """`life` is the Kills whose guest is used."""
 
@@ -86,12 +92,12 @@ class Mapper:
         self.life, self.host = life, life.host
 
     def run(self, over):
-        cases = [(self.refused, case, role) for case in CASES for role in ROLES]
         ours = slice(self.life.share[0], None, self.life.share[1])
-        for act, *words in [(self.full, FULL), *cases][ours]:
+        for words in list(cases())[ours]:
             label = ", ".join(words)
+            act = self.full if words == (FULL,) else self.refused
             if not over() and not self.life.journal.holds(SECTION, label):
-                self.life.ready("host")
+                self.life.ready()
                 problems = act(*words)
                 row = self.life.journal.add(SECTION, label, not problems, problems=problems)
                 self.life.say(SECTION, label, row)

@@ -60,21 +60,24 @@ def count(rows):
     return len(rows), sum(row["ok"] for row in rows)
 
 
-def totals():
+def totals(journal):
     """How many cases a section has, where that is known before it runs."""
-    from . import clock, hostile, lies, many, races, refusals, relief, truth
+    from . import clock, hostile, kills, lies, many, mapper, races, refusals, relief, truth
 
     known = {
         module.SECTION: module.cases() for module in (clock, lies, races, refusals, relief, truth)
     }
     known |= {hostile.SECTION: hostile.GROUPS, many.SECTION: many.CASES}
+    known |= {mapper.SECTION: mapper.cases()}
+    for row in journal.of("points"):
+        known["kills"] = kills.moments(row["points"])
     return {section: len(list(cases)) for section, cases in known.items()}
 
 
 def summary(journal, known=None):
     """One line for each proof that has run, and what is still to be tried."""
     lines = ["| proof | held | means |", "|---|---|---|"]
-    known = totals() if known is None else known
+    known = totals(journal) if known is None else known
     for section, (title, means) in SECTIONS.items():
         rows = journal.of(section)
         tried, held = count(rows)

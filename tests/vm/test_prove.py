@@ -3,7 +3,7 @@
 import pytest
 from prove.host import Host
 from prove.journal import Journal
-from prove.kills import Kills
+from prove.kills import Kills, moments
 from prove.mapper import FULL, ROLES, Mapper
 
 
@@ -14,21 +14,20 @@ def life(lab, tmp_path_factory):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_disk_that_device_mapper_holds_is_refused(life, role):
-    life.ready("host")
+    life.ready()
     assert Mapper(life).refused("held by device mapper", role) == []
 
 
 def test_a_pool_fills_up_while_docker_runs(life):
-    life.ready("host")
+    life.ready()
     assert Mapper(life).full(FULL) == []
 
 
 @pytest.mark.parametrize("what", ["lvconvert"])
 def test_power_is_cut_behind(life, what):
-    points = life.recorded("host")
-    moments = [m for m in life.moments("host") if m[1] == "power"]
-    (chosen,) = (m for m in moments if what in points[m[0] - 1]["what"])
-    life.round("host", [chosen], lambda: False)
+    cases = [*moments(life.recorded())]
+    (chosen,) = [m for m in cases if m[1] == "power" and what in life.label(*m)]
+    life.round([chosen], lambda: False)
     (row,) = life.journal.of("kills")
     assert row["problems"] == []
     assert row["dry"] == []
