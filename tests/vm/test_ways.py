@@ -36,7 +36,9 @@ def minion(lab, folder):
 
 def ssh(lab, folder):
     """The guest has no Salt then: its minion is off, and /usr/bin/python3 knows of none."""
-    lab.guest.must("systemctl disable --now salt-minion; mv /opt/salt /opt/away; rm -rf /etc/salt")
+    lab.guest.must(
+        "systemctl disable --now salt-minion; mv /opt/salt /opt/away; rm -rf /etc/salt", timeout=300
+    )
     client = Salt(folder, Here(), LINE)
     client.settings(SETTINGS)
     entry = {"port": lab.guest.ssh_port, "priv": str(lab.guest.image.ssh_key)}
@@ -52,7 +54,7 @@ def ssh(lab, folder):
 
 def masterless(lab, folder):
     """In a checkout, as the README tells."""
-    lab.guest.must("systemctl disable --now salt-minion; rm -rf /etc/salt")
+    lab.guest.must("systemctl disable --now salt-minion; rm -rf /etc/salt", timeout=300)
     tree = folder / "checkout"
     tree.mkdir()
     shutil.copy(ROOT / "Saltfile", tree)
