@@ -122,7 +122,13 @@ def _attachment(want, _seen):
     _run("lvchange", "--metadataprofile", want["profile"], want["pool"])
 
 
-def _activation(want, _seen):
+def _activation(want, seen):
+    # A killed lvconvert can leave a part of the pool active by itself, and so the pool inactive.
+    parts = [f"[{want['name']}_{part}]" for part in ("tmeta", "tdata")]
+    for row in seen["lvm"]["lvs"]:
+        ours = row["vg_name"] == want["volume_group"] and row["lv_name"] in parts
+        if ours and row["lv_attr"][4] == "a":
+            _run("lvchange", "-an", f"{row['vg_name']}/{row['lv_name'].strip('[]')}")
     _run("lvchange", "-ay", want["pool"])
 
 

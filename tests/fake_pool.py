@@ -198,8 +198,9 @@ class Host:
         active = self.lvs["thinpool"]["lv_attr"][4]
         data, metadata = (self.lvs.pop(name)["lv_size"] for name in ("thinpool", "thinpoolmeta"))
         self.volume("[lvol0_pmspare]", metadata // 4 // MIB, lv_attr="ewi-------")
-        self.volume("[thinpool_tdata]", data // 4 // MIB, lv_attr="Twi-ao----")
-        self.volume("[thinpool_tmeta]", metadata // 4 // MIB, lv_attr="ewi-ao----")
+        held = "ao" if active == "a" else "--"
+        self.volume("[thinpool_tdata]", data // 4 // MIB, lv_attr=f"Twi-{held}----")
+        self.volume("[thinpool_tmeta]", metadata // 4 // MIB, lv_attr=f"ewi-{held}----")
         shape = {"segtype": "thin-pool", "lv_attr": f"twi-{active}-t---", "chunk_size": 512 * 1024}
         shape |= {"data_lv": "[thinpool_tdata]", "metadata_lv": "[thinpool_tmeta]"}
         self.volume("thinpool", data // 4 // MIB, **shape, seg_monitor="not monitored")
@@ -207,6 +208,9 @@ class Host:
 
     def _lvchange(self, argv):
         option, pool = argv[1], self.lvs["thinpool"]
+        if option == "-an":
+            self.lvs[f"[{argv[2].removeprefix('docker/')}]"]["lv_attr"] = "ewi-------"
+            return
         assert argv[-1] == "docker/thinpool" and pool["segtype"] == "thin-pool"
         if option == "--metadataprofile":
             assert f"/etc/lvm/profile/{argv[2]}.profile" in self.files
@@ -216,6 +220,8 @@ class Host:
             pool["seg_monitor"] = "monitored"
         else:
             assert option == "-ay"
+            # LVM 2.03.16: prohibited while a part is active by itself.
+            assert self.lvs["[thinpool_tmeta]"]["lv_attr"][4:6] != "a-"
             pool |= {"lv_attr": "twi-a-t---", "seg_monitor": "not monitored"}
 
     # What looks.

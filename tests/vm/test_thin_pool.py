@@ -62,6 +62,8 @@ WALK = [
     (f"mv {PROFILE} /tmp/lost", "P9f"),
     (f"mv /tmp/lost {PROFILE}; lvchange --monitor n docker/thinpool", "P10"),
     ("lvchange -an docker/thinpool", "P11"),
+    # Its metadata active by itself, as a killed lvconvert can leave it.
+    ("lvchange -y -ay docker/thinpool_tmeta", "P11"),
 ]
 
 

@@ -102,3 +102,15 @@ def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path():
     )
     host.salt["poolmake.apply"](seen, host.salt["poolplan.plan"](seen, want), want)
     assert host.wrote[0] == "pvcreate --dataalignment 1m /dev/vdc1"
+
+
+def test_metadata_that_a_killed_lvconvert_left_active_does_not_keep_the_pool_down():
+    host = made(Host())
+    host.lvs["thinpool"]["lv_attr"] = "twi---t---"
+    host.lvs["[thinpool_tdata]"]["lv_attr"] = "Twi-------"
+    host.lvs["[thinpool_tmeta]"]["lv_attr"] = "ewi-a-----"
+    host.wrote.clear()
+    assert made(host).wrote == [
+        "lvchange -an docker/thinpool_tmeta",
+        "lvchange -ay docker/thinpool",
+    ]
