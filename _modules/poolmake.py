@@ -72,8 +72,9 @@ def _volume_group(want, seen):
     size = ("--physicalextentsize", "4m")
     names = (want["volume_group"], _partition(want, seen))
     if seen["begun"]:
-        return _begun_group(want, seen)
-    return _run("vgcreate", "--addtag", want["mark"], *size, *names)
+        _begun_group(want, seen)
+    else:
+        _run("vgcreate", "--addtag", want["mark"], *size, *names)
 
 
 def _begun_group(want, seen):

@@ -193,8 +193,8 @@ def plan(
     physical volume, P4v the same and an interrupted vgcreate, P5 volume group, P6 data volume,
     P6m metadata volume, P7 both, P7s both and an interrupted conversion, P8 pool, P9 profile
     not attached, P9f profile file not right, P10 not monitored, P11 inactive, P13 done; P0x to
-    P8x and P12 are refused; None when it cannot be told), ``steps`` (list of str), ``changes``, ``refusal`` (str or None),
-    ``notes`` (list of str).
+    P8x and P12 are refused; None when it cannot be told), ``steps`` (list of str), ``changes``,
+    ``refusal`` (str or None), ``notes`` (list of str).
 
     Raises CommandExecutionError when it could not look.
 

@@ -12,7 +12,6 @@ ROLES = {
     "data disk": ("/dev/vdb", "rancher-data", "datadisk.mounted", {"name": "/data"}),
     "thin pool": ("/dev/vdc", pool_kit.MARK, "thinpool.present", {"name": "thinpool"}),
 }
-POOL = "vgcreate -q {group} {disk} && lvcreate -qy --type thin-pool -L 1G -n {pool} {group}"
 # How it is made, of `disk` and of the role's own `mark`; the words of the refusal of each role.
 CASES = {
     "held by device mapper": (
@@ -35,7 +34,7 @@ CASES = {
         ("it holds active swap", "belongs to volume group other"),
     ),
     "an active pool of another machine": (
-        POOL.format(group="docker", pool="other", disk="{disk}"),
+        "vgcreate -q docker {disk} && lvcreate -qy --type thin-pool -L 1G -n other docker",
         ("it is in use by", "it has no tag"),
     ),
     "a volume, not a disk": (

@@ -2,7 +2,7 @@
 The refusals: everything that a disk can hold or be, with the data disk's state and the thin
 pool's, as a dry run and for real. Refused means: one line, no step begun, every byte as before.
 
-What the kernel here cannot do (device mapper) is tried in the guest, by `guest_refusals`.
+What the kernel here cannot do (device mapper) is tried in the guest, by `mapper`.
 """
 
 import contextlib

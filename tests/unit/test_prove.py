@@ -93,8 +93,10 @@ def report_of(**states):
 
 
 def test_a_prediction_that_differs_is_named():
-    dry = report_of(disk=("datadisk", {"fstab": 1}), pool=("thinpool", {}), tools=("pkg", {"a": 1}))
-    real = report_of(
-        disk=("datadisk", {"fstab": 1}), pool=("thinpool", {"x": 1}), tools=("pkg", {})
+    dry = report_of(
+        disk=("datadisk", {"fstab": 1}), pool=("thinpool", {}), tools=("packages", {"a": 1})
     )
-    assert kills.different(dry, real) == ["pool"]
+    real = report_of(
+        disk=("datadisk", {"fstab": 1}), pool=("thinpool", {"x": 1}), tools=("packages", {})
+    )
+    assert kills.different(dry, real) == ["pool", "tools"]

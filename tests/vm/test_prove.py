@@ -23,10 +23,9 @@ def test_a_pool_fills_up_while_docker_runs(life):
     assert Mapper(life).full(FULL) == []
 
 
-@pytest.mark.parametrize("what", ["lvconvert"])
-def test_power_is_cut_behind(life, what):
+def test_power_is_cut_behind_the_conversion(life):
     cases = [*moments(life.recorded())]
-    (chosen,) = [m for m in cases if m[1] == "power" and what in life.label(*m)]
+    (chosen,) = [m for m in cases if m[1] == "power" and "lvconvert" in life.label(*m)]
     life.round([chosen], lambda: False)
     (row,) = life.journal.of("kills")
     assert row["problems"] == []
