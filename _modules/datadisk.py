@@ -51,7 +51,7 @@ def status(mount_point, device, pool_device=None):
             f"{os.path.realpath(point)}. Nothing was written. Name that in the pillar key "
             "rancher:data_disk:mount_point"
         )
-    disk = __salt__["diskprobe.examine"](device)
+    disk = __salt__["diskprobe.examine"](device, "rancher:data_disk:device")
     mounted = _mounted(point)
     parts = disk["partitions"]
     only = parts[0] if len(parts) == 1 else {}

@@ -14,12 +14,14 @@ from salt.exceptions import CommandExecutionError
 SERIALS = ("serial", "device/serial")
 
 
-def examine(device):
+def examine(device, key=None):
     """
     Look at a disk from every side; nothing is written.
 
     device (str)
         Path of the disk, best one below /dev/disk/by-id.
+    key (str, default None)
+        The pillar key that gave the path, for the message when it leads to no disk.
 
     Returns a dict: ``asked``, ``path`` (links resolved), ``devno``, ``size`` and ``sector``
     (bytes), ``serial``, ``model``, ``read_only``, ``removable``, ``is_disk``, ``parent`` (of a
@@ -42,7 +44,7 @@ def examine(device):
 
     Source: blkid(8), wipefs(8), partx(8), sysfs(5)
     """
-    path, number = _resolve(device)
+    path, number = _resolve(device, key)
     folder = os.path.realpath(f"/sys/dev/block/{number}")
     if not os.path.isdir(folder):
         raise CommandExecutionError(f"{_shown(device, path)} is unknown to the kernel's sysfs")
@@ -78,25 +80,26 @@ def examine(device):
     return disk
 
 
-def _resolve(device):
+def _resolve(device, key=None):
+    correct = f"correct the pillar key {key}" if key else "give another path"
     if not isinstance(device, str) or not device.startswith("/"):
         raise CommandExecutionError(f"{device!r} is not the path of a disk")
     if not os.path.lexists(device):
         raise CommandExecutionError(
-            f"{device} does not exist. Nothing was written. Attach the disk, or correct the "
-            "pillar key; the disks of this host are listed by `ls -l /dev/disk/by-id`"
+            f"{device} does not exist. Nothing was written. Attach the disk, or "
+            f"{correct}; the disks of this host are listed by `ls -l /dev/disk/by-id`"
         )
     path = os.path.realpath(device)
     if not os.path.exists(path):
         raise CommandExecutionError(
             f"{device} is a dangling link to {path}, which does not exist. Nothing was written. "
-            "Attach the disk, or correct the pillar key"
+            f"Attach the disk, or {correct}"
         )
     number = __salt__["diskuse.devno"](path)
     if number is None:
         raise CommandExecutionError(
             f"{_shown(device, path)} is not a block device. Nothing was written. "
-            "Correct the pillar key"
+            f"If it is the wrong path, {correct}"
         )
     return path, number
 

@@ -157,7 +157,7 @@ def _run(*argv):
 
 
 def _disk(device, mark):
-    disk = __salt__["diskprobe.examine"](device)
+    disk = __salt__["diskprobe.examine"](device, "rancher:thin_pool:extra_devices")
     try:
         return {
             "disk": disk,

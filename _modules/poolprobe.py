@@ -82,7 +82,7 @@ def observe(want, before=None):
     if before:
         lvm = __salt__["lvmreport.look"](before["lvm"]["version"])
         return {**before, "lvm": lvm, "signatures": _signatures(lvm, want), "profile": profile}
-    disk = __salt__["diskprobe.examine"](want["device"])
+    disk = __salt__["diskprobe.examine"](want["device"], "rancher:thin_pool:device")
     stage, unfit = _stage(disk)
     lvm = __salt__["lvmreport.look"]()
     begun = __salt__["poolbegun.look"](disk, stage, lvm, want)

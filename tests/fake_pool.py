@@ -231,7 +231,7 @@ class Host:
         rows = (row for row in self.lvs.values() if row["segtype"] != "thin-pool")
         return self.vg["vg_extent_count"] - sum(row["lv_size"] for row in rows) // (4 * MIB)
 
-    def examine(self, device):
+    def examine(self, device, key=None):
         disk = {"asked": device, "path": DISK, "devno": "254:32", "size": self.size}
         disk["sector"] = 512
         disk |= {"serial": self.serial, "partitions": []}

@@ -172,7 +172,7 @@ def the_system(folder):
 @contextlib.contextmanager
 def a_file(folder):
     (folder / "file").write_bytes(bytes(SIZE))
-    yield str(folder / "file"), None, ["is not a block device", "Correct the pillar key"]
+    yield str(folder / "file"), None, ["is not a block device", "correct the pillar key rancher:"]
 
 
 @contextlib.contextmanager

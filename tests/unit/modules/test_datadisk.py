@@ -38,7 +38,7 @@ class Machine:
         self.module = load("datadisk", self.salt)
         self.module.SYSFS = str(folder / "sys")
 
-    def examine(self, device):
+    def examine(self, device, key=None):
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
     made = None

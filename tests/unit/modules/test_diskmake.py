@@ -24,7 +24,7 @@ class Machine:
         salt.update(load_rules())
         salt.update(
             {
-                "diskprobe.examine": lambda device: self._next(self.looks),
+                "diskprobe.examine": lambda device, key=None: self._next(self.looks),
                 "host.run": self._run,
                 "diskuse.devno": {"/dev/vdb": "254:16", "/dev/vdb1": "254:17"}.get,
                 "diskuse.nodes": self._nodes,

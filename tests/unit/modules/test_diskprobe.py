@@ -148,6 +148,16 @@ def test_what_is_no_disk(tmp_path):
         with pytest.raises(CommandExecutionError) as info:
             probe(**{"diskuse.devno": real}).examine(device)
         assert words in str(info.value)
+        assert "pillar" not in str(info.value)
+
+
+@pytest.mark.parametrize("name", ["none", "link", "file"])
+def test_what_is_no_disk_names_the_key_that_gave_it(tmp_path, name):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    (tmp_path / "file").touch()
+    probes = probe(**{"diskuse.devno": load("diskuse").devno})
+    with pytest.raises(CommandExecutionError, match="correct the pillar key rancher:x:device"):
+        probes.examine(str(tmp_path / name), "rancher:x:device")
 
 
 def test_same_disk(tmp_path):

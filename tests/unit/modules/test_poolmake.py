@@ -89,7 +89,7 @@ def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path():
     host.steps = ["label", "partition", "type"]
     examine = host.examine
 
-    def unread(device):
+    def unread(device, key=None):
         disk = examine(device)
         disk["partitions"][0]["path"] = None
         return disk

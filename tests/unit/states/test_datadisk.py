@@ -55,7 +55,7 @@ class Machine:
     def nodes(self):
         return {1: {"path": "/dev/vdb1", "devno": "254:17"}} if self.named else {}
 
-    def examine(self, device):
+    def examine(self, device, key=None):
         parts = []
         if self.named:
             points = [self.mounted_at] if self.mounted_at else []
