@@ -85,6 +85,20 @@ def test_the_tables_show_what_does_not_hold(tmp_path):
     assert "Kill" not in shown
 
 
+def test_a_prediction_that_ends_at_device_mapper_is_not_called_equal(tmp_path):
+    journal = Journal(tmp_path, "abc")
+    for case, made in (
+        ("thin pool: killed at point 10 of 14", []),
+        ("thin pool: killed at point 2 of 14", ["pool"]),
+    ):
+        journal.add("dry runs", case, True, problems=[], predicted=["pool"], actual=made)
+    lines = report.details(journal).splitlines()
+    assert lines[-2:] == [
+        "| thin pool: killed at point 2 of 14 | pool | pool | yes |",
+        "| thin pool: killed at point 10 of 14 | pool | nothing | to device mapper |",
+    ]
+
+
 def report_of(**states):
     return {
         f"{kind}_|-{name}_|-x_|-f": {"__id__": name, "changes": changes, "result": True}
