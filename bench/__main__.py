@@ -131,15 +131,17 @@ def fleet(stage, sizes, repeat):
     rows, cpu = [], {}
     for size in sizes:
         if not sampling.affordable(size, minions.size, sampling.available()):
-            rows.append([size, "not enough memory left", "", "", ""])
+            rows.append([size, "not enough memory left", *[""] * 4])
             continue
         say(f"growing the fleet to {size}")
         try:
             minions.grow(size)
-            costs = [minions.cost() for _ in range(repeat if size <= 20 else 1)]
+            times = range(repeat if size <= 20 else 1)
+            costs = [minions.cost() for _ in times]
+            floor = figures.median([minions.floor() for _ in times])
         except LabError as exc:
             say(str(exc))
-            rows.append([size, f"failed: {str(exc)[:80]}", "", "", ""])
+            rows.append([size, f"failed: {str(exc)[:80]}", *[""] * 4])
             break
         cost = figures.median(costs)
         cpu[size] = cost.cpu / size
@@ -150,6 +152,7 @@ def fleet(stage, sizes, repeat):
                 f"{cost.wall:.1f}",
                 f"{cost.wall / size:.2f}",
                 f"{cpu[size]:.2f}",
+                f"{floor.cpu / size:.2f}",
                 f"{memory:.0f}",
             ]
         )
@@ -161,6 +164,7 @@ def fleet(stage, sizes, repeat):
         "seconds",
         "seconds per minion",
         "CPU seconds per minion",
+        "of a ping",
         "MiB per minion (PSS)",
     ]
     yield figures.markdown(heading, rows)

@@ -82,6 +82,11 @@ class Fleet:
         """The Cost of one run of all."""
         return measured(self.apply, self.stage.trees, settle=2)[0]
 
+    def floor(self):
+        """The Cost of asking all of them for nothing."""
+        ask = lambda: self._report("test.ping", timeout=10 + self.size)  # noqa: E731
+        return measured(ask, self.stage.trees, settle=2)[0]
+
     def memory(self, others):
         """Bytes that the host holds more than `others`, per minion, at rest."""
         time.sleep(5)

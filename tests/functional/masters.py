@@ -35,7 +35,7 @@ class Salt:
         # Of its own and short: a socket's path ends at 107 characters.
         self._state = tempfile.TemporaryDirectory(prefix="salt-")
         self.state = pathlib.Path(self._state.name)
-        # All of it, external pillars included; its paths are relative to the checkout.
+        # All of it, external pillars included.
         shutil.copytree(ROOT / "etc", self.config, ignore=shutil.ignore_patterns("gpgkeys"))
         self.configure()
         self._daemon = Daemon(folder / "master.pid", folder / "master.out")
@@ -46,6 +46,8 @@ class Salt:
             "root_dir": str(self.state),
             "interface": "127.0.0.1",
             "pillar_roots": {"base": [str(self.pillar)]},
+            # A master works in /, and looks for one that is not there in each of Salt's own.
+            "pillar_dirs": [str(ROOT / "_pillar")],
             "log_level": "warning",
             "worker_threads": 3,
             "fileserver_list_cache_time": 0,
@@ -71,6 +73,10 @@ class Salt:
         """End the daemon, when there is one, and forget all keys."""
         self._daemon.stop()
         self._state.cleanup()
+
+    def says(self):
+        """What the daemon has said so far."""
+        return self._daemon.tail(1_000_000)
 
     def _serves(self):
         assert self._daemon.pid, f"the master ended: {self._daemon.tail()}"
