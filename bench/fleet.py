@@ -62,8 +62,10 @@ class Fleet:
             return False
         # A minion whose key was just accepted may not listen yet: ask again. Not too soon: each
         # forks for its answer, and a question that is given up is still being answered.
-        answers = self._report("test.ping", timeout=10 + self.size)
-        return sum(answer is True for answer in answers.values()) == self.size
+        return sum(answer is True for answer in self._ping().values()) == self.size
+
+    def _ping(self):
+        return self._report("test.ping", timeout=10 + self.size)
 
     def _report(self, *words, timeout=900):
         text = self._salt(timeout, *words)
@@ -84,8 +86,7 @@ class Fleet:
 
     def floor(self):
         """The Cost of asking all of them for nothing."""
-        ask = lambda: self._report("test.ping", timeout=10 + self.size)  # noqa: E731
-        return measured(ask, self.stage.trees, settle=2)[0]
+        return measured(self._ping, self.stage.trees, settle=2)[0]
 
     def memory(self, others):
         """Bytes that the host holds more than `others`, per minion, at rest."""

@@ -19,8 +19,7 @@ SECTIONS = {
     ),
     "dry runs": (
         "Truth of dry runs",
-        "predicted changes = made changes (here the pool's end where device mapper begins, the "
-        "last line has them whole), the dry run wrote nothing",
+        "predicted changes = made changes, of the pool up to device mapper; nothing was written",
     ),
     "races": ("Two runs at once", "steps never mix, one does the work, the other waits or is told"),
     "running out": ("Running out", "reported, nothing half-written, converges after relief"),
