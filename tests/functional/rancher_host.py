@@ -20,9 +20,9 @@ import time
 import urllib.parse
 
 import docker
-import pymysql
 import yaml
 from fakes import ROOT
+from lab.services import Database
 
 # What a password generator, or a quoting that went wrong, may think of.
 NASTY = "p$HOME `id`'\" #{{ grains.id }} %s%20 äß€ \\z"
@@ -175,55 +175,29 @@ def _listens(host, port):
         return probe.connect_ex((host, port)) == 0
 
 
-class MariaDB:
-    """A server of its own on all addresses of this machine; `root` may do everything."""
-
-    host = f"{NET}.1"
+class MariaDB(Database):
+    """One on all addresses of this machine, with the character set that Rancher wants."""
 
     def __init__(self, folder):
-        self.folder, self.port = folder, free_port()
-        self.sock = folder / "mysql.sock"
-        data = folder / "data"
-        install = ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root"]
-        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(install, check=True, capture_output=True, timeout=120)
-        argv = ["mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={self.sock}"]
-        argv += [f"--port={self.port}", "--bind-address=0.0.0.0", "--user=root"]
-        argv += [f"--pid-file={folder}/pid", "--skip-name-resolve", "--character-set-server=utf8"]
-        with open(folder / "log", "w") as log:
-            self.process = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
-        await_("MariaDB", 60, self._answers)
-        # As on a hardened server: nobody but the accounts that a test makes.
-        self.ask("DELETE FROM mysql.global_priv WHERE User = ''")
-        self.ask("FLUSH PRIVILEGES")
+        super().__init__(folder / "mariadb", folder, port=free_port())
+        self.host = f"{NET}.1"
+        self.start()
+        # As on RDS: passwords are the only way in.
+        self.sql("ALTER USER root@localhost IDENTIFIED BY ''")
 
-    def _answers(self):
-        assert self.process.poll() is None, (self.folder / "log").read_text()
-        with contextlib.suppress(pymysql.err.OperationalError):
-            return self.ask("SELECT 1")
-        return False
-
-    def ask(self, sql, *values):
-        connection = pymysql.connect(
-            unix_socket=str(self.sock), user="root", charset="utf8", autocommit=True
-        )
-        with contextlib.closing(connection), connection.cursor() as cursor:
-            cursor.execute(sql, values or None)
-            return cursor.fetchall()
+    def arguments(self):
+        return [*super().arguments(), "--bind-address=0.0.0.0", "--character-set-server=utf8"]
 
     def clean(self):
         for name in ("cattle", "my_cattle"):
-            self.ask(f"DROP DATABASE IF EXISTS {name}")
+            self.sql(f"DROP DATABASE IF EXISTS {name}")
         for user in ("cattle", "o'connor", "boss"):
-            self.ask("DROP USER IF EXISTS %s@%s", user, "%")
+            self.sql("DROP USER IF EXISTS %s@%s", user, "%")
 
     def prepare(self, password, user="cattle"):
-        self.ask("CREATE DATABASE cattle CHARACTER SET utf8 COLLATE utf8_general_ci")
-        self.ask("CREATE USER %s@%s IDENTIFIED BY %s", user, "%", password)
-        self.ask("GRANT ALL ON cattle.* TO %s@%s", user, "%")
-
-    def close(self):
-        end(self.process)
+        self.sql("CREATE DATABASE cattle CHARACTER SET utf8 COLLATE utf8_general_ci")
+        self.sql("CREATE USER %s@%s IDENTIFIED BY %s", user, "%", password)
+        self.sql("GRANT ALL ON cattle.* TO %s@%s", user, "%")
 
 
 EXT_PILLAR = """import json

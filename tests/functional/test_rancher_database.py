@@ -27,7 +27,7 @@ KEY = "rancher:server:database"
 def server(tmp_path_factory, api):  # noqa: F811
     mariadb = MariaDB(tmp_path_factory.mktemp("mariadb"))
     yield mariadb
-    mariadb.close()
+    mariadb.stop()
 
 
 @pytest.fixture
@@ -60,26 +60,26 @@ def nothing(mariadb):
 
 def missing_database(mariadb):
     mariadb.prepare(NASTY)
-    mariadb.ask("DROP DATABASE cattle")
+    mariadb.sql("DROP DATABASE cattle")
 
 
 def latin1(mariadb):
     mariadb.prepare(NASTY)
-    mariadb.ask("ALTER DATABASE cattle CHARACTER SET latin1")
+    mariadb.sql("ALTER DATABASE cattle CHARACTER SET latin1")
 
 
 def some_rights(mariadb):
     mariadb.prepare(NASTY)
-    mariadb.ask("REVOKE CREATE, DROP ON cattle.* FROM 'cattle'@'%'")
+    mariadb.sql("REVOKE CREATE, DROP ON cattle.* FROM 'cattle'@'%'")
 
 
 def no_rights(mariadb):
     mariadb.prepare(NASTY)
-    mariadb.ask("REVOKE ALL ON cattle.* FROM 'cattle'@'%'")
+    mariadb.sql("REVOKE ALL ON cattle.* FROM 'cattle'@'%'")
 
 
 def no_account(mariadb):
-    mariadb.ask("CREATE DATABASE cattle CHARACTER SET utf8 COLLATE utf8_general_ci")
+    mariadb.sql("CREATE DATABASE cattle CHARACTER SET utf8 COLLATE utf8_general_ci")
 
 
 LOGIN = "GRANT ALL ON `cattle`.* TO 'cattle'@'%' IDENTIFIED BY '<the password of the pillar>';"
@@ -122,8 +122,8 @@ def test_the_statement_of_the_message_helps(host, mariadb, statement):  # noqa: 
     said = text.split("an administrator can run: ")[1]
     first, _, bracket = said.partition(" (and before that, when there is no such database, ")
     if statement is not no_rights and bracket:
-        mariadb.ask(bracket.rstrip(")"))
-    mariadb.ask(first)
+        mariadb.sql(bracket.rstrip(")"))
+    mariadb.sql(first)
     report = host.apply(ready=False)
     assert_well(report)
     assert host.names() == [NAME]
@@ -131,8 +131,8 @@ def test_the_statement_of_the_message_helps(host, mariadb, statement):  # noqa: 
 
 def test_an_administrator_makes_what_is_missing(host, mariadb):  # noqa: F811
     admin = "boss" + NASTY
-    mariadb.ask("CREATE USER %s@%s IDENTIFIED BY %s", "boss", "%", admin)
-    mariadb.ask("GRANT ALL ON *.* TO 'boss'@'%' WITH GRANT OPTION")
+    mariadb.sql("CREATE USER %s@%s IDENTIFIED BY %s", "boss", "%", admin)
+    mariadb.sql("GRANT ALL ON *.* TO 'boss'@'%' WITH GRANT OPTION")
     host.external(mariadb, NASTY)
     host.settings["database_admin"] = {"user": "boss", "password": admin}
     report = converge(host, admin=True)
@@ -149,13 +149,13 @@ def test_an_administrator_makes_what_is_missing(host, mariadb):  # noqa: F811
 
 
 def test_an_account_and_a_database_with_awkward_names(host, mariadb):  # noqa: F811
-    mariadb.ask("CREATE USER 'boss'@'%' IDENTIFIED BY 'b'")
-    mariadb.ask("GRANT ALL ON *.* TO 'boss'@'%' WITH GRANT OPTION")
+    mariadb.sql("CREATE USER 'boss'@'%' IDENTIFIED BY 'b'")
+    mariadb.sql("GRANT ALL ON *.* TO 'boss'@'%' WITH GRANT OPTION")
     host.external(mariadb, NASTY, name="my_cattle", user="o'connor")
     host.settings["database_admin"] = {"user": "boss", "password": "b"}
     report = converge(host, admin=True, ready=False)
     assert changes(report)["database"]["account"]["new"] == "'o''connor'@'%'"
-    (grant,) = [row[0] for row in mariadb.ask("SHOW GRANTS FOR %s@%s", "o'connor", "%")][1:]
+    (grant,) = [row[0] for row in mariadb.sql("SHOW GRANTS FOR %s@%s", "o'connor", "%")][1:]
     assert "`my\\_cattle`.*" in grant, "the _ is no wildcard"
 
 
@@ -174,7 +174,7 @@ def rotate(host, mariadb):  # noqa: F811
 
     with Watcher([old, new]) as watcher:
         assert_well(apply(old))
-        mariadb.ask("ALTER USER %s@%s IDENTIFIED BY %s", "cattle", "%", new)
+        mariadb.sql("ALTER USER %s@%s IDENTIFIED BY %s", "cattle", "%", new)
         assert "error 1045" in comment(apply("wrong" + new))
         assert host.names() == [NAME], "the server goes on with what it has"
         dry = apply(new, test=True)

@@ -33,7 +33,7 @@ def api(tmp_path_factory):
 def mariadb(tmp_path_factory, api):
     server = MariaDB(tmp_path_factory.mktemp("mariadb"))
     yield server
-    server.close()
+    server.stop()
 
 
 class Host:

@@ -110,11 +110,11 @@ class Database:
         if self.running:
             return
         shutil.rmtree(self.directory, ignore_errors=True)
-        data = self.directory / "data"
-        data.mkdir(parents=True)
+        for folder in ("data", "tmp"):
+            (self.directory / folder).mkdir(parents=True)
         run(
-            ["mariadb-install-db", "--no-defaults", f"--datadir={data}", "--user=root",
-             "--auth-root-authentication-method=socket", "--skip-test-db"],
+            ["mariadb-install-db", *self._files, "--auth-root-authentication-method=socket",
+             "--skip-test-db"],
             timeout=120,
         )  # fmt: skip
         self._process.start(self.arguments(), kept=self.kept)
@@ -145,10 +145,17 @@ class Database:
     def arguments(self):
         """The server's command line."""
         return [
-            "mariadbd", "--no-defaults", f"--datadir={self.directory / 'data'}", "--user=root",
-            f"--socket={self._socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
+            "mariadbd", *self._files, f"--socket={self._socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
             # Whoever comes from a guest comes from 127.0.0.1, and not from localhost.
             "--skip-name-resolve", "--innodb-buffer-pool-size=16M", "--innodb-flush-log-at-trx-commit=2",
+        ]  # fmt: skip
+
+    @property
+    def _files(self):
+        """A MariaDB that starts removes the tables of all others from a shared tmpdir."""
+        return [
+            "--no-defaults", f"--datadir={self.directory / 'data'}",
+            f"--tmpdir={self.directory / 'tmp'}", "--user=root",
         ]  # fmt: skip
 
     def _answers(self):

@@ -50,3 +50,12 @@ def test_an_administrator_makes_users_who_come_over_tcp(database):
         pymysql.connect(host="127.0.0.1", port=database.port, user="cattle", password="two")
     database.stop()
     assert not database.running
+
+
+def test_the_tables_of_another_that_starts_are_left_alone(database, tmp_path, monkeypatch):
+    """Two at once on one /tmp: `mariadb-install-db` ended with "Unknown table"."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    other = tmp_path / "#sql-temptable-1-1-1.MAI"
+    other.touch()
+    database.start()
+    assert other.exists()
