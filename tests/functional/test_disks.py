@@ -18,6 +18,8 @@ pytestmark = [
 ]
 EXT4 = {"filesystem": "ext4"}
 ALL = ["partition", "filesystem", "directory", "mount", "fstab"]
+# The kernel writes to what is mounted to be written, for seconds and by itself.
+QUIETLY = ("mount", "-o", "ro,noload")
 
 
 @pytest.fixture
@@ -346,7 +348,7 @@ def test_refused_the_system_disk(tree, point):
 def test_refused_when_mounted_elsewhere(tree, point, disk, tmp_path):
     must("mkfs.ext4", "-q", disk.path)
     (tmp_path / "else where").mkdir()
-    must("mount", disk.path, tmp_path / "else where")
+    must(*QUIETLY, disk.path, tmp_path / "else where")
     words = f"it is mounted at {tmp_path}/else where"
     refused(tree, point, disk, words)
 
@@ -354,7 +356,7 @@ def test_refused_when_mounted_elsewhere(tree, point, disk, tmp_path):
 def test_refused_when_its_partition_is_mounted(tree, point, disk, tmp_path):
     gpt_data(disk)
     (tmp_path / "elsewhere").mkdir()
-    must("mount", disk.partitions()[0], tmp_path / "elsewhere")
+    must(*QUIETLY, disk.partitions()[0], tmp_path / "elsewhere")
     refused(tree, point, disk, f"it is mounted at {tmp_path}/elsewhere")
 
 
@@ -471,14 +473,14 @@ def test_refused_where_another_disk_is_mounted(tmp_path, tree, point, disk):
 def test_refused_when_mounted_by_hand_with_another_file_system(tree, point, disk):
     must("mkfs.ext4", "-q", disk.path)
     point.mkdir()
-    must("mount", disk.path, point)
+    must(*QUIETLY, disk.path, point)
     refused(tree, point, disk, "with ext4, not xfs", filesystem="xfs")
 
 
 def test_refused_when_ours_is_mounted_elsewhere(tree, point, done, tmp_path):
     must("umount", point)
     (tmp_path / "old").mkdir()
-    must("mount", done.partitions()[0], tmp_path / "old")
+    must(*QUIETLY, done.partitions()[0], tmp_path / "old")
     refused(tree, point, done, f"mounted at {tmp_path}/old, not at {point}")
 
 
@@ -490,6 +492,8 @@ def test_refused_when_ours_has_another_file_system(tmp_path, tree, point):
 
 
 def test_refused_when_fstab_mounts_it_elsewhere(tree, point, done):
+    must("umount", point)
+    must(*QUIETLY, done.partitions()[0], point)
     text = tree.fstab.read_text()
     tree.fstab.write_text(text + text.split("\n")[2].replace(str(point), "/old") + "\n")
     refused(tree, point, done, "/etc/fstab mounts its file system at /old")
