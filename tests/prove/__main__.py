@@ -30,6 +30,7 @@ from . import (
 )
 from .journal import Journal
 
+IN_GUESTS = ("device mapper", "kills", "kills of roles in guests")
 HERE = (refusals, lies, hostile, truth, races, relief, clock, many, killed, services, roles)
 
 
@@ -80,7 +81,7 @@ def prove(journal, sections, minutes):
         if module.SECTION in sections:
             workers = getattr(module, "WORKERS", jobs.WORKERS)
             jobs.carry_out(module.SECTION, module.jobs(), journal, say, over, workers)
-    chosen = [section for section in ("device mapper", "kills") if section in sections]
+    chosen = [section for section in IN_GUESTS if section in sections]
     if not chosen or over():
         return True
     codes = in_guest(chosen, say, over)
@@ -111,17 +112,21 @@ def in_guest(sections, say, over, guests=2):
 def _guest(sections, say, over, share):
     from lab import Lab
 
+    from .guest_roles import GuestRoles
     from .host import Host
     from .kills import Kills
     from .mapper import Mapper
 
     name = os.environ.get("LAB_NAME", "prove")
     with Lab(f"{name}-{share[0] + 1}") as lab:
-        kills = Kills(Host(lab), Journal(), say, share=share)
+        given = Host(lab), Journal(), say, share
+        kills = Kills(*given)
         if "device mapper" in sections:
             Mapper(kills).run(over)
         if "kills" in sections:
             kills.run(over)
+        if "kills of roles in guests" in sections:
+            GuestRoles(*given).run(over)
 
 
 if __name__ == "__main__":

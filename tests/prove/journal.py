@@ -25,11 +25,16 @@ PROOFS = {
     "kills of roles": ["roles"],
     "device mapper": ["mapper", "host", "guest_driver"],
     "kills": ["kills", "host", "guest_driver"],
+    "kills of roles in guests": ["guest_roles", "roles_driver", "requested", "guest_driver"],
 }
 # These go through the SLS and the settings; the others call modules and states themselves.
-RENDERED = ("hostile input", "kills of docker", "device mapper", "kills", "points")
+RENDERED = (
+    "hostile input", "kills of docker", "device mapper", "kills", "kills of roles in guests", "points",
+)  # fmt: skip
 # These work with Rancher's modules, all others without them.
-RANCHER = ("hostile input", "clock jumps", "many agents", "kills of roles")
+RANCHER = (
+    "hostile input", "clock jumps", "many agents", "kills of roles", "kills of roles in guests",
+)  # fmt: skip
 # These decide how results are kept and shown, not what they are.
 KEEPING = ("journal", "jobs", "report")
 

@@ -48,6 +48,10 @@ SECTIONS = {
         "Kill anywhere, whole host",
         "one run does the rest, a further one nothing, UUIDs survive",
     ),
+    "kills of roles in guests": (
+        "Kill anywhere, server and agent on a whole host",
+        "one run does the rest, a further one nothing; one container, one host, the same data",
+    ),
 }
 
 
@@ -62,7 +66,19 @@ def count(rows):
 
 def totals(journal):
     """How many cases a section has, where that is known before it runs."""
-    from . import clock, hostile, kills, lies, many, mapper, races, refusals, relief, truth
+    from . import (
+        clock,
+        guest_roles,
+        hostile,
+        kills,
+        lies,
+        many,
+        mapper,
+        races,
+        refusals,
+        relief,
+        truth,
+    )  # fmt: skip
 
     known = {
         module.SECTION: module.cases() for module in (clock, lies, races, refusals, relief, truth)
@@ -70,7 +86,8 @@ def totals(journal):
     known |= {hostile.SECTION: hostile.GROUPS, many.SECTION: many.CASES}
     known |= {mapper.SECTION: mapper.cases()}
     for row in journal.of("points"):
-        known["kills"] = kills.moments(row["points"])
+        whose = guest_roles if guest_roles.KEY in row["case"] else kills
+        known[whose.SECTION] = whose.moments(row["points"])
     return {section: len(list(cases)) for section, cases in known.items()}
 
 
@@ -135,6 +152,7 @@ def details(journal):
         "kills of roles": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
         "device mapper": lambda rows: matrix(rows, _mapper),
         "kills": _kills,
+        "kills of roles in guests": lambda rows: _kills(rows, "nothing untold"),
     }
     found = []
     for section, (title, means) in SECTIONS.items():
@@ -184,10 +202,10 @@ def _predictions(rows):
     return "\n".join(lines)
 
 
-def _kills(rows):
+def _kills(rows, well="equal"):
     lines = ["| moment | converged | dry run before | the rest took |", "|---|---|---|---|"]
     for row in rows:
-        dry = "equal" if not row["dry"] else f"**{', '.join(row['dry'])}**"
+        dry = well if not row["dry"] else f"**{', '.join(row['dry'])}**"
         case = row["case"].replace("|", "/")
         lines.append(f"| {case} | {'yes' if row['ok'] else '**NO**'} | {dry} | {row['took']} s |")
     return "\n".join(lines)

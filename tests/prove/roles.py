@@ -10,15 +10,15 @@ import functools
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import sys
 import tempfile
-import urllib.parse
 
 from fakes import ROOT
 from functional import agent_host, rancher_host
+
+from prove import requested
 
 SECTION = "kills of roles"
 # One daemon, one name for a container.
@@ -230,37 +230,13 @@ def jobs():
                 yield f"{name}: not disturbed", functools.partial(list, problems)
                 for number, how, seconds, what in moments(done["points"]):
                     act = functools.partial(attempt, name, host, runner, number, how, seconds)
-                    yield f"{name} {number:02d} {how}: {plain(what)}", act
+                    yield f"{name} {number:02d} {how}: {requested.plain(what)}", act
             runner.close()
         finally:
             host.close()
 
 
-def plain(what):
-    """Without what is another in every run."""
-    what = re.sub(r"/tmp/(prove-\w+$|\S*/)", "", re.sub(r"/v1\.\d\d/", "/", what))
-    return re.sub(r"\b[0-9a-f]{12,64}\b|(?<=rancher-agent-)\w+", "ID", what).replace("|", "/")
-
-
 # --- In the process beside the daemon ---
-
-
-def watch(points):
-    """Processes and renames, and every request that is no question."""
-    import guest_driver
-    import requests
-
-    guest_driver.NOT_OURS = ("/var/cache/salt", "/proc/", "/dev/", "/run/rancher-salt")
-    guest_driver.watch(points)
-    send = requests.Session.send
-
-    def sent(self, request, **options):
-        what = f"{request.method} {urllib.parse.urlsplit(request.url).path}"
-        if request.method in ("GET", "HEAD"):
-            return send(self, request, **options)
-        return points.around(what, lambda: send(self, request, **options))
-
-    requests.Session.send = sent
 
 
 def one(opts, folder, order):
@@ -268,10 +244,13 @@ def one(opts, folder, order):
     import deadly
     import guest_driver
 
+    guest_driver.NOT_OURS = ("/var/cache/salt", "/proc/", "/dev/", "/run/rancher-salt")
     tree = guest_driver.Tree({**opts, "pillar": {"rancher": order["pillar"]}})
     tree.chunks = order["chunks"]
     if not order["test"]:
-        watch(deadly.Deadly(f"{folder}/now", order["number"], order["how"], order["seconds"]))
+        requested.watch(
+            deadly.Deadly(f"{folder}/now", order["number"], order["how"], order["seconds"])
+        )
     report = tree.apply(order["test"])
     shown = {each["__id__"]: each for each in report.values()}
     handle = os.open(f"{folder}/now.json", os.O_WRONLY | os.O_CREAT, 0o600)

@@ -3,22 +3,24 @@
 import os
 import time
 
-from prove import jobs, journal, kills, report
+from prove import guest_roles, jobs, journal, kills, report, requested
 from prove.journal import Journal
 
 
 def test_results_stand_for_as_long_as_what_was_tried_and_what_tried_it_are_the_same(monkeypatch):
     read = []
     monkeypatch.setattr(journal, "_hash", lambda files: read.append({*map(str, files)}) or "abc")
-    for section in ("races", "kills here", "hostile input"):
+    sections = ("races", "kills here", "hostile input", guest_roles.SECTION)
+    for section in sections:
         journal.code_of.__wrapped__(section)
-    races, kills, hostile = read
+    races, kills, hostile, roles = read
     assert {"tests/prove/races.py", "tests/prove/lies.py", "tests/pool_kit.py"} <= races
     assert {"tests/prove/killed.py", "tests/prove/guest_driver.py", "tests/fakes.py"} <= kills
     others = {"tests/prove/races.py", "tests/prove/report.py", "salt/docker.sls"}
     assert not ({*others, "_modules/rancher_http.py", "_states/rancher.py"} & kills)
     assert {"_modules/poolplan.py", "_states/thinpool.py"} <= kills
     assert {"salt/docker.sls", "_modules/rancher_http.py"} <= hostile
+    assert {"salt/docker.sls", "_modules/rancher_http.py", "tests/prove/roles_driver.py"} <= roles
 
 
 def test_a_case_that_dies_or_raises_is_a_failure_and_not_the_end(tmp_path):
@@ -114,3 +116,72 @@ def test_a_prediction_that_differs_is_named():
         disk=("datadisk", {"fstab": 1}), pool=("thinpool", {"x": 1}), tools=("packages", {})
     )
     assert kills.different(dry, real) == ["pool", "tools"]
+
+
+def test_of_a_role_only_what_was_not_told_counts():
+    """What the killed run had started in Docker goes on between the dry run and the next."""
+    dry = report_of(server=("rancher", {"server": 1}), agent=("rancher", {"agent": 1}))
+    real = report_of(server=("rancher", {}), agent=("rancher", {"agent": 2, "host": 1}))
+    assert list(guest_roles.untold(dry, real)) == ["agent: host"]
+    assert list(guest_roles.untold("Minion did not return", real)) == ["no report"]
+
+
+def test_a_database_that_was_made_anew_is_not_the_same():
+    from fake_rancher.world import Clock, World
+
+    found = []
+    for started in (0, 60):
+        clock = Clock()
+        clock.advance(started)
+        world = World(clock)
+        world.add_token()
+        found.append({*guest_roles.rows(world.dump())})
+    assert [len(rows) for rows in found] == [2, 2]
+    assert not found[0] & found[1]
+
+
+def test_what_the_roles_ask_for_is_called_the_same_in_every_run():
+    assert requested.plain("POST /v1.41/containers/create") == "POST /containers/create"
+    assert requested.plain(f"DELETE /v1.41/containers/{'0a' * 32}") == "DELETE /containers/ID"
+
+
+def point(number, when, what):
+    return {"number": number, "when": when, "what": what}
+
+
+def test_a_pull_is_ended_in_its_middle_and_by_a_power_cut_too():
+    points = [
+        point(1, "before", "mkdir /data/rancher"),
+        point(2, "after", "mkdir /data/rancher"),
+        point(3, "before", "POST /images/create"),
+        point(4, "after", "POST /images/create"),
+    ]
+    assert list(guest_roles.moments(points)) == [
+        (1, "front"),
+        (2, "behind"),
+        (3, "middle"),
+        (4, "behind"),
+        (4, "power"),
+    ]
+
+
+def test_a_request_is_a_point_and_a_question_is_none(monkeypatch):
+    import sys
+    import types
+
+    import requests
+
+    asked, reached = [], []
+    monkeypatch.setattr(requests.Session, "send", lambda self, request, **_: asked.append(request))
+    monkeypatch.setitem(sys.modules, "guest_driver", types.SimpleNamespace(watch=lambda _: None))
+
+    class Points:
+        def around(self, what, act):
+            reached.append(what)
+            return act()
+
+    requested.watch(Points())
+    for method, path in (("GET", "/info"), ("HEAD", "/info"), ("POST", "/v1.41/images/create?x=y")):
+        requests.request(method, f"http://docker{path}", timeout=1)
+    assert [request.method for request in asked] == ["GET", "HEAD", "POST"]
+    assert reached == ["POST /images/create"]

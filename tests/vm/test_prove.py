@@ -1,6 +1,7 @@
 """A slice of what `make prove` does with whole hosts: a disk in use, a full pool, a power cut."""
 
 import pytest
+from prove.guest_roles import GuestRoles
 from prove.host import Host
 from prove.journal import Journal
 from prove.kills import Kills, moments
@@ -30,3 +31,13 @@ def test_power_is_cut_behind_the_conversion(life):
     (row,) = life.journal.of("kills")
     assert row["problems"] == []
     assert row["dry"] == []
+
+
+@pytest.mark.long
+def test_the_run_is_killed_while_the_server_starts(lab, tmp_path):
+    life = GuestRoles(Host(lab), Journal(tmp_path), lambda *_: None)
+    points = life.recorded()
+    number = next(p["number"] for p in points if p["what"].endswith("rancher-server/start"))
+    life.round([(number, "middle")], lambda: False)
+    (row,) = life.journal.of("kills of roles in guests")
+    assert row["problems"] == []
