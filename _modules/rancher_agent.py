@@ -92,7 +92,7 @@ def observe(want, test=False):
     agent, leftover = None, False
     if _docker_is_there(test):
         agent = __salt__["rancher_agent_host.agent"](bool(want["authority"]))
-        leftover = __salt__["rancher_agent_host.leftover"]()
+        leftover = bool(__salt__["rancher_bootstrap.left"]())
     else:
         agent = __salt__["rancher_agent_host.resting"](want["ip"])
     asked = want["registration_url"] is None and not (agent and _is_kept_out(want))

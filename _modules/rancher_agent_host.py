@@ -15,7 +15,6 @@ log = logging.getLogger(__name__)
 
 NAME = "rancher-agent"
 UPGRADE = "rancher-agent-upgrade"
-BOOTSTRAP = "rancher-agent-bootstrap"
 STATE = "/var/lib/rancher"
 # Seconds for an agent that the server replaces just now, and between two looks at that.
 UPGRADING, PAUSE = 120, 3
@@ -182,25 +181,6 @@ def _said(since):
             # Docker's log goes elsewhere, to syslog for example.
             return []
         raise
-
-
-def leftover():
-    """
-    Tell whether the bootstrap of an earlier run is still there, because that run was killed.
-
-    Returns a bool.
-
-    Raises CommandExecutionError when Docker gives no answer.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt '*' rancher_agent_host.leftover
-
-    Source: rancher/rancher issue 8116
-    """
-    return __salt__["docker_engine.container"](BOOTSTRAP) is not None
 
 
 def _settled():

@@ -5,6 +5,7 @@ It ends within seconds when all is well. When it is not, it repeats itself for 1
 lines tell why much earlier.
 """
 
+import contextlib
 import ipaddress
 import logging
 import os
@@ -21,6 +22,9 @@ STATE = "/var/lib/rancher"
 # So often may it fail to reach the server before we believe it; it tries every 2 s.
 TRIES = 5
 PAUSE = 1
+# What the containers are called with in which it looks at the host, under a name of Docker's
+# choice; and the seconds that such a look may last.
+LOOK, LOOKING = "inspect-host", 15
 
 # What it says, and what that means. The first that is found counts.
 _SIGNS = (
@@ -247,11 +251,49 @@ def _socket():
     return host.removeprefix("unix://") if host.startswith("unix://") else "/var/run/docker.sock"
 
 
+def left():
+    """
+    List the containers that a bootstrap left on this host.
+
+    These are itself, running or not, and those in which it looked at the host: it removes them
+    by itself unless it is ended. One that still runs is not left, it ends within seconds.
+
+    Returns a list of ids (str).
+
+    Raises CommandExecutionError when Docker gives no answer.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' rancher_bootstrap.left
+
+    Source: rancher/agent's run.sh, inspect_host; rancher/rancher issue 8116
+    """
+    return [each["Id"] for each in _listed() if _is_itself(each) or _is_look(each, runs=False)]
+
+
+def _listed():
+    with __salt__["docker_engine.client"]("list containers") as api:
+        return api.containers(all=True)
+
+
+def _is_itself(each):
+    return f"/{NAME}" in (each.get("Names") or ())
+
+
+def _is_look(each, runs):
+    is_up = (each.get("Status") or "").startswith("Up")
+    return (each.get("Command") or "").split()[-1:] == [LOOK] and is_up is runs
+
+
 def remove():
     """
-    Remove the bootstrap's container, running or not; without one nothing happens.
+    Remove what a bootstrap left, itself first, running or not; without it nothing happens.
 
     Returns nothing.
+
+    Raises CommandExecutionError when Docker refuses.
 
     CLI Example:
 
@@ -261,9 +303,24 @@ def remove():
 
     Source: Docker Engine API, "ContainerDelete"
     """
-    if __salt__["docker_engine.container"](NAME) is not None:
-        with __salt__["docker_engine.client"]("remove the bootstrap of the agent") as api:
-            api.remove_container(NAME, v=True, force=True)
+    itself = [each["Id"] for each in _listed() if _is_itself(each)]
+    _take_away(itself)
+    # Its look at the host goes on without it, and may write the host's token just now.
+    until = time.monotonic() + LOOKING
+    while itself and any(_is_look(each, runs=True) for each in _listed()):
+        if time.monotonic() > until:
+            break
+        time.sleep(PAUSE)
+    _take_away(left())
+
+
+def _take_away(ids):
+    with __salt__["docker_engine.client"]("remove the bootstrap of the agent") as api:
+        import docker
+
+        for each in ids:
+            with contextlib.suppress(docker.errors.NotFound):
+                api.remove_container(each, v=True, force=True)
 
 
 def _outcome(code, lines):

@@ -147,6 +147,22 @@ def test_removed_in_rancher_and_registered_anew(host, fake):
     assert "It is host 1h2" in ret["comment"]
 
 
+def test_what_a_bootstrap_left_that_was_ended_while_it_looked_at_the_host(host, fake):
+    given = {"server_url": fake.url, "ip": f"{NET}.1", "timeout": 120}
+    ret, _ = host.apply(**given)
+    assert ret["result"] is True, ret["comment"]
+    look = host.client.create_container(IMAGE, command=["inspect-host"])["Id"]
+    changes = {"bootstrap": {"old": "left over", "new": "removed"}}
+    dry, _ = host.apply(test=True, **given)
+    assert (dry["result"], dry["changes"]) == (None, changes)
+    assert len(names(host)) == 2
+    ret, _ = host.apply(**given)
+    assert (ret["result"], ret["changes"]) == (True, changes)
+    assert names(host) == ["rancher-agent"], look
+    again, _ = host.apply(**given)
+    assert (again["result"], again["changes"]) == (True, {})
+
+
 def test_killed_while_the_bootstrap_runs(host, fake):
     fake.add_token(state="active")
     fake.fail("slow-body", times=1, method="POST", path="register", value=0.1)

@@ -136,9 +136,3 @@ def test_resting(module, tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state/.registration_token").write_text("of the agent")
     assert module.resting()["running"] is True
-
-
-def test_leftover(module, containers):
-    assert module.leftover() is False
-    containers["rancher-agent-bootstrap"] = container()
-    assert module.leftover() is True

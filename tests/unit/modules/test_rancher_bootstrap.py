@@ -1,7 +1,10 @@
 """What is given to the bootstrap, and what its lines mean; running it: test_rancher_agent."""
 
+import contextlib
+
+import docker
 import pytest
-from fakes import load
+from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
 
 bootstrap = load("rancher_bootstrap")
@@ -76,3 +79,88 @@ def test_trouble(lines, words):
     problem = bootstrap.trouble(lines)
     assert problem is None if words is None else words in problem
     assert "ERROR:" not in (problem or "")
+
+
+class Docker:
+    """What runs of `looks` ends at the second listing."""
+
+    def __init__(self, *boxes):
+        self.boxes = {box["Id"]: box for box in boxes}
+        self.removed, self.listed, self.gone = [], 0, ()
+
+    def containers(self, all=False):
+        assert all, "stopped ones count"
+        self.listed += 1
+        for each in self.boxes.values():
+            if self.listed > 2 and each["Id"] == "ends":
+                each["Status"] = "Exited (137) Less than a second ago"
+        return list(self.boxes.values())
+
+    def remove_container(self, container, v=False, force=False):
+        assert v and force
+        self.removed.append(container)
+        if container in self.gone:
+            raise docker.errors.NotFound("no such container")
+        del self.boxes[container]
+
+
+def box(name, command, status="Exited (0) 3 minutes ago"):
+    return {"Id": name, "Names": [f"/{name}"], "Command": command, "Status": status}
+
+
+@pytest.fixture
+def with_docker(monkeypatch):
+    def made(*boxes):
+        engine = Docker(*boxes)
+        clients = {"docker_engine.client": lambda doing: contextlib.nullcontext(engine)}
+        module = load("rancher_bootstrap", Salt(clients))
+        monkeypatch.setattr(module, "PAUSE", 0.001)
+        module.engine = engine
+        return module
+
+    return made
+
+
+OTHERS = (
+    box("rancher-agent", "/run.sh run", "Up 3 days"),
+    box("web", "nginx -g daemon"),
+    box("bare", None),
+    box("not-ours", "/run.sh inspect-host-of-mine"),
+)
+
+
+def test_what_a_killed_bootstrap_left(with_docker):
+    """One that was ended while it looked at the host left a container of a random name for ever."""
+    mine = [
+        box("rancher-agent-bootstrap", "/run.sh http://r/v1/scripts/A", "Up 2 seconds"),
+        box("romantic_antonelli", "/run.sh inspect-host"),
+        box("boring_wozniak", "/run.sh inspect-host", "Created"),
+    ]
+    module = with_docker(*OTHERS, *mine)
+    assert module.left() == [each["Id"] for each in mine]
+    module.engine.gone = ("boring_wozniak",)
+    module.remove()
+    assert module.engine.removed == [each["Id"] for each in mine]
+
+
+def test_a_look_that_still_runs_is_let_end(with_docker):
+    itself = box("rancher-agent-bootstrap", "/run.sh http://r/v1/scripts/A", "Up 2 seconds")
+    module = with_docker(itself, box("ends", "/run.sh inspect-host", "Up 1 second"))
+    module.remove()
+    assert module.engine.removed == ["rancher-agent-bootstrap", "ends"]
+    assert module.engine.listed > 2, "it ended before it was removed"
+
+
+def test_a_look_of_a_bootstrap_that_somebody_else_runs_is_no_business_of_ours(with_docker):
+    module = with_docker(box("theirs", "/run.sh inspect-host", "Up 1 second"))
+    assert module.left() == []
+    module.remove()
+    assert module.engine.removed == []
+
+
+def test_a_look_that_does_not_end_does_not_hold_the_run(with_docker, monkeypatch):
+    itself = box("rancher-agent-bootstrap", "/run.sh http://r/v1/scripts/A", "Up 2 seconds")
+    module = with_docker(itself, box("hangs", "/run.sh inspect-host", "Up 1 second"))
+    monkeypatch.setattr(module, "LOOKING", 0.05)
+    module.remove()
+    assert module.engine.removed == ["rancher-agent-bootstrap"]

@@ -90,7 +90,10 @@ def test_an_agent_that_is_being_upgraded_is_waited_for(make):
     kit = make()
     kit.registered()
     agent = kit.docker.containers.pop("rancher-agent")
-    kit.docker.containers["rancher-agent-upgrade"] = {"State": {"Running": True}}
+    kit.docker.containers["rancher-agent-upgrade"] = {
+        "Config": {"Cmd": ["upgrade"]},
+        "State": {"Running": True},
+    }
     looks = []
     real = Client.inspect_container
 
