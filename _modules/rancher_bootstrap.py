@@ -22,9 +22,9 @@ STATE = "/var/lib/rancher"
 # So often may it fail to reach the server before we believe it; it tries every 2 s.
 TRIES = 5
 PAUSE = 1
-# What the containers are called with in which it looks at the host, under a name of Docker's
-# choice; and the seconds that such a look may last.
-LOOK, LOOKING = "inspect-host", 15
+# What runs in the containers in which it looks at the host, under a name of Docker's choice; and
+# the seconds that such a look may last.
+LOOK, LOOKING = ["/run.sh", "inspect-host"], 15
 
 # What it says, and what that means. The first that is found counts.
 _SIGNS = (
@@ -284,7 +284,7 @@ def _is_itself(each):
 
 def _is_look(each, runs):
     is_up = (each.get("Status") or "").startswith("Up")
-    return (each.get("Command") or "").split()[-1:] == [LOOK] and is_up is runs
+    return (each.get("Command") or "").split() == LOOK and is_up is runs
 
 
 def remove():

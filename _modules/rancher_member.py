@@ -48,17 +48,19 @@ def observe():
     with __salt__["docker_engine.client"]("list containers and volumes") as api:
         listed = api.containers(all=True)
         volumes = api.volumes().get("Volumes") or []
-    seen["containers"] = own(listed)
+    seen["containers"] = own(listed, __salt__["rancher_bootstrap.left"]())
     seen["volumes"] = sorted(one["Name"] for one in volumes if one["Name"] in VOLUMES)
     return seen
 
 
-def own(listed):
+def own(listed, left=()):
     """
     Pick the containers that belong to the membership.
 
     listed (list of dict)
         As Docker lists them, stopped ones too.
+    left (iterable of str)
+        Ids of what the agent's bootstrap left, as ``rancher_bootstrap.left`` finds them.
 
     Returns a list of dicts ``id`` and ``name``; the agent first, which would make others anew.
 
@@ -74,7 +76,7 @@ def own(listed):
     for each in listed:
         names = [name.lstrip("/") for name in each.get("Names") or []]
         ours = [name for name in names if name in CONTAINERS]
-        if ours or LABEL in (each.get("Labels") or {}):
+        if ours or LABEL in (each.get("Labels") or {}) or each["Id"] in left:
             found.append({"id": each["Id"], "name": (ours or names or [each["Id"]])[0]})
     return sorted(found, key=lambda one: (one["name"] not in CONTAINERS, one["name"]))
 

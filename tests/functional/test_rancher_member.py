@@ -17,18 +17,20 @@ def test_it_leaves_and_nothing_else_goes(host, fake, python):  # noqa: F811
     host.client.create_container(IMAGE, name="web", command=["run"])
     system = {"io.rancher.container.system": "true"}
     network = host.client.create_host_config(binds=["rancher-cni:/cni"])
+    # What a bootstrap left that was ended while it looked at the host.
+    host.client.create_container(IMAGE, name="look", command=["inspect-host"])
     host.client.create_container(IMAGE, name="r-ipsec", labels=system, host_config=network)
     state = host.path("/var/lib/rancher/state")
-    assert state.is_dir() and names(host) == ["r-ipsec", "rancher-agent", "web"]
+    assert state.is_dir() and names(host) == ["look", "r-ipsec", "rancher-agent", "web"]
 
     changes = {
-        "containers": {"old": "rancher-agent, r-ipsec", "new": None},
+        "containers": {"old": "rancher-agent, look, r-ipsec", "new": None},
         "volumes": {"old": "rancher-agent-state, rancher-cni", "new": None},
         "state directory": {"old": "/var/lib/rancher/state", "new": None},
     }
     dry, _ = host.apply(test=True, python=python, state=ABSENT)
     assert (dry["result"], dry["changes"]) == (None, changes), dry["comment"]
-    assert state.is_dir() and names(host) == ["r-ipsec", "rancher-agent", "web"]
+    assert state.is_dir() and names(host) == ["look", "r-ipsec", "rancher-agent", "web"]
     real, _ = host.apply(python=python, state=ABSENT)
     assert (real["result"], real["changes"]) == (True, changes), real["comment"]
     assert not state.exists() and names(host) == ["web"]

@@ -39,7 +39,7 @@ def settings(name, tag):
     if name == "rancher/agent":
         return {
             **common,
-            "Entrypoint": [*PYTHON, f"/{PLACE}/agent.py"],
+            "Entrypoint": ["/run.sh"],
             "Env": [*common["Env"], f"RANCHER_AGENT_IMAGE={name}:{tag}"],
             "Volumes": {},
         }
@@ -65,6 +65,8 @@ def program(name):
     programs = HERE / "programs"
     if name == "rancher/agent":
         tree.update(_python(programs, PLACE, ("agent.py", "docker_socket.py", "bootstrap.py")))
+        start = f'#!/bin/sh\nexec {" ".join(PYTHON)} /{PLACE}/agent.py "$@"\n'
+        tree["run.sh"] = start.encode(), 0o755
         return tree
     tree.update(_python(programs, PLACE, ("server.py", "store.py")))
     for package in (HERE.parent / "fake_rancher", _package("pymysql")):

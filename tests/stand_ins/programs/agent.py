@@ -1,9 +1,9 @@
 """
 What runs in the stand-in for rancher/agent.
 
-    agent.py URL             the bootstrap: registers this machine, starts rancher-agent, ends
-    agent.py inspect-host    its side container: the host's token
-    agent.py run             rancher-agent: says every few seconds that the host lives
+    /run.sh URL             the bootstrap: registers this machine, starts rancher-agent, ends
+    /run.sh inspect-host    its side container: the host's token
+    /run.sh run             rancher-agent: says every few seconds that the host lives
 
 Its own environment: STAND_IN_TRIES (300) looks at the URL, STAND_IN_PAUSE (2) seconds apart.
 """

@@ -126,6 +126,7 @@ OTHERS = (
     box("web", "nginx -g daemon"),
     box("bare", None),
     box("not-ours", "/run.sh inspect-host-of-mine"),
+    box("nor-this", "/opt/inventory inspect-host"),
 )
 
 

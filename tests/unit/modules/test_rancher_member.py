@@ -18,7 +18,7 @@ class Docker:
             "5": ("/my-rancher-agent", {}),
         }
         self.disks = ["rancher-cni", "data", "rancher-agent-state", "my-rancher-cni"]
-        self.calls, self.gone = [], ()
+        self.calls, self.gone, self.left = [], (), []
 
     def containers(self, all=False):
         assert all, "stopped ones count"
@@ -49,6 +49,7 @@ def host(tmp_path, monkeypatch):
     calls = {
         "lvmreport.tool": lambda name: f"/usr/bin/{name}",
         "docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(engine),
+        "rancher_bootstrap.left": lambda: engine.left,
     }
     module = load("rancher_member", Salt(calls))
     state = tmp_path / "state"
@@ -74,6 +75,15 @@ def test_what_rancher_left_goes_and_nothing_else(host):
     assert [name for name, _ in host.engine.boxes.values()] == ["/web", "/my-rancher-agent"]
     assert host.engine.disks == ["data", "my-rancher-cni"]
     assert not host.folder.exists() and host.folder.parent.exists()
+    assert converge(host) == {}
+
+
+def test_what_a_killed_bootstrap_left_goes_too(host):
+    """Its look at the host has a name of Docker's choice, and stayed on a host that had left."""
+    host.engine.boxes["6"] = ("/romantic_antonelli", {})
+    host.engine.left = ["6"]
+    assert converge(host)["containers"]["old"].endswith("r-ipsec, romantic_antonelli")
+    host.engine.left = []
     assert converge(host) == {}
 
 

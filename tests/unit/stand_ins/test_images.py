@@ -49,7 +49,9 @@ def test_a_server_is_told_its_version_and_keeps_its_data_in_volumes():
     settings = build.settings("rancher/server", "v1.6.29")
     assert "CATTLE_RANCHER_SERVER_VERSION=v1.6.29" in settings["Env"]
     assert set(settings["Volumes"]) == {"/var/lib/mysql", "/var/log/mysql", "/var/lib/cattle"}
-    assert build.settings("rancher/agent", "v1.2.11")["Volumes"] == {}
+    agent = build.settings("rancher/agent", "v1.2.11")
+    assert (agent["Volumes"], agent["Entrypoint"]) == ({}, ["/run.sh"])
+    assert build.program("rancher/agent")["run.sh"][1] == 0o755
 
 
 def test_each_program_brings_what_it_imports():
