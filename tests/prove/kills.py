@@ -10,6 +10,7 @@ middle, too, and at `POWER` the guest's power is cut as well. Packages are there
 apt leaves when it is killed is tried by `services`, where it is not emulated.
 """
 
+import functools
 import json
 
 from .journal import code
@@ -22,8 +23,6 @@ SETTINGS = {
     "swap": {"size": "128M"},
     "docker": {"daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m"}}},
 }
-SECTION = "kills"
-STEP = "common"
 # Docker is there but never ran: the package would start it.
 TOOLS = "lvm2 thin-provisioning-tools dmeventd parted xfsprogs e2fsprogs util-linux gdisk docker.io"
 INSTALL = (
@@ -31,42 +30,48 @@ INSTALL = (
     f"apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy {TOOLS} && "
     "rm /usr/sbin/policy-rc.d"
 )
-# Ended in their middle, too.
-LONG = ("mkfs", "mount -t", "dd if", "lvcreate -y", "lvconvert", "systemctl start docker")
-# Power is cut behind these.
-POWER = (
-    "mkfs", "replace /etc/fstab", "replace /data/swap/swapfile", "vgcreate", "lvcreate -y",
-    "lvconvert", "replace /etc/lvm", "replace /etc/docker", "systemctl start docker",
-)  # fmt: skip
+# Where they are there before a run, they are there after it: nothing was made, or converted, anew.
 UUIDS = (
     "pvs --noheadings -o pv_uuid,vg_uuid 2>/dev/null; "
+    "lvs --noheadings -o lv_uuid -S segtype=thin-pool docker 2>/dev/null; "
     "blkid -p -s UUID -o value /dev/vdb1 2>/dev/null; true"
 )
-POOL = "lvs --noheadings -o segtype docker/thinpool 2>/dev/null | tr -d ' '; true"
-
-
-def moments(points):
-    """(number of the point, how) for everything that is to be tried."""
-    for point in points:
-        what, number = point["what"], point["number"]
-        if number == 1:
-            yield 1, "front"
-        if point["when"] == "after":
-            if any(words in what for words in LONG):
-                yield number - 1, "middle"
-            yield number, "behind"
-            if any(words in what for words in POWER):
-                yield number, "power"
 
 
 class Kills:
     """`share` is (n, of how many): which part of the moments is ours."""
 
+    SECTION = "kills"
+    STEPS = "common"
+    # Ended in their middle, too.
+    LONG = ("mkfs", "mount -t", "dd if", "lvcreate -y", "lvconvert", "systemctl start docker")
+    # Power is cut behind these.
+    POWER = (
+        "mkfs", "replace /etc/fstab", "replace /data/swap/swapfile", "vgcreate", "lvcreate -y",
+        "lvconvert", "replace /etc/lvm", "replace /etc/docker", "systemctl start docker",
+    )  # fmt: skip
+
     def __init__(self, host, journal, say, share=(0, 1)):
         self.host, self.journal, self.say = host, journal, say
         self.share = share
-        # Of what is in a snapshot, and decides what is a point.
-        self.key = code("tests/prove/guest_driver.py", "tests/prove/host.py", rancher=False)
+
+    @functools.cached_property
+    def key(self):
+        """Of what is in a snapshot, and decides what is a point."""
+        return code("tests/prove/guest_driver.py", "tests/prove/host.py", rancher=False)
+
+    @classmethod
+    def moments(cls, points):
+        """(number of the point, how) for everything that is to be tried."""
+        yield 1, "front"
+        for point in points:
+            what, number = point["what"], point["number"]
+            if point["when"] == "after":
+                if any(words in what for words in cls.LONG):
+                    yield number - 1, "middle"
+                yield number, "behind"
+                if any(words in what for words in cls.POWER):
+                    yield number, "power"
 
     def recorded(self):
         """The points of a run that nothing disturbs."""
@@ -78,24 +83,29 @@ class Kills:
             text = self.host.guest.must(f"cat {self.host.folder}/{run}.points")
             points = [json.loads(line) for line in text.splitlines()]
             failed = failures(report)
-            self.journal.add("points", key, not failed, points=points, took=took, failed=failed)
+            self.journal.add(
+                "points", key, not failed, of=self.SECTION, points=points, took=took, failed=failed
+            )
             if failed:
                 raise AssertionError(f"the undisturbed run fails: {failed}")
         return self.journal.rows["points", key]["points"]
 
     def ready(self):
         """The guest before the run, from a snapshot when there is one."""
-        snapshot = f"prove-host-{self.key}"
+        snapshot = f"prove-{self.key}"
         if self.host.guest.has_snapshot(snapshot):
             self.host.guest.load(snapshot)
             return
-        self.host.prepare({"rancher": SETTINGS}, STEP, INSTALL)
+        self.prepare()
         self.host.guest.save(snapshot)
+
+    def prepare(self):
+        self.host.prepare({"rancher": SETTINGS}, self.STEPS, INSTALL)
 
     def run(self, over):
         """Try what is not in the journal yet; `over` says when time is up."""
-        ours = list(moments(self.recorded()))[self.share[0] :: self.share[1]]
-        todo = [moment for moment in ours if not self.journal.holds(SECTION, self.label(*moment))]
+        ours = list(self.moments(self.recorded()))[self.share[0] :: self.share[1]]
+        todo = [case for case in ours if not self.journal.holds(self.SECTION, self.label(*case))]
         if todo and not over():
             self.round(todo, over)
 
@@ -128,35 +138,44 @@ class Kills:
             self.host.go(run, f"middle {took * 0.4:.2f}")
             self.host.gone(run)
         elif how == "power":
-            self.host.power_cycle(STEP)
+            self.host.power_cycle(self.STEPS)
         else:
             self.host.kill(run)
-        row = self.journal.add(SECTION, case, **self.verdict())
-        self.say(SECTION, case, row)
+        row = self.journal.add(self.SECTION, case, **self.verdict())
+        self.say(self.SECTION, case, row)
 
     def verdict(self):
         """What holds after a kill: a dry run, the normal run, a further one."""
-        host = self.host
-        before = host.guest.must(UUIDS, timeout=120).split()
-        pool = host.guest.must(POOL, timeout=120).strip()
-        dry, _ = host.apply(test=True)
-        done = host.order("apply", test=False, record=True)
-        report, took = host.answer(done, 1800)
-        made = host.guest.must(f"cat {host.folder}/{done}.points 2>/dev/null || true")
-        again, _ = host.apply()
-        after = host.guest.must(UUIDS, timeout=120).split()
+        before = self.precious()
+        dry, _ = self.host.apply(test=True)
+        report, took = self.host.apply(timeout=1800)
+        again, _ = self.host.apply()
         problems = failures(report) + [f"again: {line}" for line in failures(again)]
         problems += [f"again changes {key}" for key in changes(again)]
-        if pool == "thin-pool" and "lvconvert" in made:
-            problems.append("converted a second time")
-        if not set(before) <= set(after):
-            problems.append(f"UUIDs were {before}, are {after}")
-        driver = host.guest.ssh("docker info -f '{{.Driver}}'", timeout=120)[1].strip()
-        if driver != "devicemapper":
-            problems.append(f"the storage driver of Docker is {driver!r}")
-        differ = different(dry, report)
+        differ = list(self.different(dry, report))
         problems += [f"foretold otherwise: {key}" for key in differ]
+        problems += self.wrong()
+        if lost := before - self.precious():
+            problems.append(f"lost: {sorted(lost)}")
         return {"ok": not problems, "problems": problems, "took": took, "dry": differ}
+
+    def precious(self):
+        """What must be there after the next run, and be the same."""
+        return {*self.host.guest.must(UUIDS, timeout=120).split()}
+
+    def wrong(self):
+        """What is not as a whole run leaves it."""
+        driver = self.host.guest.ssh("docker info -f '{{.Driver}}'", timeout=120)[1].strip()
+        if driver != "devicemapper":
+            yield f"the storage driver of Docker is {driver!r}"
+
+    @staticmethod
+    def different(dry, real):
+        """States whose predicted changes are not the ones that were made."""
+        if not isinstance(dry, dict) or not isinstance(real, dict):
+            return ["no report"]
+        told, made = changes(dry), changes(real)
+        return [key for key in sorted({*told, *made}) if told.get(key) != made.get(key)]
 
 
 def failures(report):
@@ -171,11 +190,3 @@ def failures(report):
 
 def changes(report):
     return {s["__id__"]: s["changes"] for s in report.values() if s["changes"]}
-
-
-def different(dry, real):
-    """States whose predicted changes are not the ones that were made."""
-    if not isinstance(dry, dict) or not isinstance(real, dict):
-        return ["no report"]
-    predicted, made = changes(dry), changes(real)
-    return [key for key in sorted({*predicted, *made}) if predicted.get(key) != made.get(key)]

@@ -68,9 +68,7 @@ def totals(journal):
     """How many cases a section has, where that is known before it runs."""
     from . import (
         clock,
-        guest_roles,
         hostile,
-        kills,
         lies,
         many,
         mapper,
@@ -79,6 +77,8 @@ def totals(journal):
         relief,
         truth,
     )  # fmt: skip
+    from .guest_roles import GuestRoles
+    from .kills import Kills
 
     known = {
         module.SECTION: module.cases() for module in (clock, lies, races, refusals, relief, truth)
@@ -86,7 +86,7 @@ def totals(journal):
     known |= {hostile.SECTION: hostile.GROUPS, many.SECTION: many.CASES}
     known |= {mapper.SECTION: mapper.cases()}
     for row in journal.of("points"):
-        whose = guest_roles if guest_roles.KEY in row["case"] else kills
+        whose = {kind.SECTION: kind for kind in (Kills, GuestRoles)}[row["of"]]
         known[whose.SECTION] = whose.moments(row["points"])
     return {section: len(list(cases)) for section, cases in known.items()}
 

@@ -3,14 +3,16 @@
 import os
 import time
 
-from prove import guest_roles, jobs, journal, kills, report, requested
+from prove import guest_roles, jobs, journal, report, requested
+from prove.guest_roles import GuestRoles
 from prove.journal import Journal
+from prove.kills import Kills
 
 
 def test_results_stand_for_as_long_as_what_was_tried_and_what_tried_it_are_the_same(monkeypatch):
     read = []
     monkeypatch.setattr(journal, "_hash", lambda files: read.append({*map(str, files)}) or "abc")
-    sections = ("races", "kills here", "hostile input", guest_roles.SECTION)
+    sections = ("races", "kills here", "hostile input", GuestRoles.SECTION)
     for section in sections:
         journal.code_of.__wrapped__(section)
     races, kills, hostile, roles = read
@@ -115,15 +117,15 @@ def test_a_prediction_that_differs_is_named():
     real = report_of(
         disk=("datadisk", {"fstab": 1}), pool=("thinpool", {"x": 1}), tools=("packages", {})
     )
-    assert kills.different(dry, real) == ["pool", "tools"]
+    assert Kills.different(dry, real) == ["pool", "tools"]
 
 
 def test_of_a_role_only_what_was_not_told_counts():
     """What the killed run had started in Docker goes on between the dry run and the next."""
     dry = report_of(server=("rancher", {"server": 1}), agent=("rancher", {"agent": 1}))
     real = report_of(server=("rancher", {}), agent=("rancher", {"agent": 2, "host": 1}))
-    assert list(guest_roles.untold(dry, real)) == ["agent: host"]
-    assert list(guest_roles.untold("Minion did not return", real)) == ["no report"]
+    assert list(GuestRoles.different(dry, real)) == ["agent: host"]
+    assert list(GuestRoles.different("Minion did not return", real)) == ["no report"]
 
 
 def test_a_database_that_was_made_anew_is_not_the_same():
@@ -156,7 +158,7 @@ def test_a_pull_is_ended_in_its_middle_and_by_a_power_cut_too():
         point(3, "before", "POST /images/create"),
         point(4, "after", "POST /images/create"),
     ]
-    assert list(guest_roles.moments(points)) == [
+    assert list(GuestRoles.moments(points)) == [
         (1, "front"),
         (2, "behind"),
         (3, "middle"),

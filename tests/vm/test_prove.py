@@ -4,7 +4,7 @@ import pytest
 from prove.guest_roles import GuestRoles
 from prove.host import Host
 from prove.journal import Journal
-from prove.kills import Kills, moments
+from prove.kills import Kills
 from prove.mapper import FULL, ROLES, Mapper
 
 
@@ -25,10 +25,10 @@ def test_a_pool_fills_up_while_docker_runs(life):
 
 
 def test_power_is_cut_behind_the_conversion(life):
-    cases = [*moments(life.recorded())]
+    cases = [*life.moments(life.recorded())]
     (chosen,) = [m for m in cases if m[1] == "power" and "lvconvert" in life.label(*m)]
     life.round([chosen], lambda: False)
-    (row,) = life.journal.of("kills")
+    (row,) = life.journal.of(Kills.SECTION)
     assert row["problems"] == []
     assert row["dry"] == []
 
@@ -39,5 +39,5 @@ def test_the_run_is_killed_while_the_server_starts(lab, tmp_path):
     points = life.recorded()
     number = next(p["number"] for p in points if p["what"].endswith("rancher-server/start"))
     life.round([(number, "middle")], lambda: False)
-    (row,) = life.journal.of("kills of roles in guests")
+    (row,) = life.journal.of(GuestRoles.SECTION)
     assert row["problems"] == []
