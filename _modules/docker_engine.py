@@ -9,10 +9,35 @@ its end. Every call is bounded in time, and an error is one line.
 import contextlib
 import os
 import re
+import socket
+import struct
+import urllib.parse
 
 from salt.exceptions import CommandExecutionError
 
 SOCKET = "unix:///var/run/docker.sock"
+# What is read of an answer. Other shapes were not understood, which is not "nothing there".
+LISTED = [
+    {
+        "Id": str,
+        "Names": ([str], None),
+        "Labels": (dict, None),
+        "Ports": ([dict], None),
+        "Command": (str, None),
+        "Status": (str, None),
+    }
+]
+CONTAINER = {
+    "Id": str,
+    "Created": str,
+    "Image": str,
+    "Config": {"Image": str, "Env": ([str], None), "Cmd": ([str], None), "Labels": (dict, None)},
+    "HostConfig": {"PortBindings": (dict, None), "RestartPolicy": (dict, None)},
+    "Mounts": ([dict], None),
+    "State": {"Status": str, "Running": bool, "StartedAt": str},
+}
+IMAGE = {"Id": str}
+VOLUMES = {"Volumes": ([{"Name": str}], None)}
 
 
 def available():
@@ -61,8 +86,11 @@ def client(doing, timeout=60):
 
     Source: https://docker-py.readthedocs.io/en/stable/api.html
     """
-    url = __opts__.get("docker.url") or os.environ.get("DOCKER_HOST") or SOCKET
-    return _conversation(url, doing, timeout)
+    return _conversation(_url(), doing, timeout)
+
+
+def _url():
+    return __opts__.get("docker.url") or os.environ.get("DOCKER_HOST") or SOCKET
 
 
 @contextlib.contextmanager
@@ -76,6 +104,7 @@ def _conversation(url, doing, timeout):
             f"Docker could not {doing}: Salt's Python has no Docker SDK ({exc.name}); "
             "apply docker.sdk"
         ) from exc
+    strange = (ValueError, LookupError, TypeError, AttributeError, struct.error)
     try:
         with contextlib.closing(
             docker.APIClient(base_url=url, version="auto", timeout=timeout)
@@ -89,6 +118,8 @@ def _conversation(url, doing, timeout):
             f"Docker could not {doing}: no daemon answers at {url} ({_line(exc)}); "
             "`systemctl status docker` tells more"
         ) from None
+    except (*strange, docker.errors.StreamParseError) as exc:
+        raise _nonsense(doing, type(exc).__name__) from None
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as exc:
         raise CommandExecutionError(
             f"Docker could not {doing}: no answer within {timeout} s, or the connection broke "
@@ -107,14 +138,40 @@ def _bound(api, timeout):
 
 
 def _line(text):
-    return " ".join(str(text).split())[:400]
+    return " ".join(plain(str(text)))[:400]
+
+
+def _nonsense(doing, what):
+    return CommandExecutionError(
+        f"Docker could not {doing}: its answer is not of the Docker Engine API ({what}); "
+        "`systemctl status docker` tells more"
+    )
+
+
+def _understood(answer, shape, doing):
+    if not _fits(answer, shape):
+        raise _nonsense(doing, "of another shape")
+    return answer
+
+
+def _fits(value, shape):
+    """A dict has at least these keys, a list only such members, of a tuple one fits."""
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(_fits(value.get(k), s) for k, s in shape.items())
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(each, shape[0]) for each in value)
+    if isinstance(shape, tuple):
+        return any(_fits(value, one) for one in shape)
+    return value is None if shape is None else isinstance(value, shape)
 
 
 def answers():
     """
-    Tell whether a daemon answers.
+    Tell whether there is a daemon to ask.
 
-    Returns True or False.
+    Returns True, or False when nothing listens where it would, or Salt's Python cannot ask it.
+
+    Raises CommandExecutionError when there is one that gives no answer, or a strange one.
 
     CLI Example:
 
@@ -124,11 +181,73 @@ def answers():
 
     Source: Docker Engine API, "Ping"
     """
-    try:
-        with client("be asked whether it runs", timeout=20) as api:
-            return bool(api.ping())
-    except CommandExecutionError:
+    if not (available() and _listens(_url())):
         return False
+    doing = "be asked whether it runs"
+    with client(doing, timeout=20) as api:
+        if not api.ping():
+            raise _nonsense(doing, "no OK")
+    return True
+
+
+def _listens(url):
+    parts = urllib.parse.urlsplit(url)
+    try:
+        if parts.scheme == "unix":
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.settimeout(20)
+                probe.connect(parts.path)
+        else:
+            socket.create_connection((parts.hostname, parts.port or 2375), timeout=20).close()
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    except OSError:
+        return True  # something is there: its client tells what is wrong with it
+    return True
+
+
+def containers():
+    """
+    List all containers, stopped ones too.
+
+    Returns a list of dicts, as ``docker ps --all`` gets it: ``Id``, ``Names``, ``Labels``, ``Ports``,
+    ``Command``, ``Status``.
+
+    Raises CommandExecutionError when the daemon cannot be asked.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' docker_engine.containers
+
+    Source: Docker Engine API, "List containers"
+    """
+    doing = "list its containers"
+    with client(doing) as api:
+        return _understood(api.containers(all=True), LISTED, doing)
+
+
+def volumes():
+    """
+    List the names of all volumes.
+
+    Returns a list of str.
+
+    Raises CommandExecutionError when the daemon cannot be asked.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' docker_engine.volumes
+
+    Source: Docker Engine API, "List volumes"
+    """
+    doing = "list its volumes"
+    with client(doing) as api:
+        found = _understood(api.volumes(), VOLUMES, doing)
+    return [one["Name"] for one in found["Volumes"] or []]
 
 
 def container(name):
@@ -150,8 +269,9 @@ def container(name):
 
     Source: Docker Engine API, "Inspect a container"
     """
-    with client(f"look at container {name}") as api:
-        return _or_none(api.inspect_container, name)
+    doing = f"look at container {name}"
+    with client(doing) as api:
+        return _or_none(api.inspect_container, name, CONTAINER, doing)
 
 
 def image(name):
@@ -173,17 +293,19 @@ def image(name):
 
     Source: Docker Engine API, "Inspect an image"
     """
-    with client(f"look at image {name}") as api:
-        return _or_none(api.inspect_image, name)
+    doing = f"look at image {name}"
+    with client(doing) as api:
+        return _or_none(api.inspect_image, name, IMAGE, doing)
 
 
-def _or_none(look, name):
+def _or_none(look, name, shape, doing):
     import docker
 
     try:
-        return look(name)
+        found = look(name)
     except docker.errors.NotFound:
         return None
+    return _understood(found, shape, doing)
 
 
 def publisher(port):
@@ -205,11 +327,10 @@ def publisher(port):
 
     Source: Docker Engine API, "List containers"
     """
-    with client("list its containers") as api:
-        for each in api.containers():
-            for published in each.get("Ports") or []:
-                if (published.get("PublicPort"), published.get("Type")) == (port, "tcp"):
-                    return each["Names"][0].lstrip("/")
+    for each in containers():
+        for published in each.get("Ports") or []:
+            if (published.get("PublicPort"), published.get("Type")) == (port, "tcp"):
+                return (each.get("Names") or [each["Id"]])[0].lstrip("/")
     return None
 
 

@@ -274,8 +274,7 @@ def left():
 
 
 def _listed():
-    with __salt__["docker_engine.client"]("list containers") as api:
-        return api.containers(all=True)
+    return __salt__["docker_engine.containers"]()
 
 
 def _is_itself(each):

@@ -45,11 +45,9 @@ def observe():
     seen = {"containers": [], "volumes": [], "state": os.path.isdir(STATE)}
     if not __salt__["lvmreport.tool"]("docker"):
         return seen
-    with __salt__["docker_engine.client"]("list containers and volumes") as api:
-        listed = api.containers(all=True)
-        volumes = api.volumes().get("Volumes") or []
+    listed = __salt__["docker_engine.containers"]()
     seen["containers"] = own(listed, __salt__["rancher_bootstrap.left"]())
-    seen["volumes"] = sorted(one["Name"] for one in volumes if one["Name"] in VOLUMES)
+    seen["volumes"] = sorted({*__salt__["docker_engine.volumes"]()} & {*VOLUMES})
     return seen
 
 

@@ -151,7 +151,7 @@ def observe(name, want, test=False):
     seen.update(holds=False, blind=False)
     if want["directory"]:
         seen["directory"] = __salt__["rancher_data.look"](want["directory"])
-    if test and not (__salt__["docker_engine.available"]() and __salt__["docker_engine.answers"]()):
+    if test and not __salt__["docker_engine.answers"]():
         return {**seen, "blind": True}
     look = __salt__["docker_engine.container"]
     have, image = facts(look(name)), __salt__["docker_engine.image"](want["image"])

@@ -109,7 +109,7 @@ class Containers:
     def functions(self):
         return {
             "docker_engine.available": lambda: self.importable,
-            "docker_engine.answers": lambda: self.answering,
+            "docker_engine.answers": lambda: self.answering and self.importable,
             "docker_engine.container": self.container,
             "docker_engine.image": self.image,
             "docker_engine.publisher": self.publisher,

@@ -37,10 +37,11 @@ pytestmark = [
         ("active swap in a partition", "thin pool"),
         ("our own partition, not the disk", "data disk"),
         ("a drive without a medium", "thin pool"),
+        (refusals.BENT, "thin pool"),
     ],
 )
 def test_refused(case, role):
-    assert refusals.attempt(case, role) == []
+    assert refusals.tried(case, role)["problems"] == []
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,41 @@ SITUATIONS = {
 }
 
 
+BENT = "a link that is bent between look and write"
+
+
+def bent(role):
+    """The dry run and the look see a blank disk; when a write is next, the link leads elsewhere."""
+    with own_lvm() as folder, contextlib.ExitStack() as stack:
+        disk, other = (
+            stack.enter_context(_disk(folder, size=420 * MIB, name=name)) for name in ("one", "two")
+        )
+        must("mkfs.ext4", "-q", other.path)
+        state, link = ROLES[role](folder), folder / "link"
+        link.symlink_to(disk.path)
+        state.see(disk, other)
+        before = disk.hash(), other.hash()
+        real = state.tree.salt["diskprobe.partition"]
+
+        def bend(*args):
+            link.unlink()
+            link.symlink_to(other.path)
+            return real(*args)
+
+        state.tree.salt["diskprobe.partition"] = bend
+        dry, answer = (state.apply(str(link), test=test) for test in (True, False))
+        if dry["result"] is not None:
+            yield f"the dry run: {dry['result']} {dry['comment']}"
+        if (answer["result"], answer["changes"], state.tree.steps) != (False, {}, []):
+            yield f"{answer['result']} {answer['changes']} {state.tree.steps}"
+        if f"is not the disk that was checked: its path was {disk.path}" not in answer["comment"]:
+            yield f"it said: {answer['comment']}"
+        if "\n" in answer["comment"]:
+            yield "more than one line"
+        if (disk.hash(), other.hash()) != before:
+            yield "a disk changed"
+
+
 class Impossible(Exception):
     """This cannot be tried here; the words say why."""
 
@@ -267,6 +302,7 @@ def cases():
         yield from ((case, role) for role in ROLES)
     for case in SITUATIONS:
         yield from ((case, role) for role in ROLES)
+    yield from ((BENT, role) for role in ROLES)
     for case in pool_kit.REFUSED:
         yield case, "thin pool"
 
@@ -312,6 +348,7 @@ def tried(case, role):
     if case == "nilfs2" and not shutil.which("mkfs.nilfs2"):
         return {"problems": [], "skipped": "mkfs.nilfs2 is not installed"}
     try:
-        return {"problems": attempt(case, role), "skipped": None}
+        problems = list(bent(role)) if case == BENT else attempt(case, role)
+        return {"problems": problems, "skipped": None}
     except Impossible as reason:
         return {"problems": [], "skipped": str(reason)}

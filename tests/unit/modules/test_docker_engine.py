@@ -1,6 +1,8 @@
-"""The real SDK's signatures, without a daemon; the daemon is in tests/functional."""
+"""The real SDK, its signatures or before a daemon that lies; a real one is in tests/functional."""
 
 import builtins
+import json
+import time
 
 import docker
 import pytest
@@ -8,6 +10,7 @@ import requests
 import urllib3
 from fake_docker import api_error, client
 from fakes import load
+from lying_docker import LIES, LyingDocker
 from salt.exceptions import CommandExecutionError
 
 
@@ -28,12 +31,12 @@ def engine(monkeypatch):
 
 
 def test_which_daemon(engine, monkeypatch):
-    module = engine(ping=True)
-    assert module.answers() is True
+    module = engine(volumes={"Volumes": None})
+    assert module.volumes() == []
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/other.sock")
-    module.answers()
-    own = engine({"docker.url": "unix:///run/own.sock"}, ping=True)
-    own.answers()
+    module.volumes()
+    own = engine({"docker.url": "unix:///run/own.sock"}, volumes={"Volumes": [{"Name": "web"}]})
+    assert own.volumes() == ["web"]
     assert [made["base_url"] for made in module.made] == [module.SOCKET, "unix:///run/other.sock"]
     assert own.made[0]["base_url"] == "unix:///run/own.sock"
     assert module.made[0]["version"] == "auto"
@@ -88,9 +91,13 @@ def test_nothing_there_is_none_and_could_not_look_raises(engine):
 
 def test_who_publishes_a_port(engine):
     rows = [
-        {"Names": ["/dns"], "Ports": [{"PublicPort": 8080, "Type": "udp"}]},
-        {"Names": ["/silent"], "Ports": None},
-        {"Names": ["/web"], "Ports": [{"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}]},
+        {"Id": "1", "Names": ["/dns"], "Ports": [{"PublicPort": 8080, "Type": "udp"}]},
+        {"Id": "2", "Names": ["/silent"], "Ports": None},
+        {
+            "Id": "3",
+            "Names": ["/web"],
+            "Ports": [{"PrivatePort": 80, "PublicPort": 8080, "Type": "tcp"}],
+        },
     ]
     module = engine(containers=rows)
     assert module.publisher(8080) == "web"
@@ -115,3 +122,86 @@ def test_a_request_without_a_limit_gets_one(engine):
     with module.client("pull", timeout=9) as api:
         assert api.send("request", timeout=None) == 9
         assert api.send("request", timeout=3) == 3
+
+
+CONTAINER = {
+    "Id": "c1",
+    "Created": "2020-05-05T08:00:00Z",
+    "Image": "sha256:a1",
+    "Config": {"Image": "web:1", "Env": ["A=b"], "Cmd": None, "Labels": {}},
+    "HostConfig": {"PortBindings": {}, "RestartPolicy": {"Name": "always"}},
+    "Mounts": [],
+    "State": {"Status": "running", "Running": True, "StartedAt": "2020-05-05T08:00:00Z"},
+}
+LISTED = {"Id": "c1", "Names": ["/web"], "Ports": [], "Labels": {}, "Command": "x", "Status": "Up"}
+TRUTH = {
+    "/version": {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"},
+    "/containers/json": [LISTED],
+    "/containers/web/json": CONTAINER,
+    "/images/web/json": {"Id": "sha256:a1"},
+    "/volumes": {"Volumes": [{"Name": "data"}]},
+}
+# What is asked, what it is asked of the daemon, and what is true.
+ASKED = {
+    "/_ping": (lambda module: module.answers(), True),
+    "/version": (lambda module: module.volumes(), ["data"]),
+    "/containers/json": (lambda module: module.containers(), [LISTED]),
+    "/containers/web/json": (lambda module: module.container("web"), CONTAINER),
+    "/images/web/json": (lambda module: module.image("web"), {"Id": "sha256:a1"}),
+    "/volumes": (lambda module: module.volumes(), ["data"]),
+}
+
+
+@pytest.fixture
+def lying(tmp_path, monkeypatch):
+    """The module before a daemon of its own, with little patience."""
+
+    def truth(method, path, body):
+        plain = path.partition("?")[0]
+        if plain == "/_ping":
+            return 200, b"OK"
+        if plain in TRUTH:
+            return 200, json.dumps(TRUTH[plain]).encode()
+        return 404, b'{"message": "No such thing"}'
+
+    with LyingDocker(tmp_path / "docker.sock", truth) as daemon:
+        module = load("docker_engine", __opts__={"docker.url": daemon.url})
+        real = module.client
+        monkeypatch.setattr(module, "client", lambda doing, timeout=60: real(doing, 0.4))
+        module.daemon = daemon
+        yield module
+
+
+@pytest.mark.parametrize("about", ASKED)
+def test_a_daemon_that_lies_is_not_one_without_containers(lying, about):
+    ask, true = ASKED[about]
+    assert ask(lying) == true and lying.daemon.asked[-1] == f"GET {about}" or about == "/version"
+    lying.daemon.about = about
+    for lie in LIES:
+        lying.daemon.lie = lie
+        began = time.monotonic()
+        with pytest.raises(CommandExecutionError, match="^Docker could not ") as caught:
+            ask(lying)
+        assert str(caught.value).isprintable(), "one line, without control characters"
+        assert time.monotonic() - began < 10, lie
+    lying.daemon.lie = None
+    assert ask(lying) == true
+
+
+def test_a_log_of_nonsense_is_lines_or_an_error(lying):
+    lying.daemon.about = "/containers/web/json"
+    for lie in LIES:
+        lying.daemon.lie = lie
+        with pytest.raises(CommandExecutionError, match="^Docker could not give the log of"):
+            lying.logs("web")
+
+
+def test_nobody_listens_is_no_daemon_and_a_sick_one_is_an_error(lying, tmp_path):
+    assert lying.answers() is True
+    lying.__opts__["docker.url"] = f"unix://{tmp_path}/none.sock"
+    assert lying.answers() is False
+    (tmp_path / "none.sock").write_text("")
+    assert lying.answers() is False
+    for url in ("tcp://127.0.0.1:1", "http://127.0.0.1:1"):
+        lying.__opts__["docker.url"] = url
+        assert lying.answers() is False

@@ -112,8 +112,11 @@ def box(name, command, status="Exited (0) 3 minutes ago"):
 def with_docker(monkeypatch):
     def made(*boxes):
         engine = Docker(*boxes)
-        clients = {"docker_engine.client": lambda doing: contextlib.nullcontext(engine)}
-        module = load("rancher_bootstrap", Salt(clients))
+        calls = {
+            "docker_engine.client": lambda doing: contextlib.nullcontext(engine),
+            "docker_engine.containers": lambda: engine.containers(all=True),
+        }
+        module = load("rancher_bootstrap", Salt(calls))
         monkeypatch.setattr(module, "PAUSE", 0.001)
         module.engine = engine
         return module

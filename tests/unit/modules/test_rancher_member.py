@@ -27,9 +27,6 @@ class Docker:
             for number, (name, labels) in self.boxes.items()
         ]
 
-    def volumes(self):
-        return {"Volumes": [{"Name": name} for name in self.disks] or None}
-
     def remove_container(self, container, v=False, force=False):
         assert v and force
         self.calls.append(self.boxes[container][0])
@@ -49,6 +46,8 @@ def host(tmp_path, monkeypatch):
     calls = {
         "lvmreport.tool": lambda name: f"/usr/bin/{name}",
         "docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(engine),
+        "docker_engine.containers": lambda: engine.containers(all=True),
+        "docker_engine.volumes": lambda: engine.disks,
         "rancher_bootstrap.left": lambda: engine.left,
     }
     module = load("rancher_member", Salt(calls))
@@ -116,10 +115,10 @@ def test_a_host_without_docker(host):
 
 
 def test_a_docker_that_does_not_answer_is_no_empty_one(host):
-    def client(doing, timeout=60):
+    def listed():
         raise CommandExecutionError("Docker could not list")
 
-    host.__salt__["docker_engine.client"] = client
+    host.__salt__["docker_engine.containers"] = listed
     with pytest.raises(CommandExecutionError, match="could not list"):
         host.observe()
     assert host.folder.exists()
