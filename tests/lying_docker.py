@@ -5,7 +5,8 @@ A Docker daemon's socket that does not tell the truth.
         daemon.lie = "hangs"             # of LIES; None: nothing but the truth
         daemon.about = "/containers/json"  # what the path ends in; None: about everything
 
-``truth`` gives (status, body) of a method and a path without its version.
+``truth`` gives (status, body) of a method and a path without its version; long ids are ID for
+``about``.
 """
 
 import http.server
@@ -56,7 +57,7 @@ class LyingDocker:
                 length = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(length)
                 path = re.sub(r"^/v[0-9.]+(?=/)", "", self.path)
-                plain = path.partition("?")[0]
+                plain = re.sub("[0-9a-f]{64}", "ID", path.partition("?")[0])
                 daemon.asked.append(f"{self.command} {plain}")
                 status, said = truth(self.command, path, body)
                 if not daemon.lie or not plain.endswith(daemon.about or ""):

@@ -11,6 +11,7 @@ from prove import (
     hostile,
     killed,
     lies,
+    lying_daemon,
     many,
     races,
     refusals,
@@ -20,7 +21,7 @@ from prove import (
     truth,
 )  # fmt: skip
 
-from . import agent_host, hosts, rancher_host
+from . import hosts
 
 pytestmark = [
     pytest.mark.root,
@@ -133,9 +134,7 @@ def test_killed_in_the_middle_of_apt():
     assert list(services.attempt("from bare", 9, "at 50 %", 2.5)) == []
 
 
-@pytest.mark.skipif(
-    bool(agent_host.missing() or rancher_host.missing()), reason="needs dockerd and its like"
-)
+@pytest.mark.skipif(bool(roles.lacking()), reason=str(roles.lacking()))
 def test_killed_roles():
     chosen = ("server, another version 06", "agent 07")
     tried = 0
@@ -145,6 +144,23 @@ def test_killed_roles():
                 tried += 1
                 assert (case, list(attempt())) == (case, [])
     assert tried == 5
+
+
+@pytest.mark.skipif(bool(roles.lacking()), reason=str(roles.lacking()))
+def test_a_docker_that_lies():
+    chosen = {
+        "a server: /containers/rancher-server/json, says null",
+        "a member: /containers/json, tells of another shape",
+        "a server to come: /containers/create, breaks off",
+        "a member that leaves: /volumes, talks nonsense",
+    }
+    tried = set()
+    with contextlib.closing(lying_daemon.jobs()) as cases:
+        for case, attempt in cases:
+            if case in chosen:
+                tried.add(case)
+                assert (case, list(attempt())) == (case, [])
+    assert tried == chosen
 
 
 def test_many_agents():

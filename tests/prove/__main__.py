@@ -19,6 +19,7 @@ from . import (
     jobs,
     killed,
     lies,
+    lying_daemon,
     many,
     races,
     refusals,
@@ -31,7 +32,20 @@ from . import (
 from .journal import Journal
 
 IN_GUESTS = ("device mapper", "kills", "kills of roles in guests")
-HERE = (refusals, lies, hostile, truth, races, relief, clock, many, killed, services, roles)
+HERE = (
+    refusals,
+    lies,
+    hostile,
+    truth,
+    races,
+    relief,
+    clock,
+    many,
+    killed,
+    services,
+    roles,
+    lying_daemon,
+)
 
 
 def main():

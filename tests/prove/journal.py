@@ -14,6 +14,7 @@ CODE = (*MODULES, "salt/**/*.sls", "salt/**/*.yaml", "salt/**/*.jinja")
 PROOFS = {
     "refusals": ["refusals"],
     "lying tools": ["lies"],
+    "lying Docker": ["lying_daemon"],
     "hostile input": ["hostile"],
     "dry runs": ["truth"],
     "races": ["races"],
@@ -33,7 +34,8 @@ RENDERED = (
 )  # fmt: skip
 # These work with Rancher's modules, all others without them.
 RANCHER = (
-    "hostile input", "clock jumps", "many agents", "kills of roles", "kills of roles in guests",
+    "lying Docker", "hostile input", "clock jumps", "many agents", "kills of roles",
+    "kills of roles in guests",
 )  # fmt: skip
 # These decide how results are kept and shown, not what they are.
 KEEPING = ("journal", "jobs", "report")

@@ -52,6 +52,7 @@ WATCHED = (
     "dmsetup table | sort; cut -d' ' -f1,2 /proc/mounts; tail -n +2 /proc/swaps | cut -f1"
 )
 FULL = "pool full while Docker runs"
+STRAY = "a pool of ours with a stray thinpoolmeta"
 # In a file that has its place already, one page in each chunk takes the whole chunk.
 FILL = """
 import os, sys
@@ -81,6 +82,7 @@ RELIEF = (
 def cases():
     """(case,) or (case, role) of everything that is tried."""
     yield (FULL,)
+    yield (STRAY,)
     yield from ((case, role) for case in CASES for role in ROLES)
 
 
@@ -94,7 +96,7 @@ class Mapper:
         ours = slice(self.life.share[0], None, self.life.share[1])
         for words in list(cases())[ours]:
             label = ", ".join(words)
-            act = self.full if words == (FULL,) else self.refused
+            act = {FULL: self.full, STRAY: self.stray}.get(words[0], self.refused)
             if not over() and not self.life.journal.holds(SECTION, label):
                 self.life.ready()
                 problems = act(*words)
@@ -102,19 +104,31 @@ class Mapper:
                 self.life.say(SECTION, label, row)
 
     def refused(self, case, role):
-        disk, mark, state, settings = ROLES[role]
+        disk, mark, *_ = ROLES[role]
         make, words = CASES[case]
         self.host.guest.must(make.format(disk=disk, mark=mark), timeout=300)
         asked = "/dev/disk/by-id/virtio-asked" if "virtio-asked" in make else disk
+        return self.judged(role, asked, words[list(ROLES).index(role)])
+
+    def judged(self, role, asked, word):
+        _, _, state, settings = ROLES[role]
         before = self.host.guest.must(WATCHED, timeout=300)
         answers = [
             self.host.answer(self.host.order("single", state, device=asked, test=test, **settings))
             for test in (True, False)
         ]
         changed = self.host.guest.must(WATCHED, timeout=300) != before
-        word = words[list(ROLES).index(role)]
         problems = refusals.judge([answer for answer, _ in answers], [word], asked, [])
         return [*problems, *["the disk, or its use, changed"] * changed]
+
+    def stray(self, _case):
+        disk, _, state, settings = ROLES["thin pool"]
+        order = self.host.order("single", state, device=disk, test=False, **settings)
+        made, _ = self.host.answer(order, 1800)
+        if made["result"] is not True:
+            return [f"the pool was not made: {made['comment']}"]
+        self.host.guest.must("lvcreate -qy -l 51 -n thinpoolmeta docker", timeout=300)
+        return self.judged("thin pool", disk, "beside pool docker/thinpool there is a volume")
 
     def full(self, _case):
         guest = self.host.guest

@@ -13,6 +13,10 @@ BEGIN, END = "<!-- proofs: made by `make prove` -->", "<!-- end of proofs -->"
 SECTIONS = {
     "refusals": ("Refusals", "one line, no step begun, every byte of the disk as before"),
     "lying tools": ("Lying tools", "never taken for an empty disk, no write, the tool is named"),
+    "lying Docker": (
+        "Lying Docker",
+        "never taken for a host without containers, none changes on its word, Docker is named",
+    ),
     "hostile input": (
         "Hostile input",
         "a line that names the key, or the same value down the tree",
@@ -141,6 +145,7 @@ def details(journal):
     parts = {
         "refusals": lambda rows: matrix(rows, lambda case: case.rsplit(", ", 1)),
         "lying tools": lambda rows: matrix(rows, _lie),
+        "lying Docker": lambda rows: matrix(rows, lambda case: case.split(", ", 1)),
         "hostile input": _inputs,
         "dry runs": _predictions,
         "races": lambda rows: matrix(rows, _race),

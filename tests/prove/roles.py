@@ -43,10 +43,14 @@ class Runner:
             env=environment,
         )
 
-    def run(self, it, test=False, number=0, how="", seconds=0.0):
-        """Its report by id, what it went through, and whether it was killed."""
+    def run(self, it, test=False, number=0, how="", seconds=0.0, options=None, patience=None):
+        """
+        Its report by id, what it went through, and whether it was killed. ``options`` are the
+        minion's, ``patience`` the most seconds that Docker may be silent.
+        """
         order = {"pillar": it.pillar, "chunks": it.chunks(), "test": test}
         order |= {"number": number, "how": how, "seconds": seconds}
+        order |= {"options": options or {}, "patience": patience}
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
@@ -149,15 +153,37 @@ def containers(host):
     return sorted(each["Names"][0].lstrip("/") for each in host.client.containers(all=True))
 
 
+def lacking():
+    """What this machine has not and a daemon of its own needs, in words."""
+    names = {*agent_host.missing(), *rancher_host.missing()}
+    return f"not installed: {', '.join(sorted(names))}" if names else None
+
+
 @contextlib.contextmanager
-def fresh(name, host, runner):
+def stage():
+    """A host with the images, and what makes runs on it."""
+    with tempfile.TemporaryDirectory(prefix="prove-") as folder:
+        host = agent_host.Host(pathlib.Path(folder))
+        try:
+            host.load_image()
+            for tag in ("v1", "v2"):
+                rancher_host.make_image(host.client, tag)
+            runner = Runner(host)
+            yield host, runner
+            runner.close()
+        finally:
+            host.close()
+
+
+@contextlib.contextmanager
+def fresh(subject, host, runner):
     """A host without anything of ours on it, and what the subject needs before."""
     for each in host.client.containers(all=True):
         host.client.remove_container(each["Id"], force=True, v=True)
     for path in sorted(host.path("/var/lib/rancher").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
-        it = SUBJECTS[name](host, pathlib.Path(folder), runner)
+        it = subject(host, pathlib.Path(folder), runner)
         try:
             yield it
         finally:
@@ -193,7 +219,7 @@ def untrue(dry, real):
 
 
 def attempt(name, host, runner, number, how, seconds):
-    with fresh(name, host, runner) as it:
+    with fresh(SUBJECTS[name], host, runner) as it:
         if not runner.run(it, number=number, how=how, seconds=seconds)["killed"]:
             yield "the run was not killed"
         before = it.precious()
@@ -211,29 +237,18 @@ def attempt(name, host, runner, number, how, seconds):
 
 
 def jobs():
-    lacking = {*agent_host.missing(), *rancher_host.missing()}
-    if lacking:
-        words = f"not installed: {', '.join(sorted(lacking))}"
+    if words := lacking():
         yield "server and agent", lambda: {"problems": [], "skipped": words}
         return
-    with tempfile.TemporaryDirectory(prefix="prove-") as folder:
-        host = agent_host.Host(pathlib.Path(folder))
-        try:
-            host.load_image()
-            for tag in ("v1", "v2"):
-                rancher_host.make_image(host.client, tag)
-            runner = Runner(host)
-            for name in SUBJECTS:
-                with fresh(name, host, runner) as it:
-                    done = runner.run(it)
-                    problems = [*it.wrong(), *unwell(done["report"])]
-                yield f"{name}: not disturbed", functools.partial(list, problems)
-                for number, how, seconds, what in moments(done["points"]):
-                    act = functools.partial(attempt, name, host, runner, number, how, seconds)
-                    yield f"{name} {number:02d} {how}: {requested.plain(what)}", act
-            runner.close()
-        finally:
-            host.close()
+    with stage() as (host, runner):
+        for name, subject in SUBJECTS.items():
+            with fresh(subject, host, runner) as it:
+                done = runner.run(it)
+                problems = [*it.wrong(), *unwell(done["report"])]
+            yield f"{name}: not disturbed", functools.partial(list, problems)
+            for number, how, seconds, what in moments(done["points"]):
+                act = functools.partial(attempt, name, host, runner, number, how, seconds)
+                yield f"{name} {number:02d} {how}: {requested.plain(what)}", act
 
 
 # --- In the process beside the daemon ---
@@ -245,8 +260,10 @@ def one(opts, folder, order):
     import guest_driver
 
     guest_driver.NOT_OURS = ("/var/cache/salt", "/proc/", "/dev/", "/run/rancher-salt")
-    tree = guest_driver.Tree({**opts, "pillar": {"rancher": order["pillar"]}})
+    tree = guest_driver.Tree({**opts, **order["options"], "pillar": {"rancher": order["pillar"]}})
     tree.chunks = order["chunks"]
+    if order["patience"]:
+        hurry(order["patience"])
     if not order["test"]:
         requested.watch(
             deadly.Deadly(f"{folder}/now", order["number"], order["how"], order["seconds"])
@@ -255,6 +272,13 @@ def one(opts, folder, order):
     shown = {each["__id__"]: each for each in report.values()}
     handle = os.open(f"{folder}/now.json", os.O_WRONLY | os.O_CREAT, 0o600)
     os.write(handle, json.dumps(shown, default=str).encode())
+
+
+def hurry(seconds):
+    import docker
+
+    client = docker.APIClient
+    docker.APIClient = lambda timeout, **more: client(timeout=min(timeout, seconds), **more)
 
 
 def worker(folder):
