@@ -112,7 +112,7 @@ class Agent:
         from fake_rancher import FakeRancher
         from fake_rancher.world import Clock
 
-        self.host, self.pillar = host, {}
+        self.host, self.runner, self.pillar = host, runner, {}
         self.fake = FakeRancher(host=f"{agent_host.NET}.1", clock=Clock(running=True))
         self.fake.__enter__()
         self.fake.configure(liveness=True)
