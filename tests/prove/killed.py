@@ -24,6 +24,8 @@ from fakes import ROOT
 from . import refusals, truth
 
 SECTION = "kills here"
+# Points that are one call of the system; the others are processes, and have a middle.
+AT_ONCE = ("replace ", "rename ", "unlink ", "remove ", "mkdir ", "rmdir ", "chmod ", "chown ")
 
 
 class FileMachine(swap_kit.Machine):
@@ -99,7 +101,7 @@ def moments(found):
     yield 1, "front", 0.0, found[0]["what"]
     for point in found:
         if point["when"] == "after":
-            for share in (20, 50, 80) if point["took"] >= 0.02 else ():
+            for share in () if point["what"].startswith(AT_ONCE) else (20, 50, 80):
                 how = f"at {share} %"
                 yield point["number"] - 1, how, share / 100 * point["took"], point["what"]
             yield point["number"], "behind", 0.0, point["what"]

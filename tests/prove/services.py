@@ -17,7 +17,8 @@ from functional import hosts
 from .roles import unwell
 
 SECTION = "kills of docker"
-LONG = 0.5
+# Ended in their middle, too.
+LONG = ("apt-get -q -y install", "systemctl start docker")
 STEP = "docker"
 SETTINGS = {"docker": {"daemon": {"log-driver": "json-file"}}}
 # What is there before the run, beside a bare system.
@@ -26,7 +27,6 @@ SUBJECTS = {
     "another configuration, at rest": "systemctl disable --now docker.socket docker.service",
 }
 OTHER = {"docker": {"daemon": {"log-driver": "local"}}}
-# What the points of a run are called by does not change; how long they took does.
 SHARES = (20, 50, 80)
 
 
@@ -81,7 +81,7 @@ def moments(points):
     yield 1, "front", 0.0, points[0]["what"]
     for point in points:
         if point["when"] == "after":
-            for share in SHARES if point["took"] >= LONG else ():
+            for share in SHARES if point["what"].startswith(LONG) else ():
                 seconds = share / 100 * point["took"]
                 yield point["number"] - 1, f"at {share} %", seconds, point["what"]
             yield point["number"], "behind", 0.0, point["what"]
