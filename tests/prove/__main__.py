@@ -8,6 +8,7 @@
 """
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -91,36 +92,36 @@ def prove(journal, sections, minutes):
     def over():
         return time.monotonic() - began > minutes * 60
 
-    for module in HERE:
-        if module.SECTION in sections:
-            workers = getattr(module, "WORKERS", jobs.WORKERS)
-            jobs.carry_out(module.SECTION, module.jobs(), journal, say, over, workers)
-    chosen = [section for section in IN_GUESTS if section in sections]
-    if not chosen or over():
-        return True
-    codes = in_guest(chosen, say, over)
+    with in_guests([section for section in IN_GUESTS if section in sections], say, over) as guests:
+        # Most of what runs here waits most of its time.
+        for module in HERE:
+            if module.SECTION in sections:
+                workers = getattr(module, "WORKERS", jobs.WORKERS)
+                jobs.carry_out(module.SECTION, module.jobs(), journal, say, over, workers)
     journal.read()
-    if any(codes):
+    broken = any(guest.exitcode for guest in guests)
+    if broken:
         print("prove: a guest broke off; what it said is above", file=sys.stderr)
-    return not any(codes)
+    return not broken
 
 
-def in_guest(sections, say, over, guests=2):
-    """What needs whole hosts, shared out to guests that work side by side; their exit codes."""
+@contextlib.contextmanager
+def in_guests(sections, say, over, count=2):
+    """What needs whole hosts, shared out to guests that work beside what stands in here."""
     running = [
-        jobs.FORK.Process(target=_guest, args=(sections, say, over, (number, guests)))
-        for number in range(guests)
+        jobs.FORK.Process(target=_guest, args=(sections, say, over, (number, count)))
+        for number in range(count if sections else 0)
     ]
     try:
         for process in running:
             process.start()
+        yield running
         for process in running:
             process.join()
     finally:
         for process in running:
             process.terminate()
             process.join(120)
-    return [process.exitcode for process in running]
 
 
 def _guest(sections, say, over, share):
