@@ -74,7 +74,7 @@ def until_ready(name, url, limit):
     Source: Rancher 1.6 documentation, FAQ "Server"; cattle v0.183.83, LazyJDBCSource, jetty/Main
     """
     start = told = time.monotonic()
-    trouble = None
+    trouble = code = None
     first = _look(name)
     while True:
         answer = __salt__["rancher.ready"](url, timeout=5)
@@ -82,6 +82,9 @@ def until_ready(name, url, limit):
         if answer["ready"]:
             return round(passed)
         now = _look(name)
+        if now:
+            # That of its last end, also when it runs again.
+            code = now["code"] = code if now["code"] is None else now["code"]
         lines = __salt__["docker_engine.logs"](name, since=first["since"]) if first and now else []
         trouble = trouble or (passed if _with(LASTING, lines) else None)
         problem = hopeless(first, now, lines, 0 if trouble is None else passed - trouble)
@@ -120,8 +123,9 @@ def condition(inspected):
     inspected (dict)
         As the daemon gives it.
 
-    Returns a dict: ``status``, ``code`` (exit code), ``error``, ``memory`` (bool: killed for lack
-    of it), ``restarts`` (int), ``since`` (seconds since 1970, its last start) and ``secrets``.
+    Returns a dict: ``status``, ``code`` (exit code, None while it runs), ``error``, ``memory``
+    (bool: killed for lack of it), ``restarts`` (int), ``since`` (seconds since 1970, its last
+    start) and ``secrets``.
 
     CLI Example:
 
@@ -135,7 +139,7 @@ def condition(inspected):
     given = (entry.partition("=")[::2] for entry in inspected["Config"].get("Env") or [])
     return {
         "status": state["Status"],
-        "code": state.get("ExitCode"),
+        "code": None if state["Status"] == "running" else state.get("ExitCode"),
         "error": state.get("Error") or "",
         "memory": bool(state.get("OOMKilled")),
         "restarts": inspected.get("RestartCount", 0),
@@ -186,7 +190,8 @@ def hopeless(first, now, lines, lasted):
         return "the server says that it cannot start"
     ended = now["restarts"] - first["restarts"]
     if ended and now["restarts"] >= ENDS:
-        return f"the container ended {now['restarts']} times and was restarted, with exit code {now['code']}"
+        how = "" if now["code"] is None else f", with exit code {now['code']}"
+        return f"the container ended {now['restarts']} times and was restarted{how}"
     if lasted >= PATIENCE:
         return f"the server has no use of its database for {round(lasted)} s"
     return None

@@ -10,7 +10,7 @@ pure = load("rancher_wait")
 
 
 def condition(**more):
-    clean = {"status": "running", "code": 0, "error": "", "memory": False, "restarts": 0}
+    clean = {"status": "running", "code": None, "error": "", "memory": False, "restarts": 0}
     return {**clean, "since": 1, "secrets": [SECRET], **more}
 
 
@@ -112,6 +112,21 @@ def test_a_container_that_ends(now, words):
     assert words in pure.hopeless(condition(), now, [], 0)
 
 
+@pytest.mark.parametrize(
+    ("seen", "how"), [("restarting", "restarted, with exit code 3. "), ("running", "restarted. ")]
+)
+def test_a_container_that_runs_again_has_not_ended_with_exit_code_0(monkeypatch, seen, how):
+    """What Docker tells of one that runs is 0, whatever it ended with before."""
+
+    def life(now):
+        if now == 2:
+            return condition(status=seen, restarts=1, code=3 if seen == "restarting" else None), []
+        return condition(restarts=min(now, 4)), []
+
+    text = Host(monkeypatch, life=life).failure()
+    assert f"times and was {how}" in text
+
+
 def test_one_restart_is_forgiven_and_old_ones_do_not_count():
     assert pure.hopeless(condition(), condition(restarts=2), [], 0) is None
     old = condition(restarts=9)
@@ -138,10 +153,13 @@ def test_what_counts_of_a_container():
         },
     }
     found = pure.condition(inspected)
+    assert found["code"] is None
     assert found["secrets"] == ["a=b", "s"] and found["restarts"] == 2
     assert found["since"] == pytest.approx(1714896000.123456)
     inspected["State"]["StartedAt"] = "0001-01-01T00:00:00Z"
     assert pure.condition(inspected)["since"] == 0
+    inspected["State"].update(Status="restarting", ExitCode=3)
+    assert pure.condition(inspected)["code"] == 3
 
 
 def test_secrets_are_hidden_however_they_are_quoted():
