@@ -1,9 +1,9 @@
 """What has been proven already, kept over interruptions for as long as the code is the same."""
 
+import ast
 import functools
 import hashlib
 import json
-import re
 
 from fakes import ROOT
 
@@ -76,11 +76,16 @@ def code_of(section):
 
 
 def _imported(text):
-    """The names in a module's imports, wherever they stand."""
-    found = []
-    for line in re.findall(r"^\s*(?:from [\w.]+ )?import (?:\([^)]*\)|[^\n]*)", text, re.M):
-        found += re.findall(r"\w+", line)
-    return found + re.findall(r"^\s*from (\w+)", text, re.M)
+    """The modules that a module imports, wherever it does; of other packages than these, none."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (each.name.rpartition(".")[2] for each in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package, _, name = (node.module or "").rpartition(".")
+            if node.module in (None, "prove", "functional"):
+                yield from (each.name for each in node.names)
+            elif package in ("", "prove", "functional"):
+                yield name
 
 
 class Journal:

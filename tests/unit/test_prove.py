@@ -187,3 +187,24 @@ def test_a_request_is_a_point_and_a_question_is_none(monkeypatch):
         requests.request(method, f"http://docker{path}", timeout=1)
     assert [request.method for request in asked] == ["GET", "HEAD", "POST"]
     assert reached == ["POST /images/create"]
+
+
+def test_a_module_of_another_package_is_not_one_of_the_proofs():
+    """lab.services was taken for prove.services, and a change of that voided what never ran it."""
+    text = """
+import hostile, os.path
+from . import host
+from .kills import Kills
+from fakes import ROOT
+from prove import requested
+from prove.journal import code
+from functional import hosts
+def later():
+    from lab import services
+    from lab.process import LabError
+    import salt.config
+"""
+    assert {*journal._imported(text)} == {
+        *("hostile", "path", "host", "kills", "fakes", "requested", "journal"),
+        *("hosts", "lab", "config"),
+    }
