@@ -58,7 +58,8 @@ def main():
     given = words.parse_args()
     unknown = set(given.section) - set(report.SECTIONS)
     if unknown:
-        words.error(f"no such section: {', '.join(unknown)}")
+        known = ", ".join(report.SECTIONS)
+        words.error(f"no such section: {', '.join(sorted(unknown))}; there are: {known}")
     # A run that is stopped takes its disks and its guest with it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if os.getuid() != 0:

@@ -25,7 +25,9 @@ from . import refusals, truth
 
 SECTION = "kills here"
 # Points that are one call of the system; the others are processes, and have a middle.
-AT_ONCE = ("replace ", "rename ", "unlink ", "remove ", "mkdir ", "rmdir ", "chmod ", "chown ")
+AT_ONCE = (
+    "replace ", "rename ", "unlink ", "remove ", "mkdir ", "rmdir ", "chmod ", "chown ", "symlink ",
+)  # fmt: skip
 
 
 class FileMachine(swap_kit.Machine):

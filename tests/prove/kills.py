@@ -30,10 +30,11 @@ INSTALL = (
     f"apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy {TOOLS} && "
     "rm /usr/sbin/policy-rc.d"
 )
-# Where they are there before a run, they are there after it: nothing was made, or converted, anew.
+# Where they are there before a run, they are there after it: nothing was made anew. A pool that
+# is converted a second time keeps its UUID, and may be given other metadata.
 UUIDS = (
     "pvs --noheadings -o pv_uuid,vg_uuid 2>/dev/null; "
-    "lvs --noheadings -o lv_uuid -S segtype=thin-pool docker 2>/dev/null; "
+    "lvs --noheadings -o lv_uuid,segtype -S segtype=thin-pool docker 2>/dev/null; "
     "blkid -p -s UUID -o value /dev/vdb1 2>/dev/null; true"
 )
 
@@ -148,12 +149,16 @@ class Kills:
         """What holds after a kill: a dry run, the normal run, a further one."""
         before = self.precious()
         dry, _ = self.host.apply(test=True)
-        report, took = self.host.apply(timeout=1800)
+        run = self.host.order("apply", test=False, record=True)
+        report, took = self.host.answer(run, 1800)
+        made = self.host.guest.must(f"cat {self.host.folder}/{run}.points 2>/dev/null || true")
         again, _ = self.host.apply()
         problems = failures(report) + [f"again: {line}" for line in failures(again)]
         problems += [f"again changes {key}" for key in changes(again)]
         differ = list(self.different(dry, report))
         problems += [f"foretold otherwise: {key}" for key in differ]
+        if "thin-pool" in before and "lvconvert" in made:
+            problems.append("converted a second time")
         problems += self.wrong()
         if lost := before - self.precious():
             problems.append(f"lost: {sorted(lost)}")

@@ -48,7 +48,7 @@ class ServerToCome(Server):
     """A server that is not there yet; most of its looks are those of one that runs."""
 
     def arrange(self):
-        clear(self.host)
+        roles.clear(self.host)
 
     @staticmethod
     def matters(method, path):
@@ -59,7 +59,7 @@ class Leaving(Agent):
     """A member that leaves."""
 
     def arrange(self):
-        clear(self.host)
+        roles.clear(self.host)
         # It is not started: without a server it would end by itself, at any moment.
         self.host.client.create_container(agent_host.IMAGE, ["run"], name=roles.AGENT)
         for name in ("rancher-agent-state", "rancher-cni"):
@@ -80,11 +80,6 @@ SUBJECTS = {
     "a server to come": ServerToCome,
     "a member that leaves": Leaving,
 }
-
-
-def clear(host):
-    for each in host.client.containers(all=True):
-        host.client.remove_container(each["Id"], force=True, v=True)
 
 
 class Connection(http.client.HTTPConnection):

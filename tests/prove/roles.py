@@ -153,6 +153,11 @@ def containers(host):
     return sorted(each["Names"][0].lstrip("/") for each in host.client.containers(all=True))
 
 
+def clear(host):
+    for each in host.client.containers(all=True):
+        host.client.remove_container(each["Id"], force=True, v=True)
+
+
 def lacking():
     """What this machine has not and a daemon of its own needs, in words."""
     names = {*agent_host.missing(), *rancher_host.missing()}
@@ -178,8 +183,7 @@ def stage():
 @contextlib.contextmanager
 def fresh(subject, host, runner):
     """A host without anything of ours on it, and what the subject needs before."""
-    for each in host.client.containers(all=True):
-        host.client.remove_container(each["Id"], force=True, v=True)
+    clear(host)
     for path in sorted(host.path("/var/lib/rancher").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     with tempfile.TemporaryDirectory(prefix="prove-") as folder:
