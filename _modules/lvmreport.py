@@ -190,8 +190,9 @@ def look(known=None):
 
     Returns a dict: ``version`` (list of int, None = LVM is not installed), ``pvs``, ``vgs``
     and ``lvs`` (lists of dicts named as LVM's columns, hidden volumes included; ``pvs`` also
-    have ``path``, the name with links resolved), and ``doubts`` (list of str): warnings
-    after which the lists cannot be trusted.
+    have ``path``, the name with links resolved; ``lv_attr`` says ``d`` also where only
+    ``dmsetup`` knows it), and ``doubts`` (list of str): warnings after which the lists cannot
+    be trusted.
 
     Raises CommandExecutionError when a listing fails or is not understood.
 
@@ -201,7 +202,7 @@ def look(known=None):
 
         salt '*' lvmreport.look
 
-    Source: pvs(8), vgs(8), lvs(8)
+    Source: pvs(8), vgs(8), lvs(8), dmsetup(8)
     """
     seen = {"version": known or version(), "pvs": [], "vgs": [], "lvs": [], "doubts": []}
     if seen["version"] is None:
@@ -222,7 +223,24 @@ def look(known=None):
     # A volume in several pieces is listed once for each.
     pieces = {(row["vg_name"], row["lv_name"]): row for row in reversed(seen["lvs"])}
     seen["lvs"] = list(reversed(pieces.values()))
+    for row in seen["lvs"]:
+        if row["lv_attr"][4:6] == "XX" and _bare(row):
+            row["lv_attr"] = row["lv_attr"].replace("XX", "d-", 1)
     return seen
+
+
+def _bare(row):
+    """
+    Whether its device has no table and nobody has it open.
+
+    Linux 5.15 and newer make no block device of it, and so LVM cannot tell what it is; on
+    older kernels it says "d" itself. Whoever is killed while a volume comes up leaves one.
+    """
+    device = "-".join(row[key].strip("[]").replace("-", "--") for key in ("vg_name", "lv_name"))
+    argv = ["dmsetup", "info", "--columns", "--noheadings", "--separator", _SEPARATOR]
+    # 1: there is no such device.
+    answer = __salt__["host.run"]([*argv, "--options", "attr,open", device], accept=(0, 1))
+    return re.fullmatch(rf"---[rw]{re.escape(_SEPARATOR)}0", answer["stdout"].strip()) is not None
 
 
 def _agree(seen):

@@ -27,7 +27,7 @@ def notes(seen, want):
         group, pool = found["group"], found["pool"]
         data = pool["lv_size"] // group["vg_extent_size"]
         sizes = (group["vg_extent_count"], data, group["vg_free_count"])
-        said = _about_pool(group, pool, want)
+        said = _about_pool(group, pool, want) + _left_over(seen["lvm"]["lvs"], want)
     else:
         sizes, said = tuple(found["share"][key] for key in ("extents", "data", "free")), []
     if seen["lvm"]["version"] and seen["lvm"]["version"] < [2, 2, 169]:
@@ -43,6 +43,15 @@ def _about_pool(group, pool, want):
         have, asked = (size // 1024 for size in (pool["chunk_size"], want["chunk_size"]))
         said.append(f"Its chunks of {have} KiB stay: {asked} KiB would take a new pool")
     return said
+
+
+def _left_over(rows, want):
+    names = {row["lv_name"].strip("[]") for row in rows if row["vg_name"] == want["volume_group"]}
+    if "lvol0" not in names or any(name.endswith("_pmspare") for name in names):
+        return []
+    # What an lvconvert that was killed had not yet made the pool's spare metadata.
+    it = f"{want['volume_group']}/lvol0"
+    return [f"A broken-off lvconvert left volume {it}; if nothing on it is needed: lvremove {it}"]
 
 
 def growth(extents, data, free, threshold, percent):

@@ -30,7 +30,9 @@ _HEALTH = {
     "p": ("one of its disks is missing", "Bring the disk back: `pvs` names it."),
     "X": ("its health cannot be told", _LOOK),
 }
-# By the fifth letter of lv_attr.
+# By the fifth letter of lv_attr: active, inactive, and what a kill leaves while it comes up, a
+# device with no table yet or with one that was not resumed. Activating it goes on from there.
+_USUAL = "a-di"
 _STATE = {
     "c": ("its metadata needs a check", _REPAIR),
     "C": ("its metadata needs a check, and it is suspended", _REPAIR),
@@ -244,7 +246,7 @@ def volume(row, size, signature):
     it, attributes = f"{row['vg_name']}/{row['lv_name']}", row["lv_attr"]
     reasons = (
         (row["segtype"] != "linear", f"is of type {row['segtype']}, not linear"),
-        (attributes[4] not in "a-", f"is in an unusual state ({attributes})"),
+        (attributes[4] not in _USUAL, f"is in an unusual state ({attributes})"),
         (attributes[5] not in "o-", f"is in an unusual state ({attributes})"),
         (attributes[5] == "o", "is in use"),
         (signature, f"holds {signature}"),
@@ -285,7 +287,7 @@ def pool(row, stray):
         return _no("P8x", found, f"If nothing on it is needed: lvremove {it}meta.")
     state, health = row["lv_attr"][4], row["lv_attr"][8]
     words, advice = _HEALTH.get(health) or _STATE.get(state) or (None, "")
-    if not words and state not in "a-":
+    if not words and state not in _USUAL:
         words, advice = f"it is in an unusual state ({row['lv_attr']})", _LOOK
     return _no("P12", f"pool {it} is sick: {words}", advice.format(it=it)) if words else None
 

@@ -18,6 +18,7 @@ MODULES += ["poolgrow"]
 LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "vgcfgrestore", "vgextend", "lvcreate")
 LVM += ("lvconvert",)
 LOOKS = ("lvm version", "pvs", "vgs", "lvs", "blkid", "wipefs --no-act", "partx --pairs", "udevadm")
+LOOKS += ("dmsetup info",)
 # In LVM's metadata; the conversion then needs the kernel.
 MADE = ["partition", "physical volume", "volume group", "data volume", "metadata volume"]
 

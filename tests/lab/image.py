@@ -27,7 +27,7 @@ OFFERED = [
     "lvm2", "thin-provisioning-tools", "dmeventd", "parted", "xfsprogs", "e2fsprogs", "util-linux",
     "docker.io", "containerd", "runc", "iptables",
     "apparmor",  # recommended by docker.io, which starts no container without it on this kernel
-    "btrfs-progs", "mdadm", "cryptsetup-bin", "nilfs-tools", "gdisk",
+    "btrfs-progs", "mdadm", "cryptsetup-bin", "nilfs-tools", "gdisk", "strace",
 ]  # fmt: skip
 KERNEL_MODULES = [
     "dm_thin_pool", "xfs", "overlay", "br_netfilter", "nf_conntrack", "iptable_nat", "nft_compat",

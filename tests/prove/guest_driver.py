@@ -29,7 +29,7 @@ LOOKS = (
     "systemctl is-", "systemctl show", "systemctl status", "systemctl cat", "systemctl list",
     "systemctl --version", "docker info", "docker version", "docker ps", "dockerd --version",
     "udevadm settle", "hostname -", "sysctl -n", "sysctl --version", "getent", "uname", "lsb_release",
-    "systemd-run --help", "which", "apt-get -q --simulate", "ip ", "locale", "file ", "ldconfig -p", "dmsetup status", "git version",
+    "systemd-run --help", "which", "apt-get -q --simulate", "ip ", "locale", "file ", "ldconfig -p", "dmsetup status", "dmsetup info", "git version",
 )  # fmt: skip
 # What Salt writes for itself all the time.
 NOT_OURS = ("/var/cache/salt", "/proc/", "/tmp/", "/dev/", "/var/log/", "/opt/salt")

@@ -24,7 +24,7 @@ SETTINGS = {
     "docker": {"daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m"}}},
 }
 # Docker is there but never ran: the package would start it.
-TOOLS = "lvm2 thin-provisioning-tools dmeventd parted xfsprogs e2fsprogs util-linux gdisk docker.io"
+TOOLS = "lvm2 thin-provisioning-tools dmeventd parted xfsprogs e2fsprogs util-linux gdisk docker.io strace"
 INSTALL = (
     "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; "
     f"apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy {TOOLS} && "

@@ -1,7 +1,9 @@
 """
-What needs a real device mapper, in the guest: refusals of disks that it holds, and Docker's pool
-that is full while Docker runs.
+What needs a real device mapper, in the guest: refusals of disks that it holds, Docker's pool
+that is full while Docker runs, and an LVM that is killed between two of its calls of the kernel.
 """
+
+import re
 
 import pool_kit
 
@@ -53,6 +55,30 @@ WATCHED = (
 )
 FULL = "pool full while Docker runs"
 STRAY = "a pool of ours with a stray thinpoolmeta"
+# A volume comes up in three calls: a device, its table, and `suspend`, which resumes it. In front
+# of which of the second and third ones LVM is killed; lvconvert brings up five volumes.
+BROKEN = {
+    f"{tool} killed before its {request} {number}": (tool, request, number)
+    for tool, volumes in (("lvcreate", 1), ("lvconvert", 5))
+    for number in range(1, volumes + 1)
+    for request in ("DM_TABLE_LOAD", "DM_DEV_SUSPEND")
+}
+# The steps of the pool up to a command, as `poolmake` takes them; then the command.
+_GROUP = (
+    "parted -s -a optimal {disk} mklabel gpt mkpart {mark} 1MiB 100% set 1 lvm on && udevadm settle && "
+    "pvcreate -q --dataalignment 1m {disk}1 && "
+    "vgcreate -q --addtag {mark} --physicalextentsize 4m docker {disk}1"
+)
+_DATA = "lvcreate -y -Wy -Zy -n thinpool -l 4095 docker"
+_METADATA = "lvcreate -y -Wy -Zy -n thinpoolmeta -l 51 docker"
+COMMANDS = {
+    "lvcreate": (_GROUP, _DATA),
+    "lvconvert": (
+        f"{_GROUP} && {_DATA} && {_METADATA}",
+        "lvconvert -y --type thin-pool --poolmetadata docker/thinpoolmeta --zero n -c 512k "
+        "--poolmetadataspare y docker/thinpool",
+    ),
+}
 # In a file that has its place already, one page in each chunk takes the whole chunk.
 FILL = """
 import os, sys
@@ -83,6 +109,7 @@ def cases():
     """(case,) or (case, role) of everything that is tried."""
     yield (FULL,)
     yield (STRAY,)
+    yield from ((case,) for case in BROKEN)
     yield from ((case, role) for case in CASES for role in ROLES)
 
 
@@ -91,12 +118,14 @@ class Mapper:
 
     def __init__(self, life):
         self.life, self.host = life, life.host
+        self._calls, self.last = {}, None
 
     def run(self, over):
         ours = slice(self.life.share[0], None, self.life.share[1])
         for words in list(cases())[ours]:
             label = ", ".join(words)
-            act = {FULL: self.full, STRAY: self.stray}.get(words[0], self.refused)
+            acts = {FULL: self.full, STRAY: self.stray, **dict.fromkeys(BROKEN, self.broken)}
+            act = acts.get(words[0], self.refused)
             if not over() and not self.life.journal.holds(SECTION, label):
                 self.life.ready()
                 problems = act(*words)
@@ -122,13 +151,56 @@ class Mapper:
         return [*problems, *["the disk, or its use, changed"] * changed]
 
     def stray(self, _case):
-        disk, _, state, settings = ROLES["thin pool"]
-        order = self.host.order("single", state, device=disk, test=False, **settings)
-        made, _ = self.host.answer(order, 1800)
+        disk, made = ROLES["thin pool"][0], self.pool(test=False)
         if made["result"] is not True:
             return [f"the pool was not made: {made['comment']}"]
         self.host.guest.must("lvcreate -qy -l 51 -n thinpoolmeta docker", timeout=300)
         return self.judged("thin pool", disk, "beside pool docker/thinpool there is a volume")
+
+    def broken(self, case):
+        tool, request, number = BROKEN[case]
+        places = [place for place, call in enumerate(self.calls(tool), 1) if call == request]
+        calls = self.traced(tool, f"-e inject=ioctl:signal=KILL:when={places[number - 1]}")
+        if calls[-1:] != [request]:
+            return [f"{tool} was not killed at {request}, but at {calls[-1:]}"]
+        before = self.life.precious()
+        dry, real = self.pool(test=True), self.pool(test=False, record=True)
+        made = self.host.guest.must(f"cat {self.host.folder}/{self.last}.points")
+        again = self.pool(test=False)
+        problems = [answer["comment"] for answer in (real, again) if not answer["result"]]
+        if "thin-pool" in before and "lvconvert" in made:
+            problems.append("converted a second time")
+        if dry["changes"] != real["changes"]:
+            problems.append(f"foretold {dry['changes']}, made {real['changes']}")
+        if again["changes"]:
+            problems.append(f"again changes {again['changes']}")
+        if lost := before - self.life.precious():
+            problems.append(f"lost: {sorted(lost)}")
+        return problems
+
+    def pool(self, test, record=False):
+        disk, _, state, settings = ROLES["thin pool"]
+        self.last = self.host.order(
+            "single", state, device=disk, test=test, record=record, **settings
+        )
+        return self.host.answer(self.last, 1800)[0]
+
+    def calls(self, tool):
+        """The requests to device mapper, and others, that it makes when nothing disturbs it."""
+        if tool not in self._calls:
+            self._calls[tool] = self.traced(tool)
+            self.life.ready()
+        return self._calls[tool]
+
+    def traced(self, tool, options=""):
+        """The ioctls of a command, in their order; the steps up to it are taken before."""
+        disk, mark, *_ = ROLES["thin pool"]
+        steps, command = COMMANDS[tool]
+        self.host.guest.must(steps.format(disk=disk, mark=mark), timeout=300)
+        strace = f"strace -qq -e trace=ioctl -o /root/calls {options}"
+        self.host.guest.ssh(f"{strace} {command}", timeout=300)
+        written = self.host.guest.must("cat /root/calls")
+        return re.findall(r"^ioctl\(\d+, (\w+)", written, re.MULTILINE)
 
     def full(self, _case):
         guest = self.host.guest

@@ -46,7 +46,8 @@ SECTIONS = {
     ),
     "device mapper": (
         "On a real device mapper",
-        "refused, nothing written; a full pool is said, Docker lives, converges after relief",
+        "refused, nothing written; a full pool is said, Docker lives; LVM killed between two calls "
+        "of the kernel: one run does the rest, as foretold",
     ),
     "kills": (
         "Kill anywhere, whole host",

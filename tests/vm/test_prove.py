@@ -5,7 +5,7 @@ from prove.guest_roles import GuestRoles
 from prove.host import Host
 from prove.journal import Journal
 from prove.kills import Kills
-from prove.mapper import FULL, ROLES, Mapper
+from prove.mapper import BROKEN, FULL, ROLES, Mapper
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +17,19 @@ def life(lab, tmp_path_factory):
 def test_a_disk_that_device_mapper_holds_is_refused(life, role):
     life.ready()
     assert Mapper(life).refused("held by device mapper", role) == []
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, marks=() if "DM_TABLE_LOAD 1" in case else pytest.mark.long)
+        for case in BROKEN
+    ],
+)
+def test_lvm_is_killed_between_two_calls_of_the_kernel(life, case):
+    # A device without a table was refused: "in an unusual state (-wi-XX----)".
+    life.ready()
+    assert Mapper(life).broken(case) == []
 
 
 def test_a_pool_fills_up_while_docker_runs(life):

@@ -49,13 +49,16 @@ def test_warnings_that_do_not(line):
     assert lvmreport.doubts(line) == []
 
 
-def with_answers(answers, version="2.03.16", tools=("lvm",)):
+def with_answers(answers, version="2.03.16", tools=("lvm",), device=None):
     asked = []
 
     def run(argv, timeout=60, accept=(0,)):
         asked.append(argv)
         if argv == ["lvm", "version"]:
             return {"retcode": 0, "stdout": f"LVM version: {version}(2)", "stderr": ""}
+        if argv[0] == "dmsetup":
+            assert accept == (0, 1)
+            return {"retcode": 0 if device else 1, "stdout": device or "", "stderr": ""}
         stdout, stderr = answers[argv[0]]
         return {"retcode": 0, "stdout": stdout, "stderr": stderr}
 
@@ -128,6 +131,29 @@ def test_half_of_the_volumes_is_not_believed():
     module, _ = with_answers({tool: (text, "") for tool, text in short.items()})
     with pytest.raises(CommandExecutionError, match="`lvs` leaves out what `vgs` names: docker"):
         module.look()
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("---w|0\n", "d-"),
+        ("---r|0\n", "d-"),
+        ("---w|1\n", "XX"),
+        ("-I-w|0\n", "XX"),
+        ("L--w|0\n", "XX"),
+        ("--sw|0\n", "XX"),
+        ("---w|0\n---w|0\n", "XX"),
+        ("garbage", "XX"),
+        ("", "XX"),
+        (None, "XX"),
+    ],
+)
+def test_a_device_without_a_table_is_told_from_one_that_cannot_be_asked(device, told):
+    # A kill while lvconvert made it left a pool that was refused for ever.
+    texts = {**WHOLE, "lvs": WHOLE["lvs"].replace("thinpool|-wi---", "thin-pool|-wi-XX")}
+    module, asked = with_answers({k: (text, "") for k, text in texts.items()}, device=device)
+    assert module.look()["lvs"][0]["lv_attr"] == f"-wi-{told}----"
+    assert asked[-1][0] == "dmsetup" and asked[-1][-1] == "docker-thin--pool"
 
 
 @pytest.mark.parametrize("tool", WHOLE)

@@ -46,3 +46,13 @@ def test_a_pool_of_somebody_else_is_looked_after_and_named():
     assert host.salt["poolplan.plan"](seen, want) == {}
     (note,) = host.salt["pooladvice.notes"](seen, want)
     assert note == "Pool docker/thinpool was not made here and keeps its shape"
+
+
+def test_what_a_broken_off_lvconvert_left_beside_the_pool_is_named():
+    host = Host()
+    want = host.salt["poolprobe.wanted"](SETTINGS)
+    seen = host.salt["poolprobe.observe"](want)
+    host.salt["poolmake.apply"](seen, host.salt["poolplan.plan"](seen, want), want)
+    host.lvs["lvol0"] = {**host.lvs.pop("[lvol0_pmspare]"), "lv_name": "lvol0"}
+    (note,) = host.salt["pooladvice.notes"](host.salt["poolprobe.observe"](want), want)
+    assert "lvremove docker/lvol0" in note

@@ -104,13 +104,25 @@ def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path():
     assert host.wrote[0] == "pvcreate --dataalignment 1m /dev/vdc1"
 
 
-def test_metadata_that_a_killed_lvconvert_left_active_does_not_keep_the_pool_down():
+@pytest.mark.parametrize(
+    ("pool", "metadata", "data", "parts"),
+    [
+        ("-", "d-", "--", ["tmeta"]),
+        ("-", "i-", "--", ["tmeta"]),
+        ("-", "a-", "--", ["tmeta"]),
+        ("-", "a-", "d-", ["tmeta", "tdata"]),
+        ("-", "a-", "i-", ["tmeta", "tdata"]),
+        ("d", "a-", "a-", ["tmeta", "tdata"]),
+        # Its table holds them open already.
+        ("i", "ao", "ao", []),
+    ],
+)
+def test_what_a_killed_lvconvert_left_does_not_keep_the_pool_down(pool, metadata, data, parts):
     host = made(Host())
-    host.lvs["thinpool"]["lv_attr"] = "twi---t---"
-    host.lvs["[thinpool_tdata]"]["lv_attr"] = "Twi-------"
-    host.lvs["[thinpool_tmeta]"]["lv_attr"] = "ewi-a-----"
+    host.lvs["thinpool"]["lv_attr"] = f"twi-{pool}-t---"
+    host.lvs["[thinpool_tdata]"]["lv_attr"] = f"Twi-{data}----"
+    host.lvs["[thinpool_tmeta]"]["lv_attr"] = f"ewi-{metadata}----"
     host.wrote.clear()
-    assert made(host).wrote == [
-        "lvchange -an docker/thinpool_tmeta",
-        "lvchange -ay docker/thinpool",
-    ]
+    wrote = made(host).wrote
+    assert sorted(wrote[:-1]) == sorted(f"lvchange -an docker/thinpool_{part}" for part in parts)
+    assert wrote[-1] == "lvchange -ay docker/thinpool"
