@@ -44,8 +44,9 @@ class GuestRoles(kills.Kills):
     def prepare(self):
         daemon = {**kills.SETTINGS["docker"]["daemon"], **self.host.lab.registry.daemon}
         settings = {**kills.SETTINGS, **ROLES, "docker": {"daemon": daemon}}
-        steps = f"{kills.Kills.STEPS},docker.sdk"
-        self.host.prepare({"rancher": settings}, steps, kills.INSTALL)
+        # There the packages are installed already.
+        kills.Kills(self.host, self.journal, self.say).ready()
+        self.host.begin({"rancher": settings}, f"{kills.Kills.STEPS},docker.sdk")
         report, _ = self.host.apply(timeout=1800)
         if failed := kills.failures(report):
             raise AssertionError(f"the host before the roles: {failed}")
