@@ -46,12 +46,14 @@ def _about_pool(group, pool, want):
 
 
 def _left_over(rows, want):
-    names = {row["lv_name"].strip("[]") for row in rows if row["vg_name"] == want["volume_group"]}
-    if "lvol0" not in names or any(name.endswith("_pmspare") for name in names):
+    ours = [row for row in rows if row["vg_name"] == want["volume_group"]]
+    spare = any(row["lv_name"].strip("[]").endswith("_pmspare") for row in ours)
+    if spare or ("lvol0", "linear") not in [(row["lv_name"], row["segtype"]) for row in ours]:
         return []
-    # What an lvconvert that was killed had not yet made the pool's spare metadata.
+    # An lvconvert that was killed had not yet made it the spare; others may call theirs so, too.
     it = f"{want['volume_group']}/lvol0"
-    return [f"A broken-off lvconvert left volume {it}; if nothing on it is needed: lvremove {it}"]
+    said = f"The pool has no spare metadata; a broken-off lvconvert may have left {it} instead"
+    return [f"{said}: if nothing on it is needed, lvremove {it}"]
 
 
 def growth(extents, data, free, threshold, percent):

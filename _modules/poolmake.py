@@ -125,11 +125,11 @@ def _attachment(want, _seen):
 
 def _activation(want, seen):
     # A killed lvconvert can leave a part of the pool with a device of its own: then LVM does not
-    # activate the pool. One that is open is the pool's already.
+    # activate the pool. One that is open is the pool's already; a suspended one is not for us.
     parts = [f"[{want['name']}_{part}]" for part in ("tmeta", "tdata")]
     for row in seen["lvm"]["lvs"]:
         ours = row["vg_name"] == want["volume_group"] and row["lv_name"] in parts
-        if ours and row["lv_attr"][4] != "-" and row["lv_attr"][5] != "o":
+        if ours and row["lv_attr"][4] in "adi" and row["lv_attr"][5] == "-":
             _run("lvchange", "-an", f"{row['vg_name']}/{row['lv_name'].strip('[]')}")
     _run("lvchange", "-ay", want["pool"])
 

@@ -135,6 +135,9 @@ class Host:
             return {**answer, "stderr": doubts} if self.begun and argv[0] == "pvs" else answer
         if argv[0] == "systemctl":
             return self._answer("")
+        if argv[:2] == ["dmsetup", "info"]:
+            assert 1 in accept, "there is no such device"
+            return {**self._answer(""), "retcode": 1}
         name = "_" + argv[0]
         self._doing(" ".join(argv), lambda: getattr(self, name)(argv))
         return self._answer("")

@@ -115,6 +115,8 @@ def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path():
         ("d", "a-", "a-", ["tmeta", "tdata"]),
         # Its table holds them open already.
         ("i", "ao", "ao", []),
+        # Another program works on them, or nobody can tell: LVM itself is to say so.
+        ("-", "s-", "XX", []),
     ],
 )
 def test_what_a_killed_lvconvert_left_does_not_keep_the_pool_down(pool, metadata, data, parts):
