@@ -124,8 +124,8 @@ def condition(inspected):
         As the daemon gives it.
 
     Returns a dict: ``status``, ``code`` (exit code, None while it runs), ``error``, ``memory``
-    (bool: killed for lack of it), ``restarts`` (int), ``since`` (seconds since 1970, its last
-    start) and ``secrets``.
+    (bool: killed for lack of it), ``restarts`` (int), ``since`` (seconds since 1970: what its
+    log tells from then on belongs to its last start) and ``secrets``.
 
     CLI Example:
 
@@ -143,9 +143,18 @@ def condition(inspected):
         "error": state.get("Error") or "",
         "memory": bool(state.get("OOMKilled")),
         "restarts": inspected.get("RestartCount", 0),
-        "since": _seconds(state.get("StartedAt") or ""),
+        "since": _between(state),
         "secrets": [value for key, value in given if value and re.search("PASS|SECRET|KEY", key)],
     }
+
+
+def _between(state):
+    """
+    Halfway from the end before the last start to that start: Docker notes the start when the
+    first lines may have been written, and the end when the last ones may not.
+    """
+    started = _seconds(state.get("StartedAt") or "")
+    return (started + min(started, _seconds(state.get("FinishedAt") or ""))) / 2
 
 
 def _seconds(text):

@@ -147,6 +147,7 @@ def test_what_counts_of_a_container():
         "State": {
             "Status": "running",
             "StartedAt": "2024-05-05T08:00:00.123456789Z",
+            "FinishedAt": "2024-05-05T07:59:58.123456789Z",
             "ExitCode": 0,
             "OOMKilled": False,
             "Error": "",
@@ -155,11 +156,23 @@ def test_what_counts_of_a_container():
     found = pure.condition(inspected)
     assert found["code"] is None
     assert found["secrets"] == ["a=b", "s"] and found["restarts"] == 2
-    assert found["since"] == pytest.approx(1714896000.123456)
     inspected["State"]["StartedAt"] = "0001-01-01T00:00:00Z"
     assert pure.condition(inspected)["since"] == 0
     inspected["State"].update(Status="restarting", ExitCode=3)
     assert pure.condition(inspected)["code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("finished", "since"),
+    [
+        ("2024-05-05T07:59:58Z", 1714895999),  # restarted: neither start nor end is exact
+        ("2024-05-05T08:00:07Z", 1714896000),  # ended since
+        ("0001-01-01T00:00:00Z", 1714896000 / 2),  # its first start: all that there is
+    ],
+)
+def test_the_first_line_may_be_older_than_the_noted_start(finished, since):
+    state = {"Status": "running", "StartedAt": "2024-05-05T08:00:00Z", "FinishedAt": finished}
+    assert pure.condition({"Config": {}, "State": state})["since"] == since
 
 
 def test_secrets_are_hidden_however_they_are_quoted():
