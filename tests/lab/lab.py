@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 from . import image
-from .guest import Guest
+from .guest import KERNEL_ARGUMENTS, MACHINE, Guest
 from .master import CHECKOUT, Master
 from .process import LabError, locked
 from .services import Database, Registry
@@ -184,19 +184,22 @@ class Lab:
         """All that ``fresh`` needs: the image, this lab's disks and snapshot, a running master."""
         base = image.ensure(self._recipe, CACHE)
         with locked(CACHE / f"labs/{self.name}.lock"):
-            self._settle(
-                {
-                    "image": base.key,
-                    "salt": self._recipe.salt,
-                    "disks": self._disks,
-                    "memory": self._memory,
-                    "guests": list(self._names),
-                }
-            )
+            self._settle(self._wanted(base.key))
             with self._explained():
                 self.master.start()
                 if not all(guest.has_snapshot(SNAPSHOT) for guest in self.guests.values()):
                     self._make_snapshots()
+
+    def _wanted(self, key):
+        return {
+            "image": key,
+            # A snapshot fits the machine that it was saved on.
+            "machine": [*MACHINE, KERNEL_ARGUMENTS],
+            "salt": self._recipe.salt,
+            "disks": self._disks,
+            "memory": self._memory,
+            "guests": list(self._names),
+        }
 
     def _settle(self, wanted):
         """Attach to the lab on disk. One made for something else is laid out anew, unless it runs."""

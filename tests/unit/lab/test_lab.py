@@ -177,6 +177,21 @@ def test_labs_side_by_side_have_ports_of_their_own(cache, monkeypatch):
     assert _numbers(slot).isdisjoint(_numbers(0))
 
 
+def test_a_lab_of_another_machine_is_laid_out_anew(cache, monkeypatch):
+    def settle():
+        lab = labs.Lab("one")
+        lab._settle(lab._wanted("any"))
+
+    settle()
+    saved = cache / "labs/one/root.qcow2"
+    saved.touch()
+    settle()
+    assert saved.exists()
+    monkeypatch.setattr(labs, "MACHINE", (*labs.MACHINE, "-smp", "2"))
+    settle()
+    assert not saved.exists()
+
+
 def _numbers(slot):
     """All TCP ports of a slot; each has one use."""
     ports = {**labs._ports(slot)}
