@@ -143,12 +143,12 @@ def condition(inspected):
         "error": state.get("Error") or "",
         "memory": bool(state.get("OOMKilled")),
         "restarts": inspected.get("RestartCount", 0),
-        "since": _between(state),
+        "since": _since(state),
         "secrets": [value for key, value in given if value and re.search("PASS|SECRET|KEY", key)],
     }
 
 
-def _between(state):
+def _since(state):
     """
     Halfway from the end before the last start to that start: Docker notes the start when the
     first lines may have been written, and the end when the last ones may not.

@@ -107,7 +107,10 @@ def between(host):
 
 
 def run(it, test=False, patience=None):
-    """A run that asks the socket between: its report."""
+    """
+    A run that asks the socket between: its report. ``patience`` is for lies only: a true daemon
+    may be slow, on a busy machine.
+    """
     options = {"docker.url": f"unix://{SOCKET}"}
     return it.runner.run(it, test, options=options, patience=patience)["report"]
 
@@ -135,7 +138,6 @@ def attempt(it, about, lie, told):
     with between(it.host) as daemon:
         daemon.about, daemon.lie = about, lie
         began = time.monotonic()
-        # A true daemon may be slow, on a busy machine.
         dry = run(it, test=True, patience=PATIENCE)
         yield from judge(dry, "dry run", told)
         if seen(it.host) != before:
