@@ -16,7 +16,7 @@ LAN_GROUP = "230.0.0.1"
 # One processor: two that are emulated wait for each other, and two guests share two real ones.
 MACHINE = ("-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "max")
 # The clock that Linux prefers to an emulated TSC, the HPET, costs a way out of the guest per look.
-# QEMU keeps what it translated by its address: at random ones all is translated for each process.
+# Without random addresses: QEMU finds what it has translated by the virtual address of the code.
 KERNEL_ARGUMENTS = (
     "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=error net.ifnames=0 "
     "tsc=reliable norandmaps"
