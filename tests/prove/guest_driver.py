@@ -14,6 +14,7 @@ which a run is held is FOLDER/ID.held.
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 import time
@@ -98,12 +99,18 @@ class Points:
 
     def _await(self, process):
         """Until it has ended, its output still in the pipes; one that says more than fits goes on."""
-        for _ in range(30000):
-            if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
-                return
-            if any(pipe and _waiting(pipe) > 60000 for pipe in (process.stdout, process.stderr)):
-                return
-            time.sleep(0.01)
+        ended = os.pidfd_open(process.pid)
+        try:
+            # Who looks again and again takes the guest's one processor from what it waits for.
+            for _ in range(1200):
+                if select.select([ended], [], [], 0.25)[0]:
+                    return
+                if any(
+                    pipe and _waiting(pipe) > 60000 for pipe in (process.stdout, process.stderr)
+                ):
+                    return
+        finally:
+            os.close(ended)
 
 
 def _waiting(pipe):

@@ -27,7 +27,8 @@ SETTINGS = {
 TOOLS = "lvm2 thin-provisioning-tools dmeventd parted xfsprogs e2fsprogs util-linux gdisk docker.io strace"
 INSTALL = (
     "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; "
-    f"apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy {TOOLS} && "
+    "DEBIAN_FRONTEND=noninteractive apt-get install -qy -o Dpkg::Options::=--force-unsafe-io "
+    f"{TOOLS} && "
     "rm /usr/sbin/policy-rc.d && systemctl start containerd"
 )
 # Where they are there before a run, they are there after it: nothing was made anew. A pool that

@@ -1,8 +1,14 @@
 """The journal and the tables of `make prove`."""
 
+import functools
+import json
 import os
+import subprocess
+import sys
 import time
 
+import pytest
+from fakes import ROOT
 from prove import guest_roles, jobs, journal, report, requested
 from prove.guest_roles import GuestRoles
 from prove.journal import Journal
@@ -165,6 +171,23 @@ def test_a_pull_is_ended_in_its_middle_and_by_a_power_cut_too():
         (4, "behind"),
         (4, "power"),
     ]
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_a_process_is_a_point_until_it_has_said_all_that_fits_into_its_pipe(
+    size, tmp_path, monkeypatch
+):
+    """One that says more than fits would wait for its reader, who waits for it."""
+    monkeypatch.syspath_prepend(ROOT / "tests/prove")
+    import guest_driver
+
+    points = guest_driver.Points(str(tmp_path / "run"), hold=False)
+    argv = [sys.executable, "-c", f"print('x' * {size}, end='')"]
+    begin = functools.partial(subprocess.Popen, argv, stdout=subprocess.PIPE)
+    with points.around("print", begin) as process:
+        reached = (tmp_path / "run.points").read_text()
+        assert (process.stdout.read(), process.wait()) == (b"x" * size, 0)
+    assert [json.loads(line)["when"] for line in reached.splitlines()] == ["before", "after"]
 
 
 def test_a_request_is_a_point_and_a_question_is_none(monkeypatch):
