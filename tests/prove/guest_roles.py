@@ -33,7 +33,15 @@ class GuestRoles(kills.Kills):
 
     @functools.cached_property
     def key(self):
-        files = ("guest_roles", "roles_driver", "requested", "guest_driver", "host", "kills")
+        files = (
+            "guest_roles",
+            "roles_driver",
+            "requested",
+            "guest_driver",
+            "family",
+            "host",
+            "kills",
+        )
         return code(*(f"tests/prove/{name}.py" for name in files))
 
     def ready(self):

@@ -27,8 +27,7 @@ SETTINGS = {
 TOOLS = "lvm2 thin-provisioning-tools dmeventd parted xfsprogs e2fsprogs util-linux gdisk docker.io strace"
 INSTALL = (
     "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; "
-    "DEBIAN_FRONTEND=noninteractive apt-get install -qy -o Dpkg::Options::=--force-unsafe-io "
-    f"{TOOLS} && "
+    f"DEBIAN_FRONTEND=noninteractive apt-get install -qy {TOOLS} && "
     "rm /usr/sbin/policy-rc.d && systemctl start containerd"
 )
 # Where they are there before a run, they are there after it: nothing was made anew. A pool that
@@ -60,7 +59,8 @@ class Kills:
     @functools.cached_property
     def key(self):
         """Of what is in a snapshot, and decides what is a point."""
-        return code("tests/prove/guest_driver.py", "tests/prove/host.py", rancher=False)
+        files = ("guest_driver", "family", "host", "kills")
+        return code(*(f"tests/prove/{name}.py" for name in files), rancher=False)
 
     @classmethod
     def moments(cls, points):

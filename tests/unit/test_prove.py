@@ -9,7 +9,7 @@ import time
 
 import pytest
 from fakes import ROOT
-from prove import guest_roles, jobs, journal, report, requested
+from prove import guest_roles, jobs, journal, kills, report, requested
 from prove.guest_roles import GuestRoles
 from prove.journal import Journal
 from prove.kills import Kills
@@ -173,6 +173,16 @@ def test_a_pull_is_ended_in_its_middle_and_by_a_power_cut_too():
     ]
 
 
+def test_a_guest_is_prepared_anew_when_its_preparation_is_another(monkeypatch):
+    """The packages are of kills.py, and a snapshot with others was taken for the right one."""
+    asked = []
+    monkeypatch.setattr(kills, "code", lambda *files, rancher: asked.extend(files) or "abc")
+    assert Kills(None, None, print).key == "abc"
+    assert {f"tests/prove/{name}.py" for name in ("kills", "host", "guest_driver", "family")} <= {
+        *asked
+    }
+
+
 @pytest.mark.parametrize("size", [10, 300_000])
 def test_a_process_is_a_point_until_it_has_said_all_that_fits_into_its_pipe(
     size, tmp_path, monkeypatch
@@ -191,7 +201,6 @@ def test_a_process_is_a_point_until_it_has_said_all_that_fits_into_its_pipe(
 
 
 def test_a_request_is_a_point_and_a_question_is_none(monkeypatch):
-    import sys
     import types
 
     import requests
