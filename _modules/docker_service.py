@@ -3,15 +3,18 @@ The Docker daemon as a service: what it read when it started, and what it says w
 """
 
 import glob
+import logging
 import os
 import re
 import time
 
 from salt.exceptions import CommandExecutionError
 
+log = logging.getLogger(__name__)
+
 _UNIT = "docker.service"
 _PROPERTIES = (
-    "LoadState,ActiveState,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths,"
+    "LoadState,ActiveState,Job,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths,"
     "ExecMainStartTimestampMonotonic"
 )
 # Type=notify without a limit: a pool with many images takes its time.
@@ -135,6 +138,9 @@ def status(config="/etc/docker/daemon.json"):
     """
     Look at the service, and whether it runs with what is configured.
 
+    While systemd starts or stops it, as after a run that was killed, this waits for the end: it
+    would else tell of something that is no longer so when it is acted upon.
+
     config (str, default ``/etc/docker/daemon.json``)
         The daemon's configuration file.
 
@@ -142,6 +148,9 @@ def status(config="/etc/docker/daemon.json"):
     ``running``), ``boot`` (``absent``, ``enabled`` or ``disabled``), ``started`` (seconds of
     the monotonic clock, None when it does not run), ``stale`` (paths that changed since),
     ``reload`` (whether systemd still has old units).
+
+    Raises CommandExecutionError where systemd does not run, or does not get done with the service
+    within 600 s.
 
     CLI Example:
 
@@ -155,8 +164,7 @@ def status(config="/etc/docker/daemon.json"):
         raise CommandExecutionError(
             "systemd does not run here, so docker.service can be neither started nor looked at"
         )
-    shown = __salt__["host.run"](["systemctl", "show", "--property", _PROPERTIES, _UNIT])
-    unit = parse_show(shown["stdout"])
+    unit = _settled()
     state = _state(unit)
     started = None
     if state == "running":
@@ -171,13 +179,37 @@ def status(config="/etc/docker/daemon.json"):
     }
 
 
+def _settled():
+    """The unit's properties, as soon as systemd has nothing more to do with it."""
+    began, told = time.monotonic(), False
+    while True:
+        shown = __salt__["host.run"](["systemctl", "show", "--property", _PROPERTIES, _UNIT])
+        unit = parse_show(shown["stdout"])
+        waited = time.monotonic() - began
+        if not unit.get("Job"):
+            if told:
+                log.warning("systemd is done with docker.service after %d s", waited)
+            return unit
+        doing = f"systemd is at work on docker.service ({unit.get('ActiveState')})"
+        if waited >= _START_TIMEOUT:
+            raise CommandExecutionError(
+                f"{doing} for more than {_START_TIMEOUT} s; nothing was changed. "
+                "`systemctl list-jobs` tells what it waits for"
+            )
+        if not told:
+            log.warning("%s; waiting for it, at most %d s", doing, _START_TIMEOUT)
+            told = True
+        time.sleep(1)
+
+
 def _state(unit):
     if unit.get("LoadState") in ("not-found", "masked"):
         return {"not-found": "absent", "masked": "masked"}[unit["LoadState"]]
     active = unit.get("ActiveState")
     if active in ("active", "reloading"):
         return "running"
-    return "failed" if active == "failed" else "stopped"
+    # Without a job, "activating" is the pause before systemd tries again what has failed.
+    return "failed" if active in ("failed", "activating") else "stopped"
 
 
 def _boot(unit):

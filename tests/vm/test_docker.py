@@ -9,7 +9,9 @@ pytestmark = pytest.mark.vm
 DROP_INS = "/etc/systemd/system/docker.service.d"
 OLD_UNIT = "[Service]\nExecStart=\nExecStart=/usr/bin/docker daemon -H fd://\n"
 PROXY = "[Service]\nEnvironment=HTTP_PROXY=http://127.0.0.1:3128\n"
+SLOW = "[Service]\nExecStartPre=/bin/sleep 20\n"
 POOL = {"device": "/dev/disk/by-id/virtio-pool"}
+RUNS = ["dry", "first", "second", "after the kill", "stopped", "coming up, dry", "coming up"]
 DOCKER = {"daemon": {"log-driver": "json-file"}, "users": ["operator"]}
 
 
@@ -48,6 +50,12 @@ def history(lab):
     guest.must("systemctl stop docker.socket docker.service")
     apply("stopped, dry", changed, test=True)
     apply("stopped", changed)
+    # As if a run had been killed that was waiting for the daemon.
+    guest.must("systemctl stop docker.socket docker.service")
+    guest.write("/run/systemd/system/docker.service.d/slow.conf", SLOW)
+    guest.must("systemctl daemon-reload; systemctl start --no-block docker.service")
+    apply("coming up, dry", changed, test=True)
+    apply("coming up", changed)
     return past
 
 
@@ -67,7 +75,7 @@ def failures(report):
     }
 
 
-@pytest.mark.parametrize("run", ["dry", "first", "second", "after the kill", "stopped"])
+@pytest.mark.parametrize("run", RUNS)
 def test_no_state_fails(history, run):
     assert failures(history[run]) == {}
 
@@ -129,3 +137,8 @@ def test_a_stopped_daemon_is_started_again(history):
     assert changes(history["stopped"])["docker-daemon-running"] == {
         "daemon": {"old": "stopped", "new": "running"}
     }
+
+
+def test_a_daemon_that_is_coming_up_is_awaited(history):
+    # "Stopped" was foretold of it, and by the time of the run it was up.
+    assert changes(history["coming up, dry"]) == changes(history["coming up"]) == {}

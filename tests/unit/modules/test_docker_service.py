@@ -85,7 +85,7 @@ class Systemd:
         ({}, "running", "enabled"),
         ({"ActiveState": "reloading"}, "running", "enabled"),
         ({"ActiveState": "inactive", "UnitFileState": "disabled"}, "stopped", "disabled"),
-        ({"ActiveState": "activating"}, "stopped", "enabled"),
+        ({"ActiveState": "activating"}, "failed", "enabled"),
         ({"ActiveState": "failed"}, "failed", "enabled"),
         ({"LoadState": "not-found", "ActiveState": "inactive"}, "absent", "absent"),
         ({"LoadState": "masked", "ActiveState": "inactive"}, "masked", "enabled"),
@@ -113,6 +113,39 @@ def test_a_file_that_changed_after_the_start_is_named(monkeypatch, tmp_path):
     assert module.status(str(config))["stale"] == [str(config)]
     started(module, monkeypatch, -1)
     assert module.status(str(config))["stale"] == []
+
+
+def test_a_start_that_outlived_its_run_is_awaited(monkeypatch, caplog):
+    # Between a dry run and the next run it had come up: "stopped" was foretold, and was untrue.
+    systemd = Systemd(ActiveState="activating", Job="7")
+    module, slept = systemd.module(monkeypatch), []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 3:
+            del systemd.shown["Job"]
+            systemd.shown["ActiveState"] = "active"
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    assert module.status()["state"] == "running" and len(slept) == 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "systemd is at work on docker.service (activating); waiting for it, at most 600 s",
+        "systemd is done with docker.service after 0 s",
+    ]
+
+
+def test_a_start_without_an_end_is_not_taken_for_an_answer(monkeypatch):
+    module = Systemd(ActiveState="inactive", Job="7").module(monkeypatch)
+    now = [5.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: now.append(now.pop() + 100))
+    with pytest.raises(CommandExecutionError) as caught:
+        module.status()
+    assert now == [605.0]
+    assert str(caught.value) == (
+        "systemd is at work on docker.service (inactive) for more than 600 s; nothing was "
+        "changed. `systemctl list-jobs` tells what it waits for"
+    )
 
 
 def test_what_was_moved_aside_counts_by_its_own_change(monkeypatch, tmp_path):
