@@ -84,7 +84,7 @@ def client(doing, timeout=60):
 
         # Not for the command line: it gives an object. See docker_engine.container.
 
-    Source: https://docker-py.readthedocs.io/en/stable/api.html
+    Source: https://docker-py.readthedocs.io/en/stable/api.html; Docker Engine API, "Ping"
     """
     return _conversation(_url(), doing, timeout)
 
@@ -107,7 +107,7 @@ def _conversation(url, doing, timeout):
     strange = (ValueError, LookupError, TypeError, AttributeError, struct.error)
     try:
         with contextlib.closing(
-            docker.APIClient(base_url=url, version="auto", timeout=timeout)
+            docker.APIClient(base_url=url, version=_version(url, timeout), timeout=timeout)
         ) as api:
             _bound(api, timeout)
             yield api
@@ -125,6 +125,25 @@ def _conversation(url, doing, timeout):
             f"Docker could not {doing}: no answer within {timeout} s, or the connection broke "
             f"({type(exc).__name__}); `systemctl status docker` tells more"
         ) from None
+
+
+def _version(url, timeout):
+    """
+    The version of the API that the daemon speaks, as the docker command asks for it: by a ping.
+
+    Not by "auto", the SDK's own way, which asks /version before every question, and for the answer
+    to that the daemon starts two other programs. An old Docker tells it there only.
+    """
+    import docker
+    import requests
+
+    oldest = docker.constants.MINIMUM_DOCKER_API_VERSION
+    with contextlib.closing(docker.APIClient(base_url=url, version=oldest, timeout=timeout)) as api:
+        try:
+            pong = api.get(f"{api.base_url}/_ping", timeout=api.timeout)
+        except (requests.exceptions.RequestException, OSError) as exc:
+            raise docker.errors.DockerException(exc) from exc
+    return pong.headers.get("Api-Version", "auto")
 
 
 def _bound(api, timeout):

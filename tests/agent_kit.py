@@ -20,6 +20,7 @@ import uuid
 
 import docker
 import requests
+from fake_docker import pong
 from fakes import Salt, load, load_state
 from rancher_kit import Kit as Api
 
@@ -141,6 +142,8 @@ class Killed(BaseException):
 class Client:
     """Stands for ``docker.APIClient``; `test_the_fake_has_the_real_signatures` compares."""
 
+    base_url, timeout = "http+docker://localhost", 60
+
     def __init__(self, daemon):
         self.daemon = daemon
 
@@ -149,6 +152,10 @@ class Client:
 
     def send(self, request, **kwargs):
         raise AssertionError("nothing goes over a socket here")
+
+    def get(self, url, params=None, **kwargs):
+        assert url == f"{self.base_url}/_ping"
+        return pong(self.daemon.version_said["ApiVersion"])
 
     def _box(self, name):
         if name not in self.daemon.containers:

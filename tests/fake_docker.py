@@ -17,9 +17,19 @@ def api_error(status, text):
     return kind(text, response=response, explanation=text)
 
 
+def pong(version="1.41"):
+    """The answer to a ping; an old Docker does not tell its version there."""
+    response = requests.Response()
+    response.status_code = 200
+    response.headers.update({"Api-Version": version} if version else {})
+    return response
+
+
 def client(**methods):
     """A ``docker.APIClient`` in which every method has its real signature and no daemon behind."""
     api = mock.create_autospec(CLIENT, instance=True)
+    api.base_url, api.timeout = "http+docker://localhost", 60
+    api.get.return_value = pong()
     for name, answer in methods.items():
         kind = (
             "side_effect" if callable(answer) or isinstance(answer, Exception) else "return_value"

@@ -46,6 +46,8 @@ LIES = {
 class LyingDocker:
     """See above; `asked` are the requests, as "GET /containers/json"."""
 
+    version = "1.41"  # of the API, in every header; None: an old Docker does not tell it there
+
     def __init__(self, path, truth):
         self.lie, self.about, self.asked, self.ended = None, None, [], threading.Event()
         daemon = self
@@ -75,7 +77,8 @@ class LyingDocker:
 
             def say(self, status, body, short=0):
                 self.send_response(status)
-                self.send_header("Api-Version", "1.41")
+                if daemon.version:
+                    self.send_header("Api-Version", daemon.version)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -8,7 +8,7 @@ import docker
 import pytest
 import requests
 import urllib3
-from fake_docker import api_error, client
+from fake_docker import api_error, client, pong
 from fakes import load
 from lying_docker import LIES, LyingDocker
 from salt.exceptions import CommandExecutionError
@@ -37,9 +37,27 @@ def test_which_daemon(engine, monkeypatch):
     module.volumes()
     own = engine({"docker.url": "unix:///run/own.sock"}, volumes={"Volumes": [{"Name": "web"}]})
     assert own.volumes() == ["web"]
-    assert [made["base_url"] for made in module.made] == [module.SOCKET, "unix:///run/other.sock"]
-    assert own.made[0]["base_url"] == "unix:///run/own.sock"
-    assert module.made[0]["version"] == "auto"
+    # Each twice: to ask for the version, then to speak it.
+    assert [made["base_url"] for made in module.made] == [
+        *[module.SOCKET] * 2,
+        *["unix:///run/other.sock"] * 2,
+    ]
+    assert {made["base_url"] for made in own.made} == {"unix:///run/own.sock"}
+
+
+@pytest.mark.parametrize(("told", "spoken"), [("1.30", "1.30"), (None, "auto")])
+def test_the_version_is_asked_for_by_a_ping(engine, told, spoken):
+    # /version makes the daemon start two programs; it was half of all questions of a run.
+    module = engine(volumes={"Volumes": None}, get=pong(told))
+    module.volumes()
+    assert [made["version"] for made in module.made] == ["1.24", spoken]
+    module.api.get.assert_called_once_with("http+docker://localhost/_ping", timeout=60)
+
+
+def test_no_answer_to_the_ping_is_no_daemon(engine):
+    module = engine(get=requests.exceptions.ConnectionError("refused\nbadly"))
+    with pytest.raises(CommandExecutionError, match="no daemon answers at unix:.*refused badly"):
+        module.volumes()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +193,8 @@ def lying(tmp_path, monkeypatch):
 @pytest.mark.parametrize("about", ASKED)
 def test_a_daemon_that_lies_is_not_one_without_containers(lying, about):
     ask, true = ASKED[about]
-    assert ask(lying) == true and lying.daemon.asked[-1] == f"GET {about}" or about == "/version"
+    lying.daemon.version = None if about == "/version" else "1.41"
+    assert ask(lying) == true and f"GET {about}" in lying.daemon.asked
     lying.daemon.about = about
     for lie in LIES:
         lying.daemon.lie = lie
@@ -186,6 +205,14 @@ def test_a_daemon_that_lies_is_not_one_without_containers(lying, about):
         assert time.monotonic() - began < 10, lie
     lying.daemon.lie = None
     assert ask(lying) == true
+
+
+@pytest.mark.parametrize("version", ["", "nonsense", "1.0", "1..41", "9" * 5000, "1.41\x1b[31m"])
+def test_a_version_of_nonsense_is_an_error(lying, version):
+    lying.daemon.version = version or " "
+    with pytest.raises(CommandExecutionError, match="^Docker could not list its volumes") as caught:
+        lying.volumes()
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 600
 
 
 def test_a_log_of_nonsense_is_lines_or_an_error(lying):
