@@ -194,7 +194,7 @@ def _settled():
         if waited >= _START_TIMEOUT:
             raise CommandExecutionError(
                 f"{doing} for more than {_START_TIMEOUT} s; nothing was changed. "
-                "`systemctl list-jobs` tells what it waits for"
+                "`systemctl list-jobs` tells what it waits for, `systemctl stop docker.service` ends it"
             )
         if not told:
             log.warning("%s; waiting for it, at most %d s", doing, _START_TIMEOUT)

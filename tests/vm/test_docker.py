@@ -12,7 +12,7 @@ PROXY = "[Service]\nEnvironment=HTTP_PROXY=http://127.0.0.1:3128\n"
 SLOW = "[Service]\nExecStartPre=/bin/sleep 20\n"
 POOL = {"device": "/dev/disk/by-id/virtio-pool"}
 RUNS = ["dry", "first", "second", "after the kill", "stopped", "coming up, dry", "coming up"]
-DOCKER = {"daemon": {"log-driver": "json-file"}, "users": ["operator"]}
+DOCKER = {"daemon": {"log-driver": "json-file"}, "users": ["deployer"]}
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def history(lab):
     lab.master.pillar({})
     lab.fresh()
     guest = lab.guest
-    guest.must("useradd operator")
+    guest.must("useradd deployer")
     guest.write(f"{DROP_INS}/old.conf", OLD_UNIT)
     guest.write(f"{DROP_INS}/proxy.conf", PROXY)
     guest.write("/etc/default/docker", 'DOCKER_OPTS="--storage-driver=vfs"\n')
@@ -104,7 +104,7 @@ def test_the_daemon_runs_on_the_pool_from_its_first_start(history, lab):
     assert "Storage Driver: devicemapper" in history["info"]
     assert "Pool Name: docker-thinpool" in history["info"]
     assert "overlay2" not in lab.guest.must("ls /var/lib/docker")
-    assert "operator" in lab.guest.must("getent group docker")
+    assert "deployer" in lab.guest.must("getent group docker")
     assert "docker.io" in lab.guest.must("apt-mark showhold")
 
 
