@@ -193,7 +193,7 @@ def _settled():
         doing = f"systemd is at work on docker.service ({unit.get('ActiveState')})"
         if waited >= _START_TIMEOUT:
             raise CommandExecutionError(
-                f"{doing} for more than {_START_TIMEOUT} s; nothing was changed. "
+                f"{doing} for more than {_START_TIMEOUT} s. "
                 "`systemctl list-jobs` tells what it waits for, `systemctl stop docker.service` ends it"
             )
         if not told:

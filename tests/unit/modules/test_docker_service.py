@@ -143,8 +143,8 @@ def test_a_start_without_an_end_is_not_taken_for_an_answer(monkeypatch):
         module.status()
     assert now == [605.0]
     assert str(caught.value) == (
-        "systemd is at work on docker.service (inactive) for more than 600 s; nothing was "
-        "changed. `systemctl list-jobs` tells what it waits for, `systemctl stop docker.service` ends it"
+        "systemd is at work on docker.service (inactive) for more than 600 s. "
+        "`systemctl list-jobs` tells what it waits for, `systemctl stop docker.service` ends it"
     )
 
 
