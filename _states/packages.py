@@ -24,6 +24,11 @@ def installed(name, pkgs):
     pkgs (list of str)
         Names as the package manager lists them. Empty: nothing is looked at.
 
+    Changes: each package that lacked, from absent to installed. The comment has the versions
+    and what came with them: the dry run of ``pkg.installed`` knows neither.
+
+    Returns a state return.
+
     Example:
 
     .. code-block:: yaml
@@ -50,8 +55,27 @@ def installed(name, pkgs):
         # As core's mod_init would have it: the lists are fetched once in a run.
         refresh = not __context__.get(_REFRESHED)
         __context__[_REFRESHED] = True
-        return __states__["pkg.installed"](name, pkgs=pkgs, refresh=refresh)
+        done = __states__["pkg.installed"](name, pkgs=pkgs, refresh=refresh)
+        return _as_foretold(done, [pkg for pkg in pkgs if pkg not in have])
     return {**ret, "comment": f"All packages are installed: {', '.join(asked)}"}
+
+
+def _as_foretold(done, lacking):
+    """Core's return; a success changed what was asked for, and the comment tells of the rest."""
+    if done["result"] is False or not done["changes"]:
+        return done
+    changes = {pkg: {"old": None, "new": "installed"} for pkg in lacking}
+    if done["result"] is None:
+        return {**done, "changes": changes}
+    told = ", ".join(_told(pkg, change) for pkg, change in sorted(done["changes"].items()))
+    return {**done, "changes": changes, "comment": f"The package manager made: {told}"}
+
+
+def _told(pkg, change):
+    old, new = change.get("old"), change.get("new")
+    if old and new:
+        return f"{pkg} {old} -> {new}"
+    return f"{pkg} {new}" if new else f"{pkg} {old} removed"
 
 
 def importable(name, libraries):

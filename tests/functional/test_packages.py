@@ -1,13 +1,18 @@
-"""The package states do nothing at all when nothing is to do, and what pip installs is there at once."""
+"""
+The package states do nothing at all when nothing is to do, what pip installs is there at once,
+and a dry run foretells what apt then makes.
+"""
 
 import json
+import shutil
+import subprocess
 import zipfile
 
 import pytest
 from fakes import ROOT
 from fleet_kit import LINES
 
-from . import masterless
+from . import hosts, masterless
 
 
 @pytest.fixture(params=LINES)
@@ -66,3 +71,79 @@ def test_a_library_that_lacks_is_installed_and_can_be_used_at_once(call, library
     assert (result, list(changes)) == (None, ["made_by_the_test==2"])
     assert importable(test=False)[:2] == (True, changes)
     assert importable(test=False)[:2] == (True, {})
+
+
+def package(folder, name, version, *relations):
+    """A Debian package without files."""
+    control = folder / f"{name}-{version}/DEBIAN/control"
+    control.parent.mkdir(parents=True)
+    about = {"Package": name, "Version": version, "Architecture": "all", "Description": "empty"}
+    lines = [*map(": ".join, {**about, "Maintainer": "nobody <nobody@example.test>"}.items())]
+    control.write_text("\n".join([*lines, *relations, ""]))
+    run("dpkg-deb", "--root-owner-group", "--build", control.parents[1], folder)
+
+
+def run(*argv, cwd=None):
+    return subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=60, check=True)
+
+
+class Debian:
+    """A bare host whose package archive the test fills."""
+
+    def __init__(self, host, folder):
+        self.host, self.debs = host, folder / "debs"
+        for part in ("_modules", "_states", "salt"):
+            shutil.copytree(ROOT / part, host.path(f"/srv/tree/{part}"))
+        host.write("/etc/salt/minion", json.dumps(MINION))
+        host.write("/etc/apt/sources.list.d/more.list", "deb [trusted=yes] file:/srv/more ./\n")
+
+    def offer(self, *packages):
+        for words in packages:
+            package(self.debs, *words)
+        index = run("dpkg-scanpackages", "--multiversion", ".", cwd=self.debs).stdout
+        (self.debs / "Packages").write_text(index)
+        shutil.copytree(self.debs, self.host.path("/srv/more"), dirs_exist_ok=True)
+
+    def apply(self, test, **settings):
+        argv = [f"{self.host.salt}/bin/salt-call", "--out=json", "--log-level=quiet"]
+        pillar = json.dumps({"rancher": {"packages": settings}})
+        argv += ["state.apply", "common.packages", f"test={test}", f"pillar={pillar}"]
+        states = json.loads(self.host.must(argv, timeout=300))["local"]
+        return {row["__id__"]: row for row in states.values()}
+
+    def converged(self, **settings):
+        """The dry run, the run and a further one; the reports that have changes, of the run."""
+        dry, real, again = (self.apply(test, **settings) for test in (True, False, False))
+        changes = {name: row["changes"] for name, row in real.items()}
+        assert {name: row["changes"] for name, row in dry.items()} == changes
+        assert all(row["result"] is True for row in real.values())
+        assert not [name for name, row in again.items() if row["changes"]]
+        return {name: row for name, row in real.items() if row["changes"]}
+
+
+MINION = {
+    "id": "node1",
+    "file_client": "local",
+    "file_roots": {"base": ["/srv/tree/salt"]},
+    "pillar_roots": {"base": []},
+    "module_dirs": ["/srv/tree"],
+}
+
+
+@pytest.fixture(params=LINES)
+def debian(tmp_path, request):
+    if hosts.missing():
+        pytest.skip(hosts.missing())
+    salt = hosts.environment(request.param)
+    with hosts.Network(tmp_path) as network, hosts.Host(tmp_path, network, salt) as host:
+        yield Debian(host, tmp_path)
+
+
+@pytest.mark.root
+def test_a_dry_run_foretells_what_apt_then_makes(debian):
+    debian.offer(("tool", "1", "Depends: library"), ("library", "1"))
+    made = debian.converged(install=["tool"])
+    assert list(made) == ["packages-installed"]
+    assert made["packages-installed"]["changes"] == {"tool": {"old": None, "new": "installed"}}
+    comment = made["packages-installed"]["comment"]
+    assert comment == "The package manager made: library 1, tool 1"

@@ -10,12 +10,12 @@ from salt.exceptions import CommandExecutionError
 class Core:
     """Core's `pkg` states: they note the call and answer as core does."""
 
-    def __init__(self):
-        self.calls = []
+    def __init__(self, result=True, **changes):
+        self.calls, self.result, self.changes = [], result, changes
 
     def installed(self, name, pkgs, refresh):
         self.calls.append((pkgs, refresh))
-        return {"name": name, "result": True, "changes": {"lvm2": {}}, "comment": "core"}
+        return {"name": name, "result": self.result, "changes": self.changes, "comment": "core"}
 
     def uptodate(self, name, refresh, dist_upgrade):
         self.calls.append((refresh, dist_upgrade))
@@ -51,6 +51,42 @@ def test_one_that_lacks_is_left_to_core_and_the_lists_are_fetched_once():
     assert packages.installed("tools", ["gdisk", "lvm2"])["comment"] == "core"
     packages.installed("more", ["xfsprogs"])
     assert core.calls == [(["gdisk", "lvm2"], True), (["xfsprogs"], False)]
+
+
+LACKED = {pkg: {"old": None, "new": "installed"} for pkg in ("gdisk", "lvm2")}
+
+
+@pytest.mark.parametrize("version", ["installed", "2.03.16-2"])
+def test_what_comes_with_a_package_made_the_run_another_than_its_dry_run(version):
+    """Core foretells names (3006) or versions (3008) and reports dependencies, too."""
+    foretold = Core(None, lvm2={"old": "", "new": version}, gdisk={"old": "", "new": version})
+    dry = state(dict, foretold, test=True).installed("tools", ["lvm2", "gdisk"])
+    assert (dry["result"], dry["changes"], dry["comment"]) == (None, LACKED, "core")
+    core = Core(
+        lvm2={"old": "", "new": "2.03.16-2"},
+        gdisk={"old": "", "new": "1.0.9-2"},
+        libaio1={"old": "", "new": "0.3.113-4"},
+        dmsetup={"old": "2:1.02.185-1", "new": "2:1.02.185-2"},
+        sgdisk={"old": "1", "new": ""},
+    )
+    made = state(dict, core).installed("tools", ["lvm2", "gdisk"])
+    assert (made["result"], made["changes"]) == (True, dry["changes"])
+    assert made["comment"] == (
+        "The package manager made: dmsetup 2:1.02.185-1 -> 2:1.02.185-2, gdisk 1.0.9-2, "
+        "libaio1 0.3.113-4, lvm2 2.03.16-2, sgdisk 1 removed"
+    )
+
+
+def test_an_installation_that_broke_off_reports_all_that_changed():
+    changed = {"libaio1": {"old": "", "new": "0.3.113-4"}}
+    ret = state(dict, Core(False, **changed)).installed("tools", ["lvm2"])
+    assert (ret["result"], ret["changes"], ret["comment"]) == (False, changed, "core")
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_name_that_another_package_provides_is_no_change(test):
+    ret = state(dict, Core(True), test=test).installed("tools", ["awk"])
+    assert (ret["result"], ret["changes"]) == (True, {})
 
 
 def test_a_dry_run_does_not_install_twice_what_two_steps_need():
