@@ -178,6 +178,11 @@ def upgraded(name, upgrade):
     upgrade (bool)
         False: nothing is looked at.
 
+    Changes: every package that gets another version, is new, or is removed for that. A dry run
+    has them from the package manager's own simulation: core's leaves removals out.
+
+    Returns a state return.
+
     Example:
 
     .. code-block:: yaml
@@ -188,6 +193,19 @@ def upgraded(name, upgrade):
 
     Source: Salt's documentation of ``pkg.uptodate``
     """
-    if upgrade:
-        return __states__["pkg.uptodate"](name, refresh=True, dist_upgrade=True)
-    return {"name": name, "result": True, "changes": {}, "comment": "No upgrade is asked for"}
+    if not upgrade:
+        return {"name": name, "result": True, "changes": {}, "comment": "No upgrade is asked for"}
+    # yumpkg makes an option of yum of it, which yum does not know.
+    options = {"dist_upgrade": True} if __grains__["os_family"] == "Debian" else {}
+    ret = __states__["pkg.uptodate"](name, refresh=True, **options)
+    if ret["result"] is not None:
+        return ret
+    try:
+        changes = __salt__["upgradeplan.changes"]()
+    except CommandExecutionError as exc:
+        return {**ret, "result": False, "changes": {}, "comment": str(exc)}
+    if not changes:
+        return {**ret, "result": True, "changes": {}, "comment": "Nothing can be upgraded"}
+    gone = sorted(pkg for pkg, change in changes.items() if not change["new"])
+    comment = "Packages would be upgraded" + (f"; removed: {', '.join(gone)}" if gone else "")
+    return {**ret, "changes": changes, "comment": comment}

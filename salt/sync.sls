@@ -27,7 +27,7 @@ FILES = {
         rancher_agent_plan rancher_api rancher_bootstrap rancher_data rancher_database
         rancher_fit rancher_host rancher_http rancher_match rancher_member rancher_mysql
         rancher_script rancher_server rancher_site rancher_swap rancher_wait selinux_mode
-        settings swapfile swapmake swapplan thinpool unfinished
+        settings swapfile swapmake swapplan thinpool unfinished upgradeplan
     """.split(),
     "states": """
         conntrack ctop datadisk docker_daemon docker_group docker_leftovers docker_package

@@ -12,7 +12,8 @@ import pytest
 from fakes import ROOT
 from fleet_kit import LINES
 
-from . import hosts, masterless
+from . import hosts, masterless, rpms
+from .overlay import EnterpriseLinux
 
 
 @pytest.fixture(params=LINES)
@@ -147,3 +148,64 @@ def test_a_dry_run_foretells_what_apt_then_makes(debian):
     assert made["packages-installed"]["changes"] == {"tool": {"old": None, "new": "installed"}}
     comment = made["packages-installed"]["comment"]
     assert comment == "The package manager made: library 1, tool 1"
+
+    # The new one needs another, which is not there and not together with the library.
+    debian.offer(("tool", "2", "Depends: newcomer"), ("newcomer", "1", "Breaks: library"))
+    dry = debian.apply(True, upgrade=True)["packages-upgraded"]
+    assert dry["comment"] == "Packages would be upgraded; removed: library"
+    made = debian.converged(install=["tool"], upgrade=True)
+    assert made["packages-upgraded"]["changes"] == UPGRADED
+
+
+UPGRADED = {
+    "tool": {"old": "1", "new": "2"},
+    "newcomer": {"old": "", "new": "1"},
+    "library": {"old": "1", "new": ""},
+}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("release", [7, 8])
+def test_a_dry_run_foretells_what_yum_then_makes(tmp_path, release):
+    """Its upgrade never worked: Salt hands `dist_upgrade` on to yum, which does not know it."""
+    missing = [name for name in RPM_TOOLS if not shutil.which(name)]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    folder, base = tmp_path / "rpms", tmp_path / "host"
+    folder.mkdir()
+    base.mkdir()
+    host = EnterpriseLinux(base, folder, release)
+    repository = ["[more]", "name=more", f"baseurl=file://{folder}/repo", "gpgcheck=0"]
+    host.write("/etc/yum.repos.d/more.repo", "\n".join(repository))
+
+    def offer(**relations):
+        files = [
+            rpms.build(folder, name, version, "1", relations=[relation])
+            for name, (version, relation) in relations.items()
+        ]
+        rpms.repository(folder / "repo", files)
+
+    def converged(**settings):
+        host.pillar({"packages": {"install": ["tool"], **settings}})
+        dry, real, again = (host.apply("common.packages", test) for test in (True, False, False))
+        changes = {name: row["changes"] for name, row in real.items()}
+        assert {name: row["changes"] for name, row in dry.items()} == changes
+        assert all(row["result"] is True for row in real.values())
+        assert not [name for name, row in again.items() if row["changes"]]
+        return {name: row for name, row in real.items() if row["changes"]}
+
+    offer(tool=("1", "Requires: library"), library=("1", ""))
+    row = converged()["packages-installed"]
+    assert row["changes"] == {"tool": {"old": None, "new": "installed"}}
+    assert row["comment"] == "The package manager made: library 1-1, tool 1-1"
+    offer(tool=("2", f"Requires: {NEWCOMER}"), **{NEWCOMER: ("1", "Obsoletes: library")})
+    assert converged(upgrade=True)["packages-upgraded"]["changes"] == {
+        "tool": {"old": "1-1", "new": "2-1"},
+        NEWCOMER: {"old": "", "new": "1-1"},
+        "library": {"old": "1-1", "new": ""},
+    }
+
+
+RPM_TOOLS = ("unshare", "dnf-3", "rpm", "rpmbuild", "createrepo_c")
+# The table breaks its row.
+NEWCOMER = "a-newcomer-with-a-name-longer-than-the-column-and-indeed-the-whole-line-of-it"

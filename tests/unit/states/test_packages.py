@@ -17,17 +17,18 @@ class Core:
         self.calls.append((pkgs, refresh))
         return {"name": name, "result": self.result, "changes": self.changes, "comment": "core"}
 
-    def uptodate(self, name, refresh, dist_upgrade):
-        self.calls.append((refresh, dist_upgrade))
-        return {"name": name, "result": True, "changes": {}, "comment": "core"}
+    def uptodate(self, name, refresh, **options):
+        self.calls.append((refresh, options))
+        return {"name": name, "result": self.result, "changes": self.changes, "comment": "core"}
 
 
-def state(list_pkgs, core, test=False):
+def state(list_pkgs, core, test=False, family="Debian", plan=None):
     return load_state(
         "packages",
-        Salt({"pkg.list_pkgs": list_pkgs}),
+        Salt({"pkg.list_pkgs": list_pkgs, "upgradeplan.changes": plan}),
         test,
         __context__={},
+        __grains__={"os_family": family},
         __states__={"pkg.installed": core.installed, "pkg.uptodate": core.uptodate},
     )
 
@@ -107,12 +108,46 @@ def test_a_list_that_cannot_be_read_is_a_failure():
     assert (ret["result"], ret["comment"]) == (False, "dpkg-query: the database is locked")
 
 
-@pytest.mark.parametrize(("wanted", "calls"), [(False, []), (True, [(True, True)])])
-def test_the_upgrade_is_made_only_when_it_is_wanted(wanted, calls):
+@pytest.mark.parametrize(
+    ("wanted", "family", "calls"),
+    [
+        (False, "Debian", []),
+        (True, "Debian", [(True, {"dist_upgrade": True})]),
+        # It became `yum upgrade --dist_upgrade`, which failed.
+        (True, "RedHat", [(True, {})]),
+    ],
+)
+def test_the_upgrade_is_made_only_when_it_is_wanted(wanted, family, calls):
     core = Core()
-    ret = state(None, core).upgraded("packages", wanted)
+    ret = state(None, core, family=family).upgraded("packages", wanted)
     assert (ret["result"], ret["changes"]) == (True, {})
     assert core.calls == calls
+
+
+UPGRADED = {"tool": {"old": "1", "new": "2"}, "library": {"old": "1", "new": ""}}
+
+
+def test_an_upgrade_that_removes_something_was_foretold_without_that():
+    core = Core(None, tool={"old": "1", "new": "2"})
+    ret = state(None, core, test=True, plan=lambda: UPGRADED).upgraded("packages", True)
+    assert (ret["result"], ret["changes"]) == (None, UPGRADED)
+    assert ret["comment"] == "Packages would be upgraded; removed: library"
+
+
+def test_an_upgrade_that_is_held_back_is_foretold_as_none():
+    core = Core(None, tool={"old": "1", "new": "2"})
+    ret = state(None, core, test=True, plan=dict).upgraded("packages", True)
+    assert (ret["result"], ret["changes"], ret["comment"]) == (True, {}, "Nothing can be upgraded")
+
+
+def test_an_upgrade_that_cannot_be_foretold_is_a_failure():
+    def broken():
+        raise CommandExecutionError("the dry run of an upgrade was not understood, it said: x")
+
+    core = Core(None, tool={"old": "1", "new": "2"})
+    ret = state(None, core, test=True, plan=broken).upgraded("packages", True)
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "not understood" in ret["comment"]
 
 
 class Dpkg:

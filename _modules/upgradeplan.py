@@ -1,0 +1,156 @@
+"""
+What an upgrade of all packages would make: core's list knows what gets a newer version, but not
+what comes with that on Red Hat's family, nor on any what is removed for it.
+"""
+
+import re
+
+import salt.utils.data
+import salt.utils.path
+import salt.utils.pkg.rpm
+from salt.exceptions import CommandExecutionError
+
+_TIMEOUT = 600
+_APT = re.compile(r"(?P<word>Inst|Remv) (?P<name>\S+)(?: \[(?P<old>\S+)\])?(?: \((?P<new>\S+) )?")
+# The sections of the table, of dnf and of yum 3. One that is skipped has a table, too.
+_YUM = {"Upgrading": "put", "Updating": "put", "Downgrading": "put"}
+_YUM |= {"Installing": "add", "Removing": "take"}
+_NOTHING = ("Nothing to do", "No packages marked for update")
+
+
+def changes():
+    """
+    The changes that an upgrade would report, as the package manager's own simulation has them.
+
+    The lists are not fetched. Nothing is installed.
+
+    Returns a dict: name to ``old`` and ``new`` version, '' for absent.
+
+    Raises CommandExecutionError when the simulation fails or is not understood.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' upgradeplan.changes
+
+    Source: apt-get(8) ``--simulate``; dnf(8), yum(8) ``--assumeno``
+    """
+    if __grains__["os_family"] == "RedHat":
+        tool = "dnf" if salt.utils.path.which("dnf") else "yum"
+        # 1: it was answered no.
+        done = __salt__["host.run"]([tool, "--assumeno", "upgrade"], _TIMEOUT, accept=(0, 1))
+        steps = yum_steps(done["stdout"] + done["stderr"], __grains__["osarch"])
+    else:
+        argv = ["apt-get", "--simulate", "--quiet", "--yes", "dist-upgrade"]
+        steps = apt_steps(__salt__["host.run"](argv, _TIMEOUT)["stdout"])
+    return foretold(__salt__["pkg.list_pkgs"](versions_as_list=True), steps)
+
+
+def apt_steps(text):
+    """
+    Read what ``apt-get --simulate`` prints.
+
+    text (str)
+        Its output.
+
+    Returns a list of (``put`` or ``take``, name, version).
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' upgradeplan.apt_steps "$(apt-get --simulate dist-upgrade)"
+
+    Source: apt-get(8) ``--simulate``; apt-pkg/algorithms.cc, pkgSimulate
+    """
+    found = filter(None, map(_APT.match, text.splitlines()))
+    return [
+        ("put", it["name"], it["new"]) if it["word"] == "Inst" else ("take", it["name"], it["old"])
+        for it in found
+    ]
+
+
+def yum_steps(text, osarch):
+    """
+    Read the table of a transaction of dnf or yum.
+
+    text (str)
+        The output of ``upgrade --assumeno``.
+    osarch (str)
+        The host's architecture: names of others get theirs, as in Salt's lists.
+
+    Returns a list of (``put``, ``add`` beside other versions, or ``take``; name; version).
+
+    Raises CommandExecutionError when there is no whole table.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' upgradeplan.yum_steps "$(dnf --assumeno upgrade)" x86_64
+
+    Source: dnf's ``cli/output.py`` and yum's ``output.py``, listTransaction
+    """
+    table, whole, _ = text.partition("\nTransaction Summary\n")
+    if not whole and any(words in text for words in _NOTHING):
+        return []
+    rows, kind = [], None
+    for line in table.splitlines():
+        words = line.split()
+        if not words:
+            continue
+        if not line.startswith(" "):
+            kind = _YUM.get(words[0].rstrip(":"))
+        elif kind and words[0] == "replacing":
+            name, _, arch = words[1].rpartition(".")
+            rows.append(["take", name, arch, *words[2:]])
+        elif kind and line[1] != " ":
+            rows.append([kind, *words])
+        elif kind and rows:
+            # What followed a column that was too long.
+            rows[-1] += words
+    if not whole or any(len(row) < 4 for row in rows):
+        said = (text.strip().splitlines() or ["nothing"])[-1]
+        raise CommandExecutionError(
+            f"the dry run of an upgrade was not understood, it said: {said}"
+        )
+    named = salt.utils.pkg.rpm.resolve_name
+    return [(row[0], named(row[1], row[2], osarch), row[3]) for row in rows]
+
+
+def foretold(installed, steps):
+    """
+    What changes when these steps are made.
+
+    installed (dict)
+        Name to the list of its versions.
+    steps (list)
+        As of ``apt_steps`` or ``yum_steps``.
+
+    Returns a dict: name to ``old`` and ``new`` version, '' for absent; several in one string, as
+    Salt's modules report them.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' upgradeplan.foretold '{tool: ["1"]}' '[[put, tool, "2"]]'
+
+    Source: Salt's ``pkg.upgrade``, which compares its lists of before and after
+    """
+    after = {name: list(versions) for name, versions in installed.items()}
+    for kind, name, version in steps:
+        have = after.pop(name, [])
+        left = {
+            "put": [version],
+            "add": [*have, version],
+            "take": [each for each in have if each != version],
+        }[kind]
+        if left:
+            after[name] = left
+    return salt.utils.data.compare_dicts(_joined(installed), _joined(after))
+
+
+def _joined(versions):
+    return {name: ",".join(sorted(set(each))) for name, each in versions.items()}
