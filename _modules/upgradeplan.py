@@ -40,14 +40,14 @@ def changes():
         tool = "dnf" if salt.utils.path.which("dnf") else "yum"
         # 1: it was answered no.
         done = __salt__["host.run"]([tool, "--assumeno", "upgrade"], _TIMEOUT, accept=(0, 1))
-        steps = yum_steps(done["stdout"] + done["stderr"], __grains__["osarch"])
+        steps = parse_yum(done["stdout"] + done["stderr"], __grains__["osarch"])
     else:
         argv = ["apt-get", "--simulate", "--quiet", "--yes", "dist-upgrade"]
-        steps = apt_steps(__salt__["host.run"](argv, _TIMEOUT)["stdout"])
-    return foretold(__salt__["pkg.list_pkgs"](versions_as_list=True), steps)
+        steps = parse_apt(__salt__["host.run"](argv, _TIMEOUT)["stdout"])
+    return plan(__salt__["pkg.list_pkgs"](versions_as_list=True), steps)
 
 
-def apt_steps(text):
+def parse_apt(text):
     """
     Read what ``apt-get --simulate`` prints.
 
@@ -60,7 +60,7 @@ def apt_steps(text):
 
     .. code-block:: bash
 
-        salt '*' upgradeplan.apt_steps "$(apt-get --simulate dist-upgrade)"
+        salt '*' upgradeplan.parse_apt "$(apt-get --simulate dist-upgrade)"
 
     Source: apt-get(8) ``--simulate``; apt-pkg/algorithms.cc, pkgSimulate
     """
@@ -71,7 +71,7 @@ def apt_steps(text):
     ]
 
 
-def yum_steps(text, osarch):
+def parse_yum(text, osarch):
     """
     Read the table of a transaction of dnf or yum.
 
@@ -88,7 +88,7 @@ def yum_steps(text, osarch):
 
     .. code-block:: bash
 
-        salt '*' upgradeplan.yum_steps "$(dnf --assumeno upgrade)" x86_64
+        salt '*' upgradeplan.parse_yum "$(dnf --assumeno upgrade)" x86_64
 
     Source: dnf's ``cli/output.py`` and yum's ``output.py``, listTransaction
     """
@@ -119,14 +119,14 @@ def yum_steps(text, osarch):
     return [(row[0], named(row[1], row[2], osarch), row[3]) for row in rows]
 
 
-def foretold(installed, steps):
+def plan(installed, steps):
     """
     What changes when these steps are made.
 
     installed (dict)
         Name to the list of its versions.
     steps (list)
-        As of ``apt_steps`` or ``yum_steps``.
+        As of ``parse_apt`` or ``parse_yum``.
 
     Returns a dict: name to ``old`` and ``new`` version, '' for absent; several in one string, as
     Salt's modules report them.
@@ -135,7 +135,7 @@ def foretold(installed, steps):
 
     .. code-block:: bash
 
-        salt '*' upgradeplan.foretold '{tool: ["1"]}' '[[put, tool, "2"]]'
+        salt '*' upgradeplan.plan '{tool: ["1"]}' '[[put, tool, "2"]]'
 
     Source: Salt's ``pkg.upgrade``, which compares its lists of before and after
     """
