@@ -42,6 +42,8 @@ class Host:
     def pillar(self, data):
         for name, text in (("top", {"base": {"*": ["it"]}}), ("it", data)):
             self.guest.write(f"{FOLDER}/pillar/{name}.sls", "#!json\n" + json.dumps(text))
+        # What is ours is not to be lost with the power: a run without settings is right at once.
+        self.guest.must("sync", timeout=300)
 
     def start_driver(self, steps):
         self.guest.must(f"rm -f {FOLDER}/orders {FOLDER}/ready")
@@ -111,6 +113,7 @@ class Host:
         self.guest.power_off()
         self.guest.start()
         self.guest.wait_for_boot()
+        self.guest.must(f"test -s {FOLDER}/pillar/top.sls && test -s {FOLDER}/pillar/it.sls")
         self.start_driver(steps)
 
     def kill(self, name):
