@@ -10,6 +10,7 @@ in for it; the TCP timeouts are the namespace's own, and real.
 
 import hashlib
 import inspect
+import json
 import os
 import pathlib
 import shutil
@@ -45,6 +46,13 @@ MINION = """\
 ExecStart={venv}/bin/salt-minion
 KillMode=process
 """
+MASTERLESS = {
+    "id": "node1",
+    "file_client": "local",
+    "file_roots": {"base": ["/srv/tree/salt"]},
+    "pillar_roots": {"base": []},
+    "module_dirs": ["/srv/tree"],
+}
 # One table for all namespaces of a kernel, and a namespace's /sys does not show it at all.
 BOOTED = ["systemctl", "is-active", "multi-user.target"]
 HASHSIZE = "/sys/module/nf_conntrack/parameters/hashsize"
@@ -188,6 +196,12 @@ class Host:
     def write(self, name, text):
         self.path(name).parent.mkdir(parents=True, exist_ok=True)
         self.path(name).write_text(text)
+
+    def carry_tree(self):
+        """A copy of the tree on the host, for a masterless `salt-call`."""
+        for folder in ("_modules", "_states", "salt"):
+            shutil.copytree(ROOT / folder, self.path(f"/srv/tree/{folder}"))
+        self.write("/etc/salt/minion", json.dumps(MASTERLESS))
 
     def start_minion(self, config):
         """Run a minion with this configuration file, as a service."""

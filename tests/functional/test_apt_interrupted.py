@@ -1,10 +1,8 @@
 """apt and dpkg ended by SIGKILL in their middle: the next run completes what they left."""
 
 import json
-import shutil
 
 import pytest
-from fakes import ROOT
 
 from . import hosts
 
@@ -12,13 +10,6 @@ pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(bool(hosts.missing()), reason=str(hosts.missing())),
 ]
-CONFIG = {
-    "id": "node1",
-    "file_client": "local",
-    "file_roots": {"base": ["/srv/tree/salt"]},
-    "pillar_roots": {"base": []},
-    "module_dirs": ["/srv/tree"],
-}
 COMPLETED = {"dpkg": {"old": "interrupted", "new": "completed"}}
 WANTED = json.dumps({"rancher": {"packages": {"install": ["lvm2", "gdisk"]}}})
 # Ends both as soon as dpkg's log has the words.
@@ -35,9 +26,7 @@ wait
 def host(tmp_path):
     line = hosts.environment("3006.28")
     with hosts.Network(tmp_path) as network, hosts.Host(tmp_path, network, line) as bare:
-        for folder in ("_modules", "_states", "salt"):
-            shutil.copytree(ROOT / folder, bare.path(f"/srv/tree/{folder}"))
-        bare.write("/etc/salt/minion", json.dumps(CONFIG))
+        bare.carry_tree()
         yield bare
 
 

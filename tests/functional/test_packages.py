@@ -93,9 +93,7 @@ class Debian:
 
     def __init__(self, host, folder):
         self.host, self.debs = host, folder / "debs"
-        for part in ("_modules", "_states", "salt"):
-            shutil.copytree(ROOT / part, host.path(f"/srv/tree/{part}"))
-        host.write("/etc/salt/minion", json.dumps(MINION))
+        host.carry_tree()
         host.write("/etc/apt/sources.list.d/more.list", "deb [trusted=yes] file:/srv/more ./\n")
 
     def offer(self, *packages):
@@ -120,15 +118,6 @@ class Debian:
         assert all(row["result"] is True for row in real.values())
         assert not [name for name, row in again.items() if row["changes"]]
         return {name: row for name, row in real.items() if row["changes"]}
-
-
-MINION = {
-    "id": "node1",
-    "file_client": "local",
-    "file_roots": {"base": ["/srv/tree/salt"]},
-    "pillar_roots": {"base": []},
-    "module_dirs": ["/srv/tree"],
-}
 
 
 @pytest.fixture(params=LINES)
