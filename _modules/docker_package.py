@@ -153,6 +153,33 @@ def held(names):
     return [name for name in names if name in locked]
 
 
+def loose(package, version=None):
+    """
+    Tell which installed packages of a Docker an upgrade of the whole system would move.
+
+    package (str)
+        Name of the daemon's package.
+    version (str, optional)
+        The version that is wanted.
+
+    Returns a dict of name to installed version: those that are not held.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' docker_package.loose docker-ce 17.06.2.ce-1.el7.centos
+
+    Source: yum-versionlock(1), dpkg(1) ``--get-selections``
+    """
+    names = __salt__["docker_version.carriers"](
+        package, version, __grains__["os_family"] == "RedHat"
+    )
+    installed = {name: have for name, have in __salt__["pkg.version"](*names).items() if have}
+    kept = held([*installed])
+    return {name: have for name, have in installed.items() if name not in kept}
+
+
 def hold(names):
     """
     Hold packages at the version that is installed.

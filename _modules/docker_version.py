@@ -131,10 +131,32 @@ def related(package, version, rpm):
 
     Source: docs.docker.com, "Uninstall old versions"
     """
+    return list(dict.fromkeys((*carriers(package, version, rpm), *_REPLACED)))
+
+
+def carriers(package, version, rpm):
+    """
+    List the packages that an upgrade must not touch, or another Docker runs.
+
+    package (str)
+        Name of the daemon's package.
+    version (str)
+        Its exact version, or None.
+    rpm (bool)
+        Whether the host's packages are RPMs.
+
+    Returns a list of names.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' docker_version.carriers docker.io None False
+
+    Source: docs.docker.com, "Uninstall old versions"
+    """
     daemons = _DAEMONS["rpm" if rpm else "deb"]
-    return list(
-        dict.fromkeys((*daemons, "docker-engine", *_REPLACED, *targets(package, version), package))
-    )
+    return list(dict.fromkeys((*daemons, "docker-engine", *targets(package, version))))
 
 
 def refusal(package, version, seen, pool=False):

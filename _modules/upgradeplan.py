@@ -3,7 +3,9 @@ What an upgrade of all packages would make: core's list knows what gets a newer 
 what comes with that on Red Hat's family, nor on any what is removed for it.
 """
 
+import pathlib
 import re
+import tempfile
 
 import salt.utils.data
 import salt.utils.path
@@ -15,14 +17,20 @@ _APT = re.compile(r"(?P<word>Inst|Remv) (?P<name>\S+)(?: \[(?P<old>\S+)\])?(?: \
 # The sections of the table, of dnf and of yum 3. One that is skipped has a table, too.
 _YUM = {"Upgrading": "put", "Updating": "put", "Downgrading": "put"}
 _YUM |= {"Installing": "add", "Removing": "take"}
+_DPKG = pathlib.Path("/var/lib/dpkg/status")
 _NOTHING = ("Nothing to do", "No packages marked for update")
 
 
-def changes():
+def changes(kept=(), coming=()):
     """
     The changes that an upgrade would report, as the package manager's own simulation has them.
 
     The lists are not fetched. Nothing is installed.
+
+    kept (list of str)
+        Packages that are left at their version, held or not.
+    coming (list of str)
+        Packages that are installed first: what that changes is no part of the upgrade.
 
     Returns a dict: name to ``old`` and ``new`` version, '' for absent.
 
@@ -36,15 +44,56 @@ def changes():
 
     Source: apt-get(8) ``--simulate``; dnf(8), yum(8) ``--assumeno``
     """
+    installed = __salt__["pkg.list_pkgs"](versions_as_list=True)
     if __grains__["os_family"] == "RedHat":
-        tool = "dnf" if salt.utils.path.which("dnf") else "yum"
-        # 1: it was answered no.
-        done = __salt__["host.run"]([tool, "--assumeno", "upgrade"], _TIMEOUT, accept=(0, 1))
-        steps = parse_yum(done["stdout"] + done["stderr"], __grains__["osarch"])
+        simulated, upgrade = _yum, "upgrade"
     else:
-        argv = ["apt-get", "--simulate", "--quiet", "--yes", "dist-upgrade"]
-        steps = parse_apt(__salt__["host.run"](argv, _TIMEOUT)["stdout"])
-    return plan(__salt__["pkg.list_pkgs"](versions_as_list=True), steps)
+        simulated, upgrade = _apt, "dist-upgrade"
+    before = {name for _, name, _ in simulated("install", *coming)} if coming else set()
+    found = plan(installed, simulated(upgrade, kept=kept))
+    return {name: change for name, change in found.items() if name not in before}
+
+
+def _yum(*words, kept=()):
+    tool = "dnf" if salt.utils.path.which("dnf") else "yum"
+    argv = [tool, "--assumeno", *(f"--exclude={name}" for name in kept), *words]
+    # 1: it was answered no.
+    done = __salt__["host.run"](argv, _TIMEOUT, accept=(0, 1))
+    return parse_yum(done["stdout"] + done["stderr"], __grains__["osarch"])
+
+
+def _apt(*words, kept=()):
+    argv = ["apt-get", "--simulate", "--quiet", "--yes"]
+    with tempfile.NamedTemporaryFile("wb", prefix="dpkg-status-") as status:
+        if kept:
+            status.write(holding(_DPKG.read_bytes(), kept))
+            status.flush()
+            argv += ["-o", f"Dir::State::status={status.name}", "-o", "Dir::Cache::pkgcache="]
+        return parse_apt(__salt__["host.run"]([*argv, *words], _TIMEOUT)["stdout"])
+
+
+def holding(status, names):
+    """
+    The database of dpkg with packages held, as ``dpkg --set-selections`` would write it.
+
+    status (bytes)
+        The text of /var/lib/dpkg/status.
+    names (list of str)
+        Packages to hold.
+
+    Returns bytes.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' upgradeplan.holding "$(cat /var/lib/dpkg/status)" '[docker-ce]'
+
+    Source: deb-status(5), dpkg(1) ``--set-selections``
+    """
+    wanted = b"|".join(re.escape(name.encode()) for name in names)
+    stanza = rb"^(Package: (?:%s)\n(?:.+\n)*?Status: )install " % wanted
+    return re.sub(stanza, rb"\1hold ", status, flags=re.MULTILINE)
 
 
 def parse_apt(text):

@@ -2,6 +2,9 @@
 Docker at its exact version, and kept there.
 """
 
+# What a dry run would have changed or held: an upgrade after it leaves that alone.
+_KEPT = "packages.kept"
+
 
 def installed(name, version=None, leftovers=None, thin_pool=None):
     """
@@ -36,7 +39,7 @@ def installed(name, version=None, leftovers=None, thin_pool=None):
         replaced = [package for package, change in changes.items() if change["new"] is None]
         __salt__["docker_package.install"](name, version, replaced, leftovers or [])
 
-    return __salt__["converge.run"](
+    ret = __salt__["converge.run"](
         name,
         f"Package {name}",
         observe=lambda: __salt__["docker_package.status"](name, version),
@@ -49,6 +52,9 @@ def installed(name, version=None, leftovers=None, thin_pool=None):
             if found == name
         ],
     )
+    if __opts__["test"]:
+        __context__.setdefault(_KEPT, set()).update(ret["changes"])
+    return ret
 
 
 def held(name, version=None, tools=None):
@@ -95,7 +101,7 @@ def held(name, version=None, tools=None):
             __salt__["pkg.install"](pkgs=seen["missing"])
         __salt__["docker_package.hold"](names)
 
-    return __salt__["converge.run"](
+    ret = __salt__["converge.run"](
         name,
         f"Hold of package {name}",
         observe=observe,
@@ -103,3 +109,6 @@ def held(name, version=None, tools=None):
         apply=apply,
         test=__opts__["test"],
     )
+    if __opts__["test"] and ret["result"] is not False:
+        __context__.setdefault(_KEPT, set()).update(names)
+    return ret

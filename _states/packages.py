@@ -13,6 +13,8 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 _REFRESHED = "packages.refreshed"
 # What earlier states of a dry run would have installed: the run then finds it there.
 _COMING = "packages.coming"
+_NEW = "packages.new"
+_KEPT = "packages.kept"
 
 
 def installed(name, pkgs):
@@ -49,14 +51,16 @@ def installed(name, pkgs):
         return {**ret, "result": False, "comment": str(exc)}
     coming = __context__.setdefault(_COMING, set())
     pkgs = [pkg for pkg in pkgs if pkg not in coming]
-    if set(pkgs) - set(have):
+    lacking = [pkg for pkg in pkgs if pkg not in have]
+    if lacking:
         if __opts__["test"]:
-            coming.update(set(pkgs) - set(have))
+            coming.update(lacking)
+            __context__.setdefault(_NEW, set()).update(lacking)
         # As core's mod_init would have it: the lists are fetched once in a run.
         refresh = not __context__.get(_REFRESHED)
         __context__[_REFRESHED] = True
         done = __states__["pkg.installed"](name, pkgs=pkgs, refresh=refresh)
-        return _as_foretold(done, [pkg for pkg in pkgs if pkg not in have])
+        return _as_foretold(done, lacking)
     return {**ret, "comment": f"All packages are installed: {', '.join(asked)}"}
 
 
@@ -169,17 +173,24 @@ def finished(name):
     )
 
 
-def upgraded(name, upgrade):
+def upgraded(name, upgrade, docker, version=None):
     """
-    Every installed package is up to date, when that is wanted.
+    Every installed package is up to date, when that is wanted; Docker stays at its version.
 
     name (str)
         For the report only.
     upgrade (bool)
         False: nothing is looked at.
+    docker (str)
+        Name of the package of Docker's daemon. One that is installed and not held is a
+        refusal: the upgrade would move it.
+    version (str, optional)
+        The version of it that is wanted, as in ``docker_package.installed``.
 
     Changes: every package that gets another version, is new, or is removed for that. A dry run
-    has them from the package manager's own simulation: core's leaves removals out.
+    has them from the package manager's own simulation: core's leaves removals out. It knows
+    what earlier states of the run install and hold, but not what Docker's first installation
+    brings up to date for itself: that may come from a repository which is yet to be configured.
 
     Returns a state return.
 
@@ -190,18 +201,33 @@ def upgraded(name, upgrade):
         packages-upgraded:
           packages.upgraded:
             - upgrade: true
+            - docker: docker-ce
 
     Source: Salt's documentation of ``pkg.uptodate``
     """
+    ret = {"name": name, "result": False, "changes": {}, "comment": "No upgrade is asked for"}
     if not upgrade:
-        return {"name": name, "result": True, "changes": {}, "comment": "No upgrade is asked for"}
+        return {**ret, "result": True}
+    kept = __context__.get(_KEPT, set())
+    try:
+        loose = __salt__["docker_package.loose"](docker, version)
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        return {**ret, "comment": str(exc)}
+    moved = [f"{pkg} {have}" for pkg, have in loose.items() if pkg not in kept]
+    if moved:
+        comment = (
+            f"rancher:packages:upgrade is true, and installed but not held is {', '.join(moved)}: "
+            "the upgrade would move Docker; apply docker first"
+        )
+        return {**ret, "comment": comment}
     # yumpkg makes an option of yum of it, which yum does not know.
     options = {"dist_upgrade": True} if __grains__["os_family"] == "Debian" else {}
     ret = __states__["pkg.uptodate"](name, refresh=True, **options)
     if ret["result"] is not None:
         return ret
     try:
-        changes = __salt__["upgradeplan.changes"]()
+        coming = sorted(__context__.get(_NEW, ()))
+        changes = __salt__["upgradeplan.changes"](kept=sorted(kept), coming=coming)
     except CommandExecutionError as exc:
         return {**ret, "result": False, "changes": {}, "comment": str(exc)}
     if not changes:

@@ -1,6 +1,5 @@
 # The packages of the settings are there. With `upgrade`, every other one is up to date, too: as
-# the last step, when Docker is held at its version. Alone, on a host whose Docker was never
-# held, apply `docker` first: the upgrade would move it.
+# the last step, when Docker is held at its version; one that is not held is a refusal.
 {%- from 'settings.jinja' import cfg with context %}
 
 include:
@@ -18,6 +17,8 @@ packages-installed:
 packages-upgraded:
   packages.upgraded:
     - upgrade: {{ cfg.packages.upgrade | json }}
+    - docker: {{ cfg.docker.package | json }}
+    - version: {{ cfg.docker.version | json }}
     - order: last
     - require:
       - packages: packages-installed

@@ -51,6 +51,8 @@ def shared(tmp_path_factory):
     for version in (WANTED, NEWER):
         build(folder, "docker-ce", version, "docker-ce-cli")
         build(folder, "docker-ce-cli", version)
+    for version in ("1", "2"):
+        build(folder, "tool", version)
     home = make_key(folder, "docker")
     make_key(folder, "stranger")
     packages = tool("dpkg-scanpackages", "--multiversion", ".", cwd=repo).encode()
@@ -70,14 +72,15 @@ def host(shared, tmp_path):
     # Where apt's own user can read it.
     made.run("cp", "-r", f"{shared}/repo", "/srv/repo")
 
-    def settle(key="docker", **docker):
+    def settle(key="docker", upgrade=False, **docker):
         made.write("/etc/apt/keyrings/test.asc", (shared / f"{key}.asc").read_text())
         repository = {
             "baseurl": "file:/srv/repo",
             "gpgkey": "/etc/apt/keyrings/test.asc",
             "distribution": "./",
         }
-        made.pillar({"docker": {"package": "docker-ce", "repository": repository, **docker}})
+        docker = {"package": "docker-ce", "repository": repository, **docker}
+        made.pillar({"docker": docker, "packages": {"install": [], "upgrade": upgrade}})
         return made
 
     return settle
@@ -112,6 +115,27 @@ def test_the_exact_version_is_installed_and_held(host):
     refused = problems(host(version=WANTED).apply("docker.installed"))
     assert f"docker-ce {NEWER} is installed" in refused["docker-suitable"]
     assert machine.packages()["docker-ce"] == NEWER
+
+
+def test_an_upgrade_in_the_run_that_holds_docker_leaves_it_alone(host):
+    """Its dry run named Docker; and alone, or when Docker's step failed, it did move Docker."""
+    machine = host(version=WANTED, upgrade=True)
+    machine.run("cp", "-r", "/srv/repo", "/srv/more")
+    machine.write("/etc/apt/sources.list.d/more.list", "deb [trusted=yes] file:/srv/more ./\n")
+    machine.run("apt-get", "update")
+    exact = [f"{name}={WANTED}" for name in ("docker-ce", "docker-ce-cli")]
+    machine.run("apt-get", "-y", "install", *exact, "tool=1")
+    for test in (True, False):
+        alone = problems(machine.apply("common.packages", test=test))
+        assert f"installed but not held is docker-ce {WANTED}" in alone["packages-upgraded"]
+    sls = "common.packages,docker.installed"
+    dry, report = machine.apply(sls, test=True), machine.apply(sls)
+    assert_well(report)
+    assert changes(report) == changes(dry)
+    assert changes(report)["packages-upgraded"] == {"tool": {"old": "1", "new": "2"}}
+    packages = machine.packages()
+    assert (packages["docker-ce"], packages["tool"]) == (WANTED, "2")
+    assert changes(machine.apply(sls)) == {}
 
 
 def test_an_index_that_another_key_signed_is_refused(host):

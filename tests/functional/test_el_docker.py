@@ -51,6 +51,8 @@ def shared(tmp_path_factory):
         ),
         rpms.build(folder, "yum-plugin-versionlock", "1.1.31"),
         rpms.build(folder, "python3-dnf-plugin-versionlock", "4.0.21", "1.el8"),
+        rpms.build(folder, "tool", "1"),
+        rpms.build(folder, "tool", "2"),
     ]
     rpms.repository(folder / "unsigned", files)
     rpms.sign(files, stranger, "stranger")
@@ -64,10 +66,11 @@ def shared(tmp_path_factory):
 def machine(shared, tmp_path):
     """Makes hosts; with a repository of the host itself for what is not Docker's."""
 
-    def make(release=7, repository="signed", **docker):
+    def make(release=7, repository="signed", upgrade=False, **docker):
         made = EnterpriseLinux(tmp_path, shared, release)
         settings = {"baseurl": f"file://{shared}/{repository}", "gpgkey": f"{shared}/docker.asc"}
-        made.pillar({"docker": {"repository": settings, **docker}})
+        packages = {"install": [], "upgrade": upgrade}
+        made.pillar({"docker": {"repository": settings, **docker}, "packages": packages})
         return made
 
     return make
@@ -85,17 +88,17 @@ def changes(report):
     return {key: state["changes"] for key, state in report.items() if state["changes"]}
 
 
-def converged(machine):
+def converged(machine, sls="docker.installed"):
     """A dry run, the run, a second run; returns the changes that all agree on."""
-    dry = machine.apply("docker.installed", test=True)
+    dry = machine.apply(sls, test=True)
     assert_well(dry)
-    report = machine.apply("docker.installed")
+    report = machine.apply(sls)
     assert_well(report)
     assert changes(report) == changes(dry)
-    again = machine.apply("docker.installed", test=True)
+    again = machine.apply(sls, test=True)
     assert_well(again)
     assert changes(again) == {}
-    assert changes(machine.apply("docker.installed")) == {}
+    assert changes(machine.apply(sls)) == {}
     return changes(report)
 
 
@@ -119,6 +122,32 @@ def test_a_bare_el7_gets_the_exact_version_and_keeps_it(machine):
     host.run("yum", "versionlock", "clear")
     host.run("yum", "-y", "upgrade")
     assert host.packages()["docker-ce"] == "3:26.1.3-1.el8"
+
+
+@pytest.mark.parametrize(
+    ("release", "have", "exact"),
+    [
+        (7, [f"docker-ce-{EXACT}"], EXACT),
+        (7, ["docker-engine-1.10.3"], EXACT),
+        (8, ["docker-ce-24.0.9", "docker-ce-cli-24.0.9"], "3:24.0.9-1.el8"),
+    ],
+)
+def test_an_upgrade_in_the_run_that_holds_docker_leaves_it_alone(
+    machine, shared, release, have, exact
+):
+    """Its dry run named Docker; and alone, or when Docker's step failed, it did move Docker."""
+    host = machine(release, upgrade=True, version=exact)
+    more = f"[more]\nname=more\nbaseurl=file://{shared}/signed\ngpgcheck=0\n"
+    host.write("/etc/yum.repos.d/more.repo", more)
+    host.run("dnf-3", "-y", "install", *have, "tool-1")
+    before = host.packages()
+    for test in (True, False):
+        alone = problems(host.apply("common.packages", test=test))
+        assert f"installed but not held is {have[0][:9]}" in alone["packages-upgraded"]
+    assert host.packages() == before
+    made = converged(host, "common.packages,docker.installed")
+    assert list(made["packages-upgraded"]) == ["tool"]
+    assert host.packages()["docker-ce"] == exact
 
 
 def test_the_way_up_from_1_10_3_with_leftovers_in_one_run(machine, shared):

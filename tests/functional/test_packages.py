@@ -145,6 +145,13 @@ def test_a_dry_run_foretells_what_apt_then_makes(debian):
     made = debian.converged(install=["tool"], upgrade=True)
     assert made["packages-upgraded"]["changes"] == UPGRADED
 
+    # What is installed before the upgrade needs the new one already.
+    debian.offer(("tool", "3"), ("newcomer", "2"), ("other", "1", "Depends: tool (>= 3)"))
+    made = debian.converged(install=["other"], upgrade=True)
+    comment = made["packages-installed"]["comment"]
+    assert comment == "The package manager made: other 1, tool 2 -> 3"
+    assert made["packages-upgraded"]["changes"] == {"newcomer": {"old": "1", "new": "2"}}
+
 
 UPGRADED = {
     "tool": {"old": "1", "new": "2"},
@@ -193,6 +200,12 @@ def test_a_dry_run_foretells_what_yum_then_makes(tmp_path, release):
         NEWCOMER: {"old": "", "new": "1-1"},
         "library": {"old": "1-1", "new": ""},
     }
+    # What is installed before the upgrade needs the new one already.
+    newer = {"tool": ("3", ""), NEWCOMER: ("2", "")}
+    offer(other=("1", "Requires: tool >= 3"), **newer)
+    made = converged(install=["other"], upgrade=True)
+    assert made["packages-installed"]["comment"].endswith(" other 1-1, tool 2-1 -> 3-1")
+    assert made["packages-upgraded"]["changes"] == {NEWCOMER: {"old": "1-1", "new": "2-1"}}
 
 
 RPM_TOOLS = ("unshare", "dnf-3", "rpm", "rpmbuild", "createrepo_c")

@@ -45,7 +45,7 @@ class Host:
             "pkg.list_holds": self.list_holds,
             "pkg.get_selections": lambda state: {"hold": self.held} if self.held else {},
         }
-        for name in ("upstream", "related", "targets", "plain"):
+        for name in ("upstream", "related", "carriers", "targets", "plain"):
             salt[f"docker_version.{name}"] = getattr(version, name)
         grains = {"os_family": self.family, "osarch": "amd64"}
         return load("docker_package", Salt(salt), __grains__=grains)
@@ -156,6 +156,23 @@ def test_the_second_failure_is_told_too():
 )
 def test_what_is_held(family, held, found):
     assert Host(family, held=held).module().held(["docker-ce"]) == found
+
+
+@pytest.mark.parametrize(
+    ("installed", "held", "found"),
+    [
+        ({"docker-ce": "3:18.09.9"}, [], {"docker-ce": "3:18.09.9"}),
+        ({"docker-ce": "2", "docker-ce-cli": "1"}, ["docker-ce"], {"docker-ce-cli": "1"}),
+        ({"docker-engine": "1.10.3"}, [], {"docker-engine": "1.10.3"}),
+        # 17.03 needs this one, and it is never held.
+        ({"docker-ce": "17.03", "docker-ce-selinux": "17.03"}, ["docker-ce"], {}),
+        ({}, [], {}),
+    ],
+    ids=["not held", "the client", "to be replaced", "what goes with it", "no Docker"],
+)
+def test_what_an_upgrade_would_move(installed, held, found):
+    host = Host(installed=installed, held=held)
+    assert host.module().loose("docker-ce", "3:18.09.9-3.el7") == found
 
 
 @pytest.mark.parametrize("result", [True, False])

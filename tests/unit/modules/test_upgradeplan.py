@@ -1,5 +1,7 @@
 """What the package managers print is read as they mean it, and what is not understood is an error."""
 
+import pathlib
+
 import pytest
 import yaml
 from fakes import ROOT, Salt, load
@@ -81,5 +83,51 @@ def test_the_host_s_own_package_manager_is_asked(family, found, argv, monkeypatc
     salt = Salt({"host.run": run, "pkg.list_pkgs": list_pkgs})
     plan = load("upgradeplan", salt, __grains__=grains)
     monkeypatch.setattr("salt.utils.path.which", {"dnf": found}.get)
+    accept = (0,) if family == "Debian" else (0, 1)
     assert plan.changes() == UPGRADED
-    assert asked == [(argv, (0,) if family == "Debian" else (0, 1))]
+    assert asked == [(argv, accept)]
+    # The same answer to both questions: nothing is left for the upgrade.
+    asked.clear()
+    assert plan.changes(coming=["more"]) == {}
+    assert asked == [([*argv[:-1], "install", "more"], accept), (argv, accept)]
+
+
+def test_what_is_kept_is_no_part_of_the_simulation(monkeypatch, tmp_path):
+    (tmp_path / "status").write_bytes(STATUS)
+    asked = []
+
+    def run(argv, timeout=60, accept=(0,)):
+        asked.append(argv)
+        for word in argv:
+            if word.startswith("Dir::State::status="):
+                assert pathlib.Path(word.partition("=")[2]).read_bytes() == HELD
+        return {"retcode": 0, "stdout": "", "stderr": "Nothing to do"}
+
+    monkeypatch.setattr("salt.utils.path.which", {"dnf": "/usr/bin/dnf"}.get)
+    for family in ("RedHat", "Debian"):
+        salt = Salt({"host.run": run, "pkg.list_pkgs": lambda versions_as_list: {}})
+        plan = load("upgradeplan", salt, __grains__={"os_family": family, "osarch": "x86_64"})
+        plan._DPKG = tmp_path / "status"
+        assert plan.changes(kept=["docker-ce", "docker-ce-cli"]) == {}
+    assert asked[0][2:] == ["--exclude=docker-ce", "--exclude=docker-ce-cli", "upgrade"]
+    assert asked[1][-3:] == ["-o", "Dir::Cache::pkgcache=", "dist-upgrade"]
+    (status,) = [word for word in asked[1] if "status" in word]
+    assert not pathlib.Path(status.partition("=")[2]).exists()
+
+
+STATUS = b"""\
+Package: docker-ce
+Status: install ok installed
+Description: \xe9
+ Package: docker-ce-cli
+ Status: install ok installed
+
+Package: docker-ce-rootless-extras
+Status: install ok installed
+
+Package: docker-ce-cli
+Essential: no
+Status: install ok unpacked
+"""
+HELD = STATUS.replace(b"docker-ce\nStatus: install", b"docker-ce\nStatus: hold")
+HELD = HELD.replace(b"no\nStatus: install", b"no\nStatus: hold")

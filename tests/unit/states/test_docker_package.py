@@ -45,7 +45,8 @@ class Host:
             "pkg.version": lambda name: "1" if name in self.tools else "",
             "pkg.install": self.install_tools,
         }
-        return load_state("docker_package", Salt(salt), test)
+        self.context = {}
+        return load_state("docker_package", Salt(salt), test, __context__=self.context)
 
 
 @pytest.mark.parametrize("test", [True, False])
@@ -101,6 +102,15 @@ def test_daemon_and_client_are_held_and_the_tool_comes_first(test):
     assert ret["result"] is (None if test else True)
     both = ["docker-ce", "docker-ce-cli"]
     assert host.calls == ([] if test else [("tools", ["versionlock"]), ("hold", both)])
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_later_upgrade_of_a_dry_run_knows_what_it_leaves_alone(test):
+    host = Host({"docker-engine": "1.10.3-1.el7.centos"})
+    docker = host.state(test)
+    docker.installed("docker-ce", EXACT)
+    docker.held("docker-ce", EXACT)
+    assert host.context == ({"packages.kept": {"docker-ce", "docker-engine"}} if test else {})
 
 
 @pytest.mark.parametrize("test", [True, False])

@@ -22,12 +22,17 @@ class Core:
         return {"name": name, "result": self.result, "changes": self.changes, "comment": "core"}
 
 
-def state(list_pkgs, core, test=False, family="Debian", plan=None):
+def state(list_pkgs, core, test=False, family="Debian", plan=None, loose=None, context=None):
+    def docker(package, version=None):
+        assert (package, version) == ("docker-ce", "1")
+        return loose or {}
+
+    salt = {"pkg.list_pkgs": list_pkgs, "upgradeplan.changes": plan, "docker_package.loose": docker}
     return load_state(
         "packages",
-        Salt({"pkg.list_pkgs": list_pkgs, "upgradeplan.changes": plan}),
+        Salt(salt),
         test,
-        __context__={},
+        __context__={} if context is None else context,
         __grains__={"os_family": family},
         __states__={"pkg.installed": core.installed, "pkg.uptodate": core.uptodate},
     )
@@ -119,7 +124,7 @@ def test_a_list_that_cannot_be_read_is_a_failure():
 )
 def test_the_upgrade_is_made_only_when_it_is_wanted(wanted, family, calls):
     core = Core()
-    ret = state(None, core, family=family).upgraded("packages", wanted)
+    ret = state(None, core, family=family).upgraded("packages", wanted, "docker-ce", "1")
     assert (ret["result"], ret["changes"]) == (True, {})
     assert core.calls == calls
 
@@ -129,23 +134,54 @@ UPGRADED = {"tool": {"old": "1", "new": "2"}, "library": {"old": "1", "new": ""}
 
 def test_an_upgrade_that_removes_something_was_foretold_without_that():
     core = Core(None, tool={"old": "1", "new": "2"})
-    ret = state(None, core, test=True, plan=lambda: UPGRADED).upgraded("packages", True)
+    ret = state(None, core, test=True, plan=lambda kept, coming: UPGRADED).upgraded(
+        "packages", True, "docker-ce", "1"
+    )
     assert (ret["result"], ret["changes"]) == (None, UPGRADED)
     assert ret["comment"] == "Packages would be upgraded; removed: library"
 
 
 def test_an_upgrade_that_is_held_back_is_foretold_as_none():
     core = Core(None, tool={"old": "1", "new": "2"})
-    ret = state(None, core, test=True, plan=dict).upgraded("packages", True)
+    ret = state(None, core, test=True, plan=lambda kept, coming: {}).upgraded(
+        "packages", True, "docker-ce", "1"
+    )
     assert (ret["result"], ret["changes"], ret["comment"]) == (True, {}, "Nothing can be upgraded")
 
 
+@pytest.mark.parametrize(
+    ("test", "kept", "refused"),
+    [(False, None, True), (True, None, True), (True, {"docker-ce"}, False)],
+)
+def test_docker_that_is_not_held_was_moved_by_an_upgrade(test, kept, refused):
+    core, asked = Core(None if test else True, tool={"old": "1", "new": "2"}), []
+
+    def plan(kept, coming):
+        asked.append((kept, coming))
+        return UPGRADED
+
+    context = {"packages.kept": kept} if kept else {}
+    packages = state(lambda: {}, core, test, plan=plan, loose={"docker-ce": "2"}, context=context)
+    packages.installed("tools", ["parted"])
+    core.calls.clear()
+    ret = packages.upgraded("packages", True, "docker-ce", "1")
+    assert ret["result"] is (False if refused else None)
+    if refused:
+        assert ret["comment"] == (
+            "rancher:packages:upgrade is true, and installed but not held is docker-ce 2: "
+            "the upgrade would move Docker; apply docker first"
+        )
+        assert ret["changes"] == {} and core.calls == asked == []
+    else:
+        assert asked == [(["docker-ce"], ["parted"])]
+
+
 def test_an_upgrade_that_cannot_be_foretold_is_a_failure():
-    def broken():
+    def broken(kept, coming):
         raise CommandExecutionError("the dry run of an upgrade was not understood, it said: x")
 
     core = Core(None, tool={"old": "1", "new": "2"})
-    ret = state(None, core, test=True, plan=broken).upgraded("packages", True)
+    ret = state(None, core, test=True, plan=broken).upgraded("packages", True, "docker-ce", "1")
     assert (ret["result"], ret["changes"]) == (False, {})
     assert "not understood" in ret["comment"]
 
