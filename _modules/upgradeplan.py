@@ -89,7 +89,7 @@ def holding(status, names):
 
         salt '*' upgradeplan.holding "$(cat /var/lib/dpkg/status)" '[docker-ce]'
 
-    Source: deb-status(5), dpkg(1) ``--set-selections``
+    Source: dpkg(1) ``--set-selections``, "Package selection states"; /var/lib/dpkg/status
     """
     wanted = b"|".join(re.escape(name.encode()) for name in names)
     stanza = rb"^(Package: (?:%s)\n(?:.+\n)*?Status: )install " % wanted
