@@ -18,21 +18,28 @@ from salt.utils.hashutils import get_hash
 # Every file of _modules and _states; tests/test_tree.py compares.
 FILES = {
     "modules": """
-        bootconf capacity conntrack conntrack_host conntrack_plan converge datadisk dataplan
-        diskmake diskprobe diskread diskrules disktable diskuse docker_change docker_config
-        docker_daemon docker_engine docker_flags docker_group docker_leftovers docker_package
-        docker_pull docker_repository docker_service docker_storage docker_version fstab host
-        hostname hostsfile lvmreport pooladvice poolbegun poolgrow poolguard poolmake poolplan
-        poolprobe poolsize port_use rancher rancher_account rancher_agent rancher_agent_host
-        rancher_agent_plan rancher_api rancher_bootstrap rancher_data rancher_database
-        rancher_fit rancher_host rancher_http rancher_match rancher_member rancher_mysql
-        rancher_script rancher_server rancher_site rancher_swap rancher_wait selinux_mode
-        settings swapfile swapmake swapplan thinpool unfinished upgradeplan
+        _boot_files _conntrack _conntrack_host _conntrack_plan _converge _database_client
+        _datadisk _datadisk_plan _disk _disk_kernel _disk_make _disk_read _disk_refusals
+        _disk_table _docker_change _docker_config _docker_daemon _docker_engine
+        _docker_flags _docker_group _docker_leftovers _docker_package _docker_pull
+        _docker_repository _docker_service _docker_storage _docker_version _fresh _fstab
+        _host _hostname _hosts_file _lvm _packages_unfinished _packages_upgrade _port_use
+        _rancher _rancher_agent _rancher_agent_bootstrap _rancher_agent_host
+        _rancher_agent_match _rancher_agent_plan _rancher_agent_script _rancher_agent_site
+        _rancher_api _rancher_database _rancher_database_account _rancher_host _rancher_http
+        _rancher_member _rancher_server _rancher_server_data _rancher_server_fit
+        _rancher_server_replace _rancher_server_wait _selinux_mode _settings _swapfile
+        _swapfile_make _swapfile_plan _thinpool _thinpool_advice _thinpool_extend
+        _thinpool_interrupted _thinpool_look _thinpool_make _thinpool_plan _thinpool_profile
+        _thinpool_refusals _thinpool_size capacity conntrack datadisk docker_daemon
+        docker_group docker_leftovers docker_package docker_repository hostname packages
+        rancher rancher_database rancher_host rancher_member selinux_mode settings swapfile
+        thinpool
     """.split(),
     "states": """
         conntrack ctop datadisk docker_daemon docker_group docker_leftovers docker_package
-        docker_repository hostname packages rancher rancher_database rancher_member selinux_mode
-        settings swapfile thinpool
+        docker_repository hostname packages rancher rancher_database rancher_member
+        selinux_mode settings swapfile thinpool
     """.split(),
 }
 

@@ -13,6 +13,7 @@ import inspect
 import json
 import re
 import time
+import types
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -333,39 +334,41 @@ class Kit:
     def _wire(self, api):
         salt = Salt({})
         real = {
-            name: load(name, salt, __pillar__=self.pillar, __opts__={})
+            name: load(name, salt)
             for name in [
-                "converge",
-                "host",
-                "docker_engine",
-                "docker_pull",
-                "docker_change",
-                "rancher_script",
-                "rancher_match",
-                "rancher_bootstrap",
-                "rancher_agent",
-                "rancher_agent_plan",
-                "rancher_agent_host",
-                "rancher_site",
+                "_converge",
+                "_host",
+                "_docker_engine",
+                "_docker_pull",
+                "_docker_change",
+                "_rancher_agent_script",
+                "_rancher_agent_match",
+                "_rancher_agent_bootstrap",
+                "_rancher_agent",
+                "_rancher_agent_plan",
+                "_rancher_agent_host",
+                "_rancher_agent_site",
             ]
         }
-        real.update(rancher=api.rancher, rancher_api=api.api, rancher_http=api.http)
+        real.update(_rancher=api.private, _rancher_api=api.api, _rancher_http=api.http)
         for name, module in real.items():
             module.STATE = str(self.folder)
             for key, function in vars(module).items():
                 if inspect.isfunction(function) and not key.startswith("_"):
                     dict.__setitem__(salt, f"{name}.{key}", function)
-        salt["network.interfaces"] = self._cards
+        real["_rancher_agent_host"].salt = types.SimpleNamespace(
+            utils=types.SimpleNamespace(network=types.SimpleNamespace(interfaces=self._cards))
+        )
         self.salt, self.modules = salt, real
-        real["docker_engine"]._listens = lambda url: True
-        real["rancher_agent_host"]._names = lambda: self.names
+        real["_docker_engine"]._listens = lambda url: True
+        real["_rancher_agent_host"]._names = lambda: self.names
         # Patience for tests: the same looks, closer together.
-        real["rancher_agent"].PAUSES = (0.005, 0.01)
-        real["rancher_agent"].STEADY = 0.05
-        real["rancher_agent_host"].PAUSE = real["rancher_bootstrap"].PAUSE = 0.005
-        real["rancher_script"].PAUSE = 0.01
+        real["_rancher_agent"].PAUSES = (0.005, 0.01)
+        real["_rancher_agent"].STEADY = 0.05
+        real["_rancher_agent_host"].PAUSE = real["_rancher_agent_bootstrap"].PAUSE = 0.005
+        real["_rancher_agent_script"].PAUSE = 0.01
         # The double listens at 127.0.0.1; what that means to an agent is tested by itself.
-        real["rancher_script"].is_loopback = lambda url: "localhost" in url
+        real["_rancher_agent_script"].is_loopback = lambda url: "localhost" in url
 
     def _cards(self):
         inet = [{"address": address} for address in self.addresses]
@@ -377,7 +380,7 @@ class Kit:
         }
 
     def run(self, test=False):
-        state = load_state("rancher", self.salt, test, __context__={})
+        state = load_state("rancher", self.salt, test, __context__={}, __pillar__=self.pillar)
         return state.agent_registered("rancher-agent", **self.given)
 
     def posts(self):
@@ -385,7 +388,7 @@ class Kit:
 
     def registered(self, **fields):
         """This machine as a member, in Rancher and in Docker, as an earlier run left it."""
-        self.modules["rancher_agent_host"].own_id()
+        self.modules["_rancher_agent_host"].own_id()
         mine = (self.folder / "state" / ".salt_id").read_text().strip()
         row = {"hostname": NAME, "ip": ADDRESS, "labels": {"rancher.salt.id": mine}, **fields}
         host = self.fake.add_host(row.pop("hostname"), **row)

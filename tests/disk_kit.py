@@ -15,8 +15,8 @@ import time
 from fakes import Salt, load, load_state
 
 MIB = 1024**2
-MODULES = ["host", "converge", "fstab", "dataplan", "datadisk"] + [
-    f"disk{name}" for name in ("read", "use", "rules", "table", "make", "probe")
+MODULES = ["_host", "_converge", "_fstab", "_datadisk_plan", "_datadisk", "_disk"] + [
+    f"_disk_{name}" for name in ("read", "kernel", "refusals", "table", "make")
 ]
 # Commands that only look.
 LOOKS = ("blkid", "wipefs --no-act", "partx --pairs", "udevadm")
@@ -126,11 +126,11 @@ class Tree:
             for function, value in vars(module).items():
                 if getattr(value, "__module__", None) == module.__name__ and callable(value):
                     self.salt[f"{name}.{function}"] = value
-        self.modules["fstab"].FSTAB = str(self.fstab)
-        self.modules["diskmake"].WAIT = 5
+        self.modules["_fstab"].FSTAB = str(self.fstab)
+        self.modules["_disk_make"].WAIT = 5
         self.pillar = {"rancher": {"thin_pool": {"device": pool}}}
         self.steps, self.end_at = [], None
-        for name in ("host.run", "host.write"):
+        for name in ("_host.run", "_host.write"):
             self.salt[name] = self._counting(self.salt[name])
 
     def _counting(self, real):

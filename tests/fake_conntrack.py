@@ -29,8 +29,8 @@ TIMEOUTS = {
 }
 
 
-HOST = load("host")
-CONVERGE = load("converge")
+HOST = load("_host")
+CONVERGE = load("_converge")
 # A power cut is not imitated here.
 HOST.os = types.SimpleNamespace(**{**vars(os), "fsync": lambda handle: None})
 
@@ -88,8 +88,8 @@ class Machine:
                 self.put(SYSCTLS + key, f"{value}\n")
         if name == "nf_conntrack_ipv4" and self.get(SYSCTLS + "max") is not None:
             return
-        options = self.salt["bootconf.module_options"]("nf_conntrack", "hashsize")
-        made = self.salt["conntrack.kernel_default"](
+        options = self.salt["_boot_files.module_options"]("nf_conntrack", "hashsize")
+        made = self.salt["_conntrack.kernel_default"](
             hashsize=int(options[-1]["value"]) if options else None
         )
         self.put(PARAMETERS, f"{made['buckets']}\n")
@@ -131,28 +131,28 @@ class Machine:
     # What the state calls.
 
     def state(self, test, **arguments):
-        return load_state("conntrack", self.salt, test).tuned("conntrack", **arguments)
+        return load_state("_conntrack", self.salt, test).tuned("_conntrack", **arguments)
 
     def _salt(self):
         salt = Salt({})
         salt.update(
-            {"host.read": HOST.read, "host.write": self.write, "converge.run": CONVERGE.run}
+            {"_host.read": HOST.read, "_host.write": self.write, "_converge.run": CONVERGE.run}
         )
-        salt["host.run"] = lambda *args, **kwargs: self.run(*args, **kwargs)
+        salt["_host.run"] = lambda *args, **kwargs: self.run(*args, **kwargs)
         functions = {
-            "bootconf": ("module_options", "sysctl_after"),
-            "conntrack": ("max", "ram", "bucket_step", "kernel_default", "usage"),
-            "conntrack_plan": ("plan", "notes"),
-            "conntrack_host": ("observe", "apply"),
+            "_boot_files": ("module_options", "sysctl_after"),
+            "_conntrack": ("max", "ram", "bucket_step", "kernel_default", "usage"),
+            "_conntrack_plan": ("plan", "notes"),
+            "_conntrack_host": ("observe", "apply"),
         }
         for name, called in functions.items():
             module = load(name, salt)
             module.ROOT = self.root
             module.os = _Os(self)
             salt.update({f"{name}.{function}": getattr(module, function) for function in called})
-            if name == "bootconf":
+            if name == "_boot_files":
                 self.bootconf = module
-            if name == "conntrack_host":
+            if name == "_conntrack_host":
                 module._set = self._counted(module._set, lambda path, value: f"set {path}={value}")
         return salt
 

@@ -118,15 +118,15 @@ class Containers:
 
     def functions(self):
         return {
-            "docker_engine.available": lambda: self.importable,
-            "docker_engine.answers": lambda: self.answering and self.importable,
-            "docker_engine.container": self.container,
-            "docker_engine.image": self.image,
-            "docker_engine.publisher": self.publisher,
-            "docker_pull.pull": self.pull,
-            "docker_change.create": self.create,
-            "docker_change.start": self.start,
-            "docker_change.stop": self.stop,
-            "docker_change.rename": self.rename,
-            "docker_change.remove": self.remove,
+            "_docker_engine.available": lambda: self.importable,
+            "_docker_engine.answers": lambda: self.answering and self.importable,
+            "_docker_engine.container": self.container,
+            "_docker_engine.image": self.image,
+            "_docker_engine.publisher": self.publisher,
+            "_docker_pull.pull": self.pull,
+            "_docker_change.create": self.create,
+            "_docker_change.start": self.start,
+            "_docker_change.stop": self.stop,
+            "_docker_change.rename": self.rename,
+            "_docker_change.remove": self.remove,
         }

@@ -5,7 +5,7 @@ import contextlib
 from fakes import load
 from salt.exceptions import CommandExecutionError
 
-mysql = load("rancher_mysql")
+mysql = load("_database_client")
 
 
 class Server:
@@ -79,10 +79,10 @@ class Server:
 
     def functions(self):
         return {
-            "rancher_mysql.connect": self.connect,
-            "rancher_mysql.name": mysql.name,
-            "rancher_mysql.pattern": mysql.pattern,
-            "rancher_mysql.account": mysql.account,
+            "_database_client.connect": self.connect,
+            "_database_client.name": mysql.name,
+            "_database_client.pattern": mysql.pattern,
+            "_database_client.account": mysql.account,
         }
 
 

@@ -3,11 +3,10 @@ A host with one disk and an LVM that remembers: what the thin pool's modules cal
 a machine. `fail_at` ends the run in front of or behind the nth command that writes.
 """
 
-import functools
+import inspect
 import struct
-import types
 
-from fakes import LOCK, ROOT, Salt
+from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
 
 GIB, MIB = 1024**3, 1024**2
@@ -25,33 +24,9 @@ SETTINGS = {
     "autoextend_threshold": 80,
     "autoextend_percent": 20,
 }
-OWN = [
-    "lvmreport",
-    "poolsize",
-    "poolguard",
-    "pooladvice",
-    "poolbegun",
-    "poolplan",
-    "poolprobe",
-    "poolmake",
-    "poolgrow",
-]
-
-
-@functools.cache
-def _code(name):
-    path = ROOT / "_modules" / f"{name}.py"
-    return compile(path.read_text(), path, "exec")
-
-
-def _module(name, salt):
-    """As `fakes.load`, for hosts by the hundred: compiled once."""
-    module = types.ModuleType(name)
-    module.__salt__, module.__context__ = salt, {}
-    exec(_code(name), vars(module))
-    if name == "converge":
-        module.LOCK = LOCK
-    return module
+POOL = ("size", "refusals", "advice", "interrupted", "plan", "look", "make", "extend", "profile")
+OWN = ["_lvm", "_thinpool", *(f"_thinpool_{name}" for name in POOL)]
+OWN += ["_converge", "_disk_refusals", "_settings"]
 
 
 def begun(uuid, size, text=b"", announced=0, entered=0):
@@ -83,23 +58,23 @@ class Host:
         self.begun = False  # the group
         self.salt = Salt({})
         # The real ones, which need no check of their signature; then the fakes.
-        for module in (*OWN, "thinpool", "converge", "diskrules", "settings"):
-            for name, real in vars(_module(module, self.salt)).items():
-                if callable(real) and not name.startswith("_"):
+        for module in OWN:
+            for name, real in vars(load(module, self.salt)).items():
+                if inspect.isfunction(real) and not name.startswith("_"):
                     self.salt[f"{module}.{name}"] = real
         self.salt.update(Salt(self._fakes()))
 
     def _fakes(self):
         return {
-            "host.run": self.run,
-            "host.read": self.files.get,
-            "host.write": self.write,
-            "diskprobe.examine": self.examine,
-            "diskprobe.stage": self.stage,
-            "diskprobe.partition": self.partition,
-            "diskread.blkid": self.blkid,
-            "poolbegun.head": self.head,
-            "lvmreport.tool": lambda name: f"/sbin/{name}" if name in self.tools else None,
+            "_host.run": self.run,
+            "_host.read": self.files.get,
+            "_host.write": self.write,
+            "_disk.examine": self.examine,
+            "_disk.stage": self.stage,
+            "_disk_make.partition": self.partition,
+            "_disk_read.blkid": self.blkid,
+            "_thinpool_interrupted.head": self.head,
+            "_host.tool": lambda name: f"/sbin/{name}" if name in self.tools else None,
         }
 
     # What writes, and the two moments at which a run can be ended.

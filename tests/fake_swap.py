@@ -39,21 +39,21 @@ class Machine:
 
     def _salt(self):
         salt = {
-            "host.run": self.run,
-            "host.read": self.read,
-            "fstab.entries": lambda: [dict(entry) for entry in self.fstab],
-            "fstab.set_entry": self.set_entry,
-            "settings.size": load("settings").size,
-            "converge.run": load("converge").run,
+            "_host.run": self.run,
+            "_host.read": self.read,
+            "_fstab.entries": lambda: [dict(entry) for entry in self.fstab],
+            "_fstab.set_entry": self.set_entry,
+            "_settings.size": load("_settings").size,
+            "_converge.run": load("_converge").run,
         }
         salt = Salt(salt)
-        for name, functions in (("swapplan", ("plan", "fits_beside")), ("swapfile", ("status",))):
+        for name, functions in (("_swapfile_plan", ("plan", "fits_beside")), ("swapfile", ("status",))):
             for function in functions:
                 salt[f"{name}.{function}"] = getattr(load(name, salt), function)
-        make = load("swapmake", salt)
+        make = load("_swapfile_make", salt)
         make.os = _Os(self)
         make._PIECE_MIB = 1
-        salt["swapmake.apply"] = make.apply
+        salt["_swapfile_make.apply"] = make.apply
         return salt
 
     # Steps.

@@ -1,7 +1,7 @@
 """
 Load the tree's modules without a Salt loader, and fake what they call.
 
-`load("swapfile")` imports `_modules/swapfile.py`; `load_state("swapfile")` the state.
+`load("_swapfile")` imports `_modules/swapfile.py`; `load_state("swapfile")` the state.
 `Salt({...})` is a `__salt__` in which an unexpected function is a failure and every
 fake of one of our own functions must accept the call that the real one would.
 """
@@ -30,7 +30,8 @@ def load(name, salt=None, **dunders):
 
 def load_state(name, salt=None, test=False, **dunders):
     """Import ``_states/<name>.py`` fresh; ``test`` becomes ``__opts__["test"]``."""
-    return _load("_states", name, salt, {"__opts__": {"test": test}, **dunders})
+    dunders = {"__opts__": {"test": test}, **dunders}
+    return _load("_states", name, _Faces(salt, dunders), dunders)
 
 
 def load_runner(name, salt=None, **dunders):
@@ -41,13 +42,42 @@ def load_runner(name, salt=None, **dunders):
 def _load(folder, name, salt, dunders):
     path = ROOT / folder / f"{name}.py"
     module = types.ModuleType(f"{folder}.{name}")
-    known = {"__context__": CONTEXT, "__salt__": salt if salt is not None else Salt({})}
+    salt = salt if salt is not None else Salt({})
+    known = {"__context__": CONTEXT, "__salt__": salt}
     vars(module).update(known, __file__=str(path), **dunders)
     exec(_code(path), vars(module))  # as the loader does, but compiled once for all tests
-    if name == "converge":
+    for each, value in list(vars(module).items()):
+        if isinstance(value, types.ModuleType) and (ROOT / folder / f"{each}.py").exists():
+            vars(module)[each] = _Private(value, salt)
+    if name == "_converge":
         # Tests that run at the same time must not wait for each other.
         module.LOCK = LOCK
     return module
+
+
+class _Private:
+    """A private file as its importer sees it: functions are the fakes, the rest is as it is."""
+
+    def __init__(self, real, salt):
+        self.real, self.salt = real, salt
+
+    def __getattr__(self, name):
+        value = getattr(self.real, name)
+        return self.salt[f"{self.real.__name__}.{name}"] if inspect.isfunction(value) else value
+
+
+class _Faces(dict):
+    """What a state finds in ``__salt__``: the fakes, and the real faces over the same fakes."""
+
+    def __init__(self, salt, dunders):
+        super().__init__(salt if salt is not None else {})
+        self.salt, self.dunders = salt, dunders
+
+    def __missing__(self, name):
+        module, _, function = name.partition(".")
+        if not (ROOT / "_modules" / f"{module}.py").exists():
+            return self.salt[name]
+        return getattr(load(module, self.salt, **self.dunders), function)
 
 
 @functools.cache

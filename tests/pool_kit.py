@@ -11,10 +11,10 @@ from disk_kit import MIB, must
 from fakes import Salt, load, load_state
 
 MARK = "rancher-docker-pool"
-MODULES = ["host", "converge", "settings", "thinpool", "lvmreport"]
-MODULES += [f"disk{name}" for name in ("read", "use", "rules", "table", "make", "probe")]
-MODULES += [f"pool{name}" for name in ("size", "guard", "advice", "begun", "plan", "probe", "make")]
-MODULES += ["poolgrow"]
+MODULES = ["_host", "_converge", "_settings", "_lvm"]
+MODULES += ["_disk", *(f"_disk_{name}" for name in ("read", "kernel", "refusals", "table", "make"))]
+POOL = ("size", "refusals", "advice", "interrupted", "plan", "look", "make", "extend", "profile")
+MODULES += ["_thinpool", *(f"_thinpool_{name}" for name in POOL)]
 LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "vgcfgrestore", "vgextend", "lvcreate")
 LVM += ("lvconvert",)
 LOOKS = ("lvm version", "pvs", "vgs", "lvs", "blkid", "wipefs --no-act", "partx --pairs", "udevadm")
@@ -39,14 +39,14 @@ class Tree:
             for function, value in vars(module).items():
                 if getattr(value, "__module__", None) == module.__name__ and callable(value):
                     self.salt[f"{name}.{function}"] = value
-            if name == "diskmake":
+            if name == "_disk_make":
                 module.WAIT = 5
-        self._run = self.salt["host.run"]
-        self.salt["host.run"] = self.run
-        self._write = self.salt["host.write"]
-        self.salt["host.write"] = self._no_profile
+        self._run = self.salt["_host.run"]
+        self.salt["_host.run"] = self.run
+        self._write = self.salt["_host.write"]
+        self.salt["_host.write"] = self._no_profile
         # Not installed where the kernel has no device mapper either.
-        self.salt["lvmreport.tool"] = lambda name: f"/sbin/{name}"
+        self.salt["_host.tool"] = lambda name: f"/sbin/{name}"
 
     def _no_profile(self, path, *args, **more):
         assert not path.endswith(".profile"), "no pool, no profile"
@@ -193,7 +193,7 @@ def begun(tree, disk, other):
     path = partitioned(disk)
     lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
     unfinished(path, "label")
-    assert tree.salt["thinpool.plan"](disk.path)["state"] == "P4v"
+    assert tree.salt["_thinpool.plan"](disk.path)["state"] == "P4v"
     return path
 
 
@@ -245,7 +245,7 @@ def inactive_content(tree, disk, other):
     create = ("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l")
     lvm(*create, "1", "-n", "thinpoolmeta", "docker")
     lvm(*create, "83", "-n", "thinpool", "docker")
-    assert tree.salt["thinpool.plan"](disk.path)["state"] == "P7"
+    assert tree.salt["_thinpool.plan"](disk.path)["state"] == "P7"
     must("mkfs.ext4", "-q", "-E", f"offset={5 * MIB}", path, "8M")
 
 

@@ -17,7 +17,7 @@ START, END = "<!-- settings: made by `make docs` -->", "<!-- end of settings -->
 def table():
     """The Markdown table: setting, default, what is allowed, what it is for."""
     lines = ["| Setting | Default | Allowed | Meaning |", "|---|---|---|---|"]
-    lines += [_line(*row) for row in _rows(DEFAULTS, load("settings").SCHEMA)]
+    lines += [_line(*row) for row in _rows(DEFAULTS, load("_settings").SCHEMA)]
     return "\n".join(lines)
 
 

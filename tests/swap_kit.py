@@ -29,24 +29,24 @@ class Machine:
         self.fstab = []
         self.steps = []
         self.die = None
-        self.real = load("host")
+        self.real = load("_host")
 
     def apply(self, size, test=False):
         salt = {
-            "host.run": self.run,
-            "host.read": self.real.read,
-            "fstab.entries": lambda: self.fstab,
-            "fstab.set_entry": self.set_entry,
-            "settings.size": load("settings").size,
-            "converge.run": load("converge").run,
+            "_host.run": self.run,
+            "_host.read": self.real.read,
+            "_fstab.entries": lambda: self.fstab,
+            "_fstab.set_entry": self.set_entry,
+            "_settings.size": load("_settings").size,
+            "_converge.run": load("_converge").run,
         }
         salt = Salt(salt)
-        for name, functions in (("swapplan", ("plan", "fits_beside")), ("swapfile", ("status",))):
+        for name, functions in (("_swapfile_plan", ("plan", "fits_beside")), ("swapfile", ("status",))):
             for function in functions:
                 salt[f"{name}.{function}"] = getattr(load(name, salt), function)
-        make = load("swapmake", salt)
+        make = load("_swapfile_make", salt)
         make.os, make._PIECE_MIB = Os(self), 40
-        salt["swapmake.apply"] = make.apply
+        salt["_swapfile_make.apply"] = make.apply
         return load_state("swapfile", salt, test).active(self.path, size)
 
     def run(self, argv, timeout=60, accept=(0,)):
@@ -75,7 +75,7 @@ class Machine:
         return [entry["spec"] for entry in self.fstab] == [self.path]
 
     def in_use(self):
-        return load("swapfile").parse_swaps(self.real.read("/proc/swaps"))
+        return load("_swapfile").parse_swaps(self.real.read("/proc/swaps"))
 
 
 class Os:

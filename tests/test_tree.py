@@ -138,7 +138,7 @@ def keys(tree, path=""):
 def test_the_example_pillar_is_complete_and_valid():
     example = yaml.safe_load((ROOT / "pillar/example.sls").read_text())["rancher"]
     assert set(keys(DEFAULTS)) <= set(keys(example))
-    assert load("settings").problems(example, DEFAULTS) == []
+    assert load("_settings").problems(example, DEFAULTS) == []
 
 
 def test_every_default_has_its_words():

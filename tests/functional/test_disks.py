@@ -122,7 +122,7 @@ def test_through_salts_own_loader(tmp_path, point, disk):
         opts["test"] = test
         utils = salt.loader.utils(opts)
         modules = salt.loader.minion_mods(opts, utils=utils)
-        modules["fstab.entries"].func.__globals__["FSTAB"] = str(tmp_path / "fstab")
+        modules["_fstab.entries"].func.__globals__["FSTAB"] = str(tmp_path / "fstab")
         states = salt.loader.states(opts, modules, utils, None)
         answer = states["datadisk.mounted"](str(point), disk.path, filesystem="ext4")
         assert answer["result"] is result, answer["comment"]
@@ -512,14 +512,14 @@ def test_a_link_that_is_bent_between_look_and_write(tmp_path, tree, point, disk)
         must("mkfs.ext4", "-q", other.path)
         link = tmp_path / "link"
         link.symlink_to(disk.path)
-        real = tree.salt["diskprobe.partition"]
+        real = tree.salt["_disk_make.partition"]
 
         def bend(*args):
             link.unlink()
             link.symlink_to(other.path)
             return real(*args)
 
-        tree.salt["diskprobe.partition"] = bend
+        tree.salt["_disk_make.partition"] = bend
         before = disk.hash(), other.hash()
         answer = tree.mounted(point, str(link), **EXT4)
         assert answer["result"] is False
@@ -530,14 +530,14 @@ def test_a_link_that_is_bent_between_look_and_write(tmp_path, tree, point, disk)
 
 def test_content_that_appears_between_look_and_mkfs(tree, point, disk):
     mark_partition(disk)
-    real = tree.salt["diskprobe.partition"]
+    real = tree.salt["_disk_make.partition"]
 
     def late(*args):
         path = real(*args)
         must("mkfs.ext4", "-q", "-L", "precious", path)
         return path
 
-    tree.salt["diskprobe.partition"] = late
+    tree.salt["_disk_make.partition"] = late
     answer = tree.mounted(point, disk.path, **EXT4)
     assert answer["result"] is False
     assert "has the label precious, not data" in answer["comment"]
@@ -545,13 +545,13 @@ def test_content_that_appears_between_look_and_mkfs(tree, point, disk):
 
 
 def test_a_disk_that_is_written_to_between_look_and_label(tree, point, disk):
-    real = tree.salt["diskprobe.partition"]
+    real = tree.salt["_disk_make.partition"]
 
     def late(*args):
         must("mkfs.ext4", "-q", disk.path)
         return real(*args)
 
-    tree.salt["diskprobe.partition"] = late
+    tree.salt["_disk_make.partition"] = late
     answer = tree.mounted(point, disk.path, **EXT4)
     assert "it holds a signature of ext4" in answer["comment"]
     assert (answer["changes"], tree.steps) == ({}, [])
@@ -611,8 +611,8 @@ def test_one_tool_that_sees_nothing_is_not_believed(tree, point, disk, fake_tool
 def test_a_tool_that_hangs(tree, point, disk, fake_tool, tool, monkeypatch):
     disk.parted("mklabel", "gpt")
     fake_tool(tool, "sleep 60 & wait")
-    real = tree.salt["host.run"]
-    monkeypatch.setitem(tree.salt, "host.run", lambda argv, **more: real(argv, timeout=1, **more))
+    real = tree.salt["_host.run"]
+    monkeypatch.setitem(tree.salt, "_host.run", lambda argv, **more: real(argv, timeout=1, **more))
     answer = both(tree, point, disk.path, **EXT4)
     assert answer["result"] is False
     assert f"`{tool} " in answer["comment"] and "gave no answer within 1 s" in answer["comment"]

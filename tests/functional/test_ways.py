@@ -163,8 +163,8 @@ def test_a_bare_host_converges(run):
     assert not common.problems + high.problems
     if isinstance(run, SshWay):
         # The libraries came along: the host has no Salt and no SDK of its own.
-        assert run.answer("docker_engine.available")[ID] is True
-        assert run.answer("docker_engine.answers")[ID] is True
+        assert run.answer("_docker_engine.available")[ID] is True
+        assert run.answer("_docker_engine.answers")[ID] is True
     if isinstance(run, MasterWay):
         # An external pillar that it does not find costs half a second each time.
         assert "CRITICAL" not in run.salt.says()

@@ -134,7 +134,7 @@ class Rendered:
 
 def pillar_checks(tried, lost):
     """Any value for any key: lines, never a traceback; the key is named, secrets are not."""
-    module = load("settings")
+    module = load("_settings")
     paths = list(leaves(module.SCHEMA))
 
     @settings(max_examples=MANY, deadline=None, database=None, derandomize=True)
@@ -154,7 +154,7 @@ def pillar_checks(tried, lost):
 
 def pillar_shapes(tried, lost):
     """Any value in place of the pillar, of a section, of a name."""
-    module = load("settings")
+    module = load("_settings")
     sections = st.sampled_from([*DEFAULTS, "swapp", "", "{{ x }}", "a\nb", 5, None])
 
     @settings(max_examples=MANY, deadline=None, database=None, derandomize=True)
@@ -170,7 +170,7 @@ def pillar_shapes(tried, lost):
 
 def rendered_values(tried, lost):
     """What is allowed comes down the tree as it was given; what is not is named, and never crashes."""
-    module = load("settings")
+    module = load("_settings")
     paths = list(leaves(module.SCHEMA))
     free = [p for p in paths if p[-1] in ("daemon", "repository", "labels", "project", "options")]
     with tempfile.TemporaryDirectory() as folder:
@@ -218,7 +218,7 @@ def same(one, other):
 
 def whole_tree(tried, lost):
     """Every step of `common` compiles, whatever one setting holds."""
-    module = load("settings")
+    module = load("_settings")
     paths = list(leaves(module.SCHEMA))
     with tempfile.TemporaryDirectory() as folder:
         render = Rendered(folder)
@@ -236,12 +236,12 @@ def whole_tree(tried, lost):
 # --- What tools, files and disks say ---
 
 PARSERS = {
-    "diskread.parse_blkid": (), "diskread.parse_wipefs": (), "diskread.parse_partx": (),
-    "diskuse.parse_mountinfo": (), "swapfile.parse_swaps": (), "fstab.parse": (),
-    "lvmreport.parse": (["vg_name", "vg_free_count"],), "lvmreport.parse_version": (),
-    "lvmreport.doubts": (), "bootconf.parse_sysctl": (),
-    "docker_service.parse_show": (), "docker_storage.parse_pool": (), "docker_flags.parse_unit": (),
-    "docker_flags.parse_variables": (),
+    "_disk_read.parse_blkid": (), "_disk_read.parse_wipefs": (), "_disk_read.parse_partx": (),
+    "_disk_kernel.parse_mountinfo": (), "_swapfile.parse_swaps": (), "_fstab.parse": (),
+    "_lvm.parse": (["vg_name", "vg_free_count"],), "_lvm.parse_version": (),
+    "_lvm.doubts": (), "_boot_files.parse_sysctl": (),
+    "_docker_service.parse_show": (), "_docker_storage.parse_pool": (), "_docker_flags.parse_unit": (),
+    "_docker_flags.parse_variables": (),
 }  # fmt: skip
 PIECES = st.sampled_from(
     ["\n", " ", "\t", "=", ":", ",", "|", '"', "'", "\\", "\\x41", "\\040", "\\x", "0x1", "NR=", "TYPE=ext4",
@@ -279,7 +279,7 @@ def refusal_texts(tried, lost):
     from disk_kit import found, part, signature
 
     salt_ = Salt({})
-    rules = load("diskrules", salt_)
+    rules = load("_disk_refusals", salt_)
     text = st.sampled_from([s for s in SURPRISES if s]) | st.text(min_size=1, max_size=60)
 
     @settings(max_examples=SOME * 4, deadline=None, database=None, derandomize=True)
@@ -302,7 +302,7 @@ def refusal_texts(tried, lost):
 
 def fstab_lines(tried, lost):
     """Any mount point, spec and options: read back they are the same, and no other line moves."""
-    module = load("fstab")
+    module = load("_fstab")
     word = st.sampled_from([s for s in SURPRISES if s and "\0" not in s]) | st.text(
         min_size=1, max_size=20
     )
@@ -386,10 +386,10 @@ def rancher():
 
 KEYS = {"access_key": "AKEY-7f3", "secret_key": "SKEY-hunter2"}
 CALLS = {
-    "rancher.ready": {},
-    "rancher.project": KEYS,
-    "rancher.hosts": {**KEYS, "project": "1a5"},
-    "rancher.registration": {**KEYS, "project": "1a5"},
+    "_rancher.ready": {},
+    "_rancher.project": KEYS,
+    "_rancher.hosts": {**KEYS, "project": "1a5"},
+    "_rancher.registration": {**KEYS, "project": "1a5"},
 }
 
 

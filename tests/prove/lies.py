@@ -95,8 +95,8 @@ class Disk:
         return run.__globals__
 
     def hurry(self):
-        real = self.tree.salt["host.run"]
-        self.tree.salt["host.run"] = lambda argv, timeout=60, accept=(0,): real(
+        real = self.tree.salt["_host.run"]
+        self.tree.salt["_host.run"] = lambda argv, timeout=60, accept=(0,): real(
             argv, timeout=PATIENCE, accept=accept
         )
 

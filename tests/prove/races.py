@@ -172,7 +172,7 @@ def jobs():
 def worker(role, folder, device, test, wait):
     """One run, in a process of its own."""
     state = refusals.ROLES[role](pathlib.Path(folder))
-    converge = state.tree.salt["converge.run"].__globals__
+    converge = state.tree.salt["_converge.run"].__globals__
     converge["LOCK"], converge["WAIT"] = f"{folder}/lock", int(wait)
     print(json.dumps(state.apply(device, test=bool(int(test)))))
 

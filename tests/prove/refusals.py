@@ -236,14 +236,14 @@ def bent(role):
         link.symlink_to(disk.path)
         state.see(disk, other)
         before = disk.hash(), other.hash()
-        real = state.tree.salt["diskprobe.partition"]
+        real = state.tree.salt["_disk_make.partition"]
 
         def bend(*args):
             link.unlink()
             link.symlink_to(other.path)
             return real(*args)
 
-        state.tree.salt["diskprobe.partition"] = bend
+        state.tree.salt["_disk_make.partition"] = bend
         dry, answer = (state.apply(str(link), test=test) for test in (True, False))
         if dry["result"] is not None:
             yield f"the dry run: {dry['result']} {dry['comment']}"

@@ -65,7 +65,7 @@ def relieve(root):
 def writing(name, trouble, old):
     """A file of ours is to be written, or replaced, when nothing fits any more."""
     path, size = FILES[name]
-    host = load("host")
+    host = load("_host")
     options, act = TROUBLES[trouble]
     with tempfile.TemporaryDirectory() as folder, small(folder, options) as root:
         target = root / path

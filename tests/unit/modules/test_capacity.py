@@ -28,10 +28,10 @@ def capacity(pool=POOL, table=TABLE, docker=0, agent="Up 3 hours", tool=True, pi
         return given(pool)
 
     calls = {
-        "thinpool.status": look,
-        "conntrack.usage": lambda: given(table),
-        "lvmreport.tool": lambda name: f"/usr/bin/{name}" if tool else None,
-        "host.run": run,
+        "_thinpool.status": look,
+        "_conntrack.usage": lambda: given(table),
+        "_host.tool": lambda name: f"/usr/bin/{name}" if tool else None,
+        "_host.run": run,
     }
     module = load("capacity", Salt(calls), __pillar__={"rancher": pillar or {}})
     module.asked = asked

@@ -6,7 +6,7 @@ import pytest
 from fakes import load
 from salt.exceptions import SaltInvocationError
 
-module = load("conntrack_plan")
+module = load("_conntrack_plan")
 TIMEOUTS = {
     "tcp_timeout_established": 86400,
     "tcp_timeout_close_wait": 60,

@@ -8,7 +8,7 @@ import pytest
 from fakes import ROOT, load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-converge = load("converge")
+converge = load("_converge")
 WANT = {"size": 2, "active": True}
 
 
@@ -132,7 +132,7 @@ def another_run(lock, *, then="time.sleep(60)"):
     """A process that is in the middle of its apply; yields it."""
     code = (
         f"import sys, time, subprocess; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
-        f"from fakes import load; c = load('converge'); c.LOCK = {str(lock)!r}\n"
+        f"from fakes import load; c = load('_converge'); c.LOCK = {str(lock)!r}\n"
         f"def work(seen, changes):\n    print('in', flush=True); {then}\n"
         "c.run('x', 'X', lambda: 1, lambda seen: {'k': {'old': 1, 'new': 2}}, work, False)"
     )
@@ -147,7 +147,7 @@ def another_run(lock, *, then="time.sleep(60)"):
 
 @pytest.fixture
 def locked(tmp_path):
-    module = load("converge")
+    module = load("_converge")
     module.LOCK, module.WAIT = str(tmp_path / "lock"), 0.3
     return module
 
@@ -215,7 +215,7 @@ def test_a_child_that_outlives_a_killed_run_holds_nothing(locked, tmp_path):
 def orphan(lock, folder, seconds):
     """A command of ours that goes on when its run was killed."""
     argv = ["sh", "-c", f"echo begun > {folder}/begun; sleep {seconds}; echo over > {folder}/over"]
-    then = f"load('host').run({argv!r}, timeout=90)"
+    then = f"load('_host').run({argv!r}, timeout=90)"
     with another_run(lock, then=then) as other:
         while not (folder / "begun").exists():
             time.sleep(0.02)
@@ -243,7 +243,7 @@ def test_a_command_that_never_ends_after_its_run_was_killed_is_told(locked, tmp_
 
 @needs_root
 def test_a_command_finds_nothing_to_read_in_the_lock(locked):
-    host, said = load("host"), []
+    host, said = load("_host"), []
     cat = lambda *_: said.append(host.run(["sh", "-c", "cat; readlink /proc/self/fd/0"]))  # noqa: E731
     locked.run("x", "X", lambda: len(said), lambda n: {} if n else {"k": {}}, cat, False)
     assert said[0]["stdout"] == f"{locked.LOCK}\n"

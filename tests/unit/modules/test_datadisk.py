@@ -16,26 +16,26 @@ class Machine:
         self.point = str(folder / "data")
         self.looks, self.ran, self.mounts, self.written = list(looks) or [found()], [], [], []
         self.salt = Salt({})
-        rules = load("diskrules")
+        rules = load("_disk_refusals")
         self.salt.update(
             {
-                "host.run": self.run,
-                "diskprobe.examine": self.examine,
-                "diskprobe.stage": rules.stage,
-                "diskprobe.partition": lambda disk, mark, kind: self.ran.append(mark) or PATH,
-                "diskrules.printable": rules.printable,
-                "diskrules.refusal": rules.refusal,
-                "diskuse.mounts": lambda: self.mounts,
-                "diskuse.below": lambda number: [number, "254:16"],
-                "diskuse.devno": {"/dev/vdb": "254:16", "/dev/vdc": "254:32"}.get,
-                "diskread.blkid": lambda path: {"UUID": "8d3c-11", "TYPE": self.made},
-                "fstab.entries": list,
-                "fstab.set_entry": lambda **entry: self.written.append(entry) or True,
+                "_host.run": self.run,
+                "_disk.examine": self.examine,
+                "_disk.stage": rules.stage,
+                "_disk_make.partition": lambda disk, mark, kind: self.ran.append(mark) or PATH,
+                "_disk_refusals.printable": rules.printable,
+                "_disk_refusals.refusal": rules.refusal,
+                "_disk_kernel.mounts": lambda: self.mounts,
+                "_disk_kernel.below": lambda number: [number, "254:16"],
+                "_disk_kernel.devno": {"/dev/vdb": "254:16", "/dev/vdc": "254:32"}.get,
+                "_disk_read.blkid": lambda path: {"UUID": "8d3c-11", "TYPE": self.made},
+                "_fstab.entries": list,
+                "_fstab.set_entry": lambda **entry: self.written.append(entry) or True,
             }
         )
-        plan = load("dataplan", self.salt)
-        self.salt.update({"dataplan.line": plan.line, "dataplan.unmounted": plan.unmounted})
-        self.module = load("datadisk", self.salt)
+        plan = load("_datadisk_plan", self.salt)
+        self.salt.update({"_datadisk_plan.line": plan.line, "_datadisk_plan.unmounted": plan.unmounted})
+        self.module = load("_datadisk", self.salt)
         self.module.SYSFS = str(folder / "sys")
 
     def examine(self, device, key=None):

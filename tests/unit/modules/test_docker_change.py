@@ -9,8 +9,8 @@ from fakes import Salt, load
 def engine():
     def make(**methods):
         api = client(**methods)
-        calls = {"docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(api)}
-        return load("docker_change", Salt(calls)), api
+        calls = {"_docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(api)}
+        return load("_docker_change", Salt(calls)), api
 
     return make
 

@@ -2,7 +2,7 @@ import pytest
 import yaml
 from fakes import ROOT, load
 
-docker = load("docker_config")
+docker = load("_docker_config")
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_config.yaml").read_text())
 POOL = "/dev/mapper/docker-thinpool"
 

@@ -7,38 +7,38 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 POOL = {"device": "/dev/vdc", "volume_group": "docker", "name": "thinpool"}
 NO_POOL = {**POOL, "device": None}
-host = load("host")
+host = load("_host")
 modules = {name: load(f"docker_{name}") for name in ("config", "flags", "storage", "version")}
 
 
 def daemon(files=None, installed="", grains=None, run=None, storage=None):
     """The module with the real pure parts behind it."""
     salt = {
-        "host.read": host.read,
-        "host.write": host.write,
-        "host.run": run,
+        "_host.read": host.read,
+        "_host.write": host.write,
+        "_host.run": run,
         "pkg.version": lambda name: installed,
         "cmd.has_exec": lambda name: run is not None,
-        "docker_leftovers.read": lambda: files or {},
+        "_docker_leftovers.read": lambda: files or {},
         **{
-            f"docker_flags.{name}": getattr(modules["flags"], name)
+            f"_docker_flags.{name}": getattr(modules["flags"], name)
             for name in ("parse_flags", "parse_unit", "parse_variables", "reason")
         },
         **{
-            f"docker_version.{name}": getattr(modules["version"], name)
+            f"_docker_version.{name}": getattr(modules["version"], name)
             for name in ("upstream", "has_socket")
         },
         **{
-            f"docker_config.{name}": getattr(modules["config"], name)
+            f"_docker_config.{name}": getattr(modules["config"], name)
             for name in ("compose", "problems", "shown")
         },
-        "docker_storage.dm_path": modules["storage"].dm_path,
-        "docker_storage.refusal": modules["storage"].refusal,
+        "_docker_storage.dm_path": modules["storage"].dm_path,
+        "_docker_storage.refusal": modules["storage"].refusal,
         **(storage or {}),
     }
-    leftovers = load("docker_leftovers", Salt(salt))
-    salt["docker_leftovers.find"] = leftovers.find
-    salt["docker_leftovers.fixed_flags"] = leftovers.fixed_flags
+    leftovers = load("_docker_leftovers", Salt(salt))
+    salt["_docker_leftovers.find"] = leftovers.find
+    salt["_docker_leftovers.fixed_flags"] = leftovers.fixed_flags
     return load(
         "docker_daemon", Salt(salt), __grains__={"kernelrelease": "6.1.0", **(grains or {})}
     )
@@ -165,7 +165,7 @@ def test_data_is_looked_at_where_docker_keeps_it(config, root):
         asked.append(root)
         return {"layers": {"aufs": 2}, "device_set": False, "loop": False}
 
-    module = daemon(storage={"docker_storage.status": status})
+    module = daemon(storage={"_docker_storage.status": status})
     with pytest.raises(CommandExecutionError, match="holds 2 layers of aufs"):
         module.check_data({"storage-driver": "overlay2", **config}, NO_POOL)
     assert asked == [root]
@@ -173,8 +173,8 @@ def test_data_is_looked_at_where_docker_keeps_it(config, root):
 
 def test_data_that_fits_the_pool():
     storage = {
-        "docker_storage.status": lambda root: {"layers": {}, "device_set": False, "loop": False},
-        "docker_storage.pool": lambda group, name: {"path": "/x", "used": 0, "transaction_id": 0},
+        "_docker_storage.status": lambda root: {"layers": {}, "device_set": False, "loop": False},
+        "_docker_storage.pool": lambda group, name: {"path": "/x", "used": 0, "transaction_id": 0},
     }
     daemon(storage=storage).check_data({"storage-driver": "devicemapper"}, POOL)
 

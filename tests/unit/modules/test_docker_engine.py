@@ -22,7 +22,7 @@ def engine(monkeypatch):
         api = client(**methods)
         made = []
         monkeypatch.setattr(docker, "APIClient", lambda **options: made.append(options) or api)
-        module = load("docker_engine", __opts__=opts or {})
+        module = load("_docker_engine", __opts__=opts or {})
         module.made, module.api = made, api
         return module
 
@@ -183,7 +183,7 @@ def lying(tmp_path, monkeypatch):
         return 404, b'{"message": "No such thing"}'
 
     with LyingDocker(tmp_path / "docker.sock", truth) as daemon:
-        module = load("docker_engine", __opts__={"docker.url": daemon.url})
+        module = load("_docker_engine", __opts__={"docker.url": daemon.url})
         real = module.client
         monkeypatch.setattr(module, "client", lambda doing, timeout=60: real(doing, 0.4))
         module.daemon = daemon

@@ -2,7 +2,7 @@ import pytest
 import yaml
 from fakes import ROOT, load
 
-docker = load("docker_flags")
+docker = load("_docker_flags")
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_flags.yaml").read_text())
 
 

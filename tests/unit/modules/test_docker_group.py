@@ -5,7 +5,7 @@ import pytest
 from fakes import Salt, load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-docker = load("docker_group")
+docker = load("_docker_group")
 ADDED = {"old": None, "new": "in group docker"}
 
 
@@ -58,7 +58,7 @@ def applied(seen, users, answer=True):
         calls.append((name, user))
         return answer
 
-    load("docker_group", Salt({"group.add": add, "group.adduser": adduser})).apply(
+    load("_docker_group", Salt({"group.add": add, "group.adduser": adduser})).apply(
         "docker", users, seen
     )
     return calls

@@ -4,12 +4,12 @@ from fakes import ROOT, Salt, load
 from salt.exceptions import CommandExecutionError
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_leftovers.yaml").read_text())
-flags = load("docker_flags")
+flags = load("_docker_flags")
 READERS = {
-    f"docker_flags.{name}": getattr(flags, name)
+    f"_docker_flags.{name}": getattr(flags, name)
     for name in ("parse_flags", "parse_unit", "parse_variables", "reason")
 }
-docker = load("docker_leftovers", Salt(READERS))
+docker = load("_docker_leftovers", Salt(READERS))
 
 
 def cases(kind):
@@ -31,16 +31,16 @@ def test_flags_that_stay(case):
 @pytest.fixture
 def etc(tmp_path, monkeypatch):
     """The module with its paths below tmp_path."""
-    host = load("host")
-    daemon = load("docker_daemon")
+    host = load("_host")
+    daemon = load("_docker_daemon")
     ran = []
     module = load(
         "docker_leftovers",
         Salt(
             {
-                "host.read": host.read,
-                "host.run": lambda argv, timeout=60, accept=(0,): ran.append(argv),
-                "docker_daemon.free_name": daemon.free_name,
+                "_host.read": host.read,
+                "_host.run": lambda argv, timeout=60, accept=(0,): ran.append(argv),
+                "_host.free_name": daemon.free_name,
             }
         ),
     )

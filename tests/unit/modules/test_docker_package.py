@@ -3,7 +3,7 @@ from fakes import Salt, load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 EXACT = "17.06.2.ce-1.el7.centos"
-version = load("docker_version")
+version = load("_docker_version")
 
 
 class Host:
@@ -39,16 +39,16 @@ class Host:
             "pkg.version_cmp": lambda one, other: (one > other) - (one < other),
             "pkg.latest_version": lambda name, refresh=True: "20.10.24",
             "pkg.install": self.install,
-            "unfinished.packages": lambda: self.unfinished,
+            "_packages_unfinished.packages": lambda: self.unfinished,
             "pkg.remove": self.remove,
             "pkg.unhold": self.unhold,
             "pkg.list_holds": self.list_holds,
             "pkg.get_selections": lambda state: {"hold": self.held} if self.held else {},
         }
         for name in ("upstream", "related", "carriers", "targets", "plain"):
-            salt[f"docker_version.{name}"] = getattr(version, name)
+            salt[f"_docker_version.{name}"] = getattr(version, name)
         grains = {"os_family": self.family, "osarch": "amd64"}
-        return load("docker_package", Salt(salt), __grains__=grains)
+        return load("_docker_package", Salt(salt), __grains__=grains)
 
 
 def refused(*lines):
@@ -180,7 +180,7 @@ def test_a_hold_that_fails_is_an_error(result):
     answer = {
         "docker-ce": {"result": result, "comment": "Package docker-ce was unable to be held."}
     }
-    module = load("docker_package", Salt({"pkg.hold": lambda pkgs: answer}))
+    module = load("_docker_package", Salt({"pkg.hold": lambda pkgs: answer}))
     if result:
         module.hold(["docker-ce"])
     else:

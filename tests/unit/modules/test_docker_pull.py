@@ -29,8 +29,8 @@ def puller(monkeypatch):
 
     def make(events, step=0.0):
         api = client(pull=iter_of(events))
-        calls = {"docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(api)}
-        module = load("docker_pull", Salt(calls))
+        calls = {"_docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(api)}
+        module = load("_docker_pull", Salt(calls))
         now = iter(range(10**6))
         monkeypatch.setattr(module.time, "monotonic", lambda: next(now) * step)
         return module
@@ -99,6 +99,6 @@ def test_a_refusal_before_the_first_message(said, ends):
     def refuse(doing, timeout=60):
         raise CommandExecutionError(f"Docker could not {doing}: {said}")
 
-    module = load("docker_pull", Salt({"docker_engine.client": refuse}))
+    module = load("_docker_pull", Salt({"_docker_engine.client": refuse}))
     with pytest.raises(CommandExecutionError, match=ends):
         module.pull("x")

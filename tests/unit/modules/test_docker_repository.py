@@ -16,7 +16,7 @@ KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n..."
 LIST = "/etc/apt/sources.list.d/docker.list"
 KEYRING = "/etc/apt/keyrings/docker.asc"
 DEBIAN = {"os_family": "Debian", "oscodename": "bookworm", "osarch": "amd64"}
-docker = load("docker_repository")
+docker = load("_docker_repository")
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ class Host:
             "docker_repository",
             Salt(
                 {
-                    "host.read": self.files.get,
-                    "host.write": lambda path, text, mode="0644": self.files.update({path: text}),
+                    "_host.read": self.files.get,
+                    "_host.write": lambda path, text, mode="0644": self.files.update({path: text}),
                     "cp.get_url": self.fetch,
                     "pkg.refresh_db": self.refresh,
                 }
@@ -159,7 +159,7 @@ def test_yum_is_told_only_what_differs():
         "pkg.mod_repo": lambda repo, **options: told.append((repo, options)),
         "pkg.refresh_db": lambda: True,
     }
-    module = load("docker_repository", Salt(salt), __grains__={"os_family": "RedHat"})
+    module = load("_docker_repository", Salt(salt), __grains__={"os_family": "RedHat"})
     changes = module.plan(OFFICIAL, module.status(OFFICIAL))
     assert changes == {"gpgcheck": {"old": "0", "new": "1"}}
     module.configure(OFFICIAL, changes)

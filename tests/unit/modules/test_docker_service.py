@@ -14,7 +14,7 @@ SHOWN = {
     "DropInPaths": "",
     "ExecMainStartTimestampMonotonic": "1000000",
 }
-docker = load("docker_service")
+docker = load("_docker_service")
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ class Systemd:
         return {"retcode": 0, "stdout": texts[argv[0]], "stderr": ""}
 
     def module(self, monkeypatch, booted=True):
-        module = load("docker_service", Salt({"host.run": self.run}))
+        module = load("_docker_service", Salt({"_host.run": self.run}))
         monkeypatch.setattr(module, "booted", lambda: booted)
         return module
 

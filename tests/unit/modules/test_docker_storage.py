@@ -5,7 +5,7 @@ from salt.exceptions import CommandExecutionError
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_storage.yaml").read_text())
 PATH = "/dev/mapper/docker-thinpool"
-docker = load("docker_storage", Salt({"host.read": load("host").read}))
+docker = load("_docker_storage", Salt({"_host.read": load("_host").read}))
 
 
 def cases(kind):
@@ -68,7 +68,7 @@ def test_metadata_that_is_garbage_is_not_absent(tmp_path):
 
 
 def asked(existing, salt, monkeypatch):
-    module = load("docker_storage", Salt(salt))
+    module = load("_docker_storage", Salt(salt))
     monkeypatch.setattr(module.os.path, "exists", lambda path: path in existing)
     return module.pool("docker", "thinpool")
 
@@ -78,14 +78,14 @@ def test_the_kernel_is_asked_about_a_pool(monkeypatch):
         assert argv == ["dmsetup", "status", "docker-thinpool-tpool"]
         return {"stdout": "0 8 thin-pool 3 4/8 5/8 - rw"}
 
-    found = asked([PATH, f"{PATH}-tpool"], {"host.run": run}, monkeypatch)
+    found = asked([PATH, f"{PATH}-tpool"], {"_host.run": run}, monkeypatch)
     assert found == {"path": PATH, "transaction_id": 3, "used": 5}
 
 
 def test_a_pool_that_lvm_knows_may_be_inactive(monkeypatch):
     salt = {
         "cmd.has_exec": lambda name: True,
-        "thinpool.status": lambda group, name: {"active": False},
+        "_thinpool.status": lambda group, name: {"active": False},
     }
     found = asked([], salt, monkeypatch)
     assert found == {"path": PATH, "transaction_id": None, "used": None}

@@ -3,7 +3,7 @@ import yaml
 from fakes import ROOT, load
 from salt.exceptions import CommandExecutionError
 
-docker = load("docker_version")
+docker = load("_docker_version")
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_version.yaml").read_text())
 
 

@@ -21,10 +21,10 @@ class Host:
         if text is not None:
             self.path.write_text(text)
             self.path.chmod(0o640)
-        host = load("host")
+        host = load("_host")
         run = lambda argv, timeout=60, accept=(0,): self.ran.append(argv)  # noqa: E731
-        salt = {"host.read": host.read, "host.write": host.write, "host.run": run}
-        self.fstab = load("fstab", Salt(salt))
+        salt = {"_host.read": host.read, "_host.write": host.write, "_host.run": run}
+        self.fstab = load("_fstab", Salt(salt))
         self.fstab.FSTAB, self.fstab.SYSTEMD = str(self.path), str(folder)
 
 
@@ -174,7 +174,7 @@ def test_no_systemd_is_not_told(host):
     ],
 )
 def test_whatever_the_names_are_one_line_is_written_and_read_back(kind, name):
-    fstab = load("fstab")
+    fstab = load("_fstab")
     entry = {"spec": "/s", "file": "/f", "type": "xfs", "options": "ro", "freq": 0, "passno": 0}
     entry[kind] = name
     text = fstab.replaced(TEXT, {kind: name}, entry)

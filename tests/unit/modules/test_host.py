@@ -6,7 +6,7 @@ import pytest
 from fakes import load
 from salt.exceptions import CommandExecutionError
 
-host = load("host")
+host = load("_host")
 
 
 def mode(path):

@@ -15,7 +15,7 @@ SEEN = {
     "cloud_text": None,
 }
 
-hostname = load("hostname")
+hostname = load("_hostname")
 
 
 @pytest.mark.parametrize(
@@ -90,11 +90,11 @@ class Host:
     def module(self, monkeypatch, grains=None, **opts):
         monkeypatch.setattr(os.path, "exists", lambda path: path in self.paths)
         monkeypatch.setattr(os.path, "isdir", lambda path: path in self.paths)
-        salt = {"host.read": self.files.get, "host.write": self.write, "host.run": self.run}
+        salt = {"_host.read": self.files.get, "_host.write": self.write, "_host.run": self.run}
         for function in ("address", "resolves", "named", "is_loopback"):
-            salt[f"hostsfile.{function}"] = getattr(load("hostsfile"), function)
+            salt[f"_hosts_file.{function}"] = getattr(load("_hosts_file"), function)
         dunders = {"__grains__": grains or {}, "__opts__": {"root_dir": "/", **opts}}
-        return load("hostname", Salt(salt), **dunders)
+        return load("_hostname", Salt(salt), **dunders)
 
     def write(self, path, text, mode="0644"):
         self.done.append((path, mode))

@@ -8,7 +8,7 @@ TABLE = """  sl  local_address rem_address   st tx_queue rx_queue tr tm->when re
    1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0
    2: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0
 """
-pure = load("port_use")
+pure = load("_port_use")
 
 
 def test_only_listening_sockets_count():
@@ -17,7 +17,7 @@ def test_only_listening_sockets_count():
 
 
 def test_a_real_listener_has_its_name():
-    module = load("port_use", Salt({"host.read": load("host").read}))
+    module = load("_port_use", Salt({"_host.read": load("_host").read}))
     with socket.create_server(("127.0.0.1", 0)) as server:
         found = module.listener(server.getsockname()[1])
         assert found.endswith(f"(pid {os.getpid()})")
@@ -27,5 +27,5 @@ def test_a_real_listener_has_its_name():
 
 def test_a_listener_that_this_host_does_not_show():
     # In another PID namespace, for example.
-    module = load("port_use", Salt({"host.read": lambda path: TABLE.replace("4711", "1")}))
+    module = load("_port_use", Salt({"_host.read": lambda path: TABLE.replace("4711", "1")}))
     assert module.listener(8080) == "a process that this host does not show"

@@ -12,7 +12,7 @@ from fakes import load
 from rancher_kit import ACCESS, SECRET, Kit, everything
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-pure = load("rancher")
+pure = load("_rancher")
 TOKENS = "registrationtokens"
 
 

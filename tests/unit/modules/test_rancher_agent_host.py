@@ -30,16 +30,16 @@ def module(tmp_path, containers):
         assert since >= 0, "the SDK refuses it"
         return ["a line"]
 
-    host = load("host")
+    host = load("_host")
     salt = {
-        "host.read": host.read,
-        "host.write": host.write,
+        "_host.read": host.read,
+        "_host.write": host.write,
         "network.interfaces": lambda: CARDS,
-        "docker_engine.container": containers.get,
-        "docker_engine.logs": logs,
-        "rancher_agent_plan.complaint": lambda lines: " ".join(lines),
+        "_docker_engine.container": containers.get,
+        "_docker_engine.logs": logs,
+        "_rancher_agent_plan.complaint": lambda lines: " ".join(lines),
     }
-    module = load("rancher_agent_host", Salt(salt))
+    module = load("_rancher_agent_host", Salt(salt))
     module.STATE = str(tmp_path)
     module.PAUSE = 0.01
     return module
@@ -101,7 +101,7 @@ def test_a_log_that_cannot_be_read(module, containers):
     def logs(name, since=0, tail=400):
         raise CommandExecutionError("Docker could not give it: does not support reading")
 
-    module.__salt__["docker_engine.logs"] = logs
+    module.__salt__["_docker_engine.logs"] = logs
     assert module.agent()["complaint"] == ""
 
 

@@ -4,10 +4,10 @@ import pytest
 from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
 
-MATCH = load("rancher_match")
+MATCH = load("_rancher_agent_match")
 PLAN = load(
     "rancher_agent_plan",
-    Salt({"rancher_match.status": MATCH.status, "rancher_match.is_stranger": MATCH.is_stranger}),
+    Salt({"_rancher_agent_match.status": MATCH.status, "_rancher_agent_match.is_stranger": MATCH.is_stranger}),
 )
 WANT = {
     "server_url": "http://rancher.example.test:8080",

@@ -42,7 +42,7 @@ def connect(fake, agent=None, **options):
     ],
 )
 def test_base_of_a_url(given, base):
-    assert load("rancher_api")._base(given) == base
+    assert load("_rancher_api")._base(given) == base
 
 
 @pytest.mark.parametrize(
@@ -65,10 +65,10 @@ def test_base_of_a_url(given, base):
 )
 def test_a_url_that_is_none(given):
     if given == "http://h\n":
-        assert load("rancher_api")._base(given) == "http://h"
+        assert load("_rancher_api")._base(given) == "http://h"
         return
     with pytest.raises(SaltInvocationError, match=r"allowed is http\(s\)://host\[:port\]"):
-        load("rancher_api")._base(given)
+        load("_rancher_api")._base(given)
 
 
 def test_a_password_in_the_url_is_refused_and_not_repeated():
@@ -96,7 +96,7 @@ def test_a_registration_url_is_not_the_servers_and_not_repeated():
     ],
 )
 def test_links_stay_on_the_callers_base(link, base, url):
-    assert load("rancher_api")._rebased(link, base) == url
+    assert load("_rancher_api")._rebased(link, base) == url
 
 
 # Keys and certificate
@@ -112,7 +112,7 @@ def test_keys_come_from_the_pillar(fake):
 
 @pytest.mark.parametrize("pillar", [{}, {"rancher": None}, {"rancher": {"agent": None}}])
 def test_no_pillar_no_keys(fake, pillar):
-    api = load("rancher_api", Kit().api.__salt__, __pillar__=pillar).connect(fake.url)
+    api = load("_rancher_api", Kit().api.__salt__, __pillar__=pillar).connect(fake.url)
     assert api.get(fake.url + PROJECTS)["status"] == 200
     assert "authorization" not in fake.journal[0].headers
     assert api.project is None
@@ -125,7 +125,7 @@ def test_keys_are_read_through_the_mask_that_salt_3008_puts_on_the_pillar(fake):
     agent = {"access_key": ACCESS, "secret_key": SECRET, "project": "Default"}
     masked = secret.hide({"rancher": {"agent": agent}})
     assert SECRET not in repr(masked)
-    api = load("rancher_api", Kit().api.__salt__, __pillar__=masked).connect(fake.url)
+    api = load("_rancher_api", Kit().api.__salt__, __pillar__=masked).connect(fake.url)
     assert api.get(fake.url + PROJECTS)["status"] == 200
     assert api.project == "Default"
 

@@ -11,7 +11,7 @@ def module(server=None, **database):
     given = {"host": "db", "password": SECRET, **database}
     pillar = {"rancher": {"server": {"database": given}}}
     calls = (server or Server(password=SECRET)).functions()
-    return load("rancher_database", Salt(calls), __pillar__=pillar)
+    return load("_rancher_database", Salt(calls), __pillar__=pillar)
 
 
 def refusal(server=None, **database):
@@ -24,7 +24,7 @@ def refusal(server=None, **database):
 
 @pytest.mark.parametrize("pillar", [{}, {"rancher": {}}, {"rancher": {"server": {}}}])
 def test_no_database_in_the_pillar_is_the_embedded_one(pillar):
-    embedded = load("rancher_database", __pillar__=pillar)
+    embedded = load("_rancher_database", __pillar__=pillar)
     assert embedded.wanted() is None and embedded.check() == []
 
 
@@ -146,7 +146,7 @@ def test_a_salt_without_the_library_is_no_problem_of_the_database():
     def connect(host, port, user, password):
         raise CommandExecutionError("Salt's Python has no PyMySQL")
 
-    salt = Salt({"rancher_mysql.connect": connect})
+    salt = Salt({"_database_client.connect": connect})
     pillar = {"rancher": {"server": {"database": {"host": "db", "password": SECRET}}}}
     with pytest.raises(CommandExecutionError, match="^Salt's Python has no PyMySQL"):
-        load("rancher_database", salt, __pillar__=pillar).check()
+        load("_rancher_database", salt, __pillar__=pillar).check()

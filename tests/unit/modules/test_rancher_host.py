@@ -6,7 +6,7 @@ from fakes import load
 from rancher_kit import ACCESS, SECRET, Kit, everything
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-pure = load("rancher_host")
+pure = load("_rancher_host")
 FUNCTIONS = ["deactivate", "activate", "evacuate", "remove"]
 NODE = "node1.example.test"
 
@@ -26,8 +26,8 @@ def fake():
 
 def module(agent=None):
     kit = Kit(agent)
-    calls = {"rancher_api.connect": kit.api.connect, "rancher.project": kit.rancher.project}
-    return load("rancher_host", calls)
+    calls = {"_rancher_api.connect": kit.api.connect, "_rancher.project": kit.rancher.project}
+    return load("_rancher_host", calls)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from fakes import load
 from rancher_kit import ACCESS, SECRET, everything
 from salt.exceptions import SaltInvocationError
 
-http_module = load("rancher_http")
+http_module = load("_rancher_http")
 PROJECTS = "/v2-beta/projects"
 
 

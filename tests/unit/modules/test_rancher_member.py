@@ -44,13 +44,13 @@ class Docker:
 def host(tmp_path, monkeypatch):
     engine = Docker()
     calls = {
-        "lvmreport.tool": lambda name: f"/usr/bin/{name}",
-        "docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(engine),
-        "docker_engine.containers": lambda: engine.containers(all=True),
-        "docker_engine.volumes": lambda: engine.disks,
-        "rancher_bootstrap.left": lambda: engine.left,
+        "_host.tool": lambda name: f"/usr/bin/{name}",
+        "_docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(engine),
+        "_docker_engine.containers": lambda: engine.containers(all=True),
+        "_docker_engine.volumes": lambda: engine.disks,
+        "_rancher_agent_bootstrap.left": lambda: engine.left,
     }
-    module = load("rancher_member", Salt(calls))
+    module = load("_rancher_member", Salt(calls))
     state = tmp_path / "state"
     (state / "etc").mkdir(parents=True)
     monkeypatch.setattr(module, "STATE", str(state))
@@ -109,7 +109,7 @@ def test_killed_in_between_it_takes_the_rest(host, left):
 
 
 def test_a_host_without_docker(host):
-    host.__salt__["lvmreport.tool"] = lambda name: None
+    host.__salt__["_host.tool"] = lambda name: None
     assert list(converge(host)) == ["state directory"]
     assert host.engine.calls == []
 
@@ -118,7 +118,7 @@ def test_a_docker_that_does_not_answer_is_no_empty_one(host):
     def listed():
         raise CommandExecutionError("Docker could not list")
 
-    host.__salt__["docker_engine.containers"] = listed
+    host.__salt__["_docker_engine.containers"] = listed
     with pytest.raises(CommandExecutionError, match="could not list"):
         host.observe()
     assert host.folder.exists()

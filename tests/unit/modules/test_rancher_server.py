@@ -16,14 +16,14 @@ class Host:
     def __init__(self, database=None, **paths):
         self.docker, self.database = Containers(), database
         self.paths = {DIRECTORY: EMPTY, **paths}
-        data = load("rancher_data")
+        data = load("_rancher_server_data")
         calls = {
             **self.docker.functions(),
-            "rancher_database.wanted": lambda: self.database,
-            "rancher_data.look": lambda path: {**EMPTY, **self.paths.get(path, {}), "path": path},
-            "rancher_data.plan": data.plan,
+            "_rancher_database.wanted": lambda: self.database,
+            "_rancher_server_data.look": lambda path: {**EMPTY, **self.paths.get(path, {}), "path": path},
+            "_rancher_server_data.plan": data.plan,
         }
-        self.module = load("rancher_server", Salt(calls))
+        self.module = load("_rancher_server", Salt(calls))
 
     def want(self, image=IMAGE, port=8080, start=True):
         return self.module.wanted(image, port, start, DIRECTORY)

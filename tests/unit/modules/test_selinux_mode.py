@@ -3,7 +3,7 @@ import yaml
 from fakes import ROOT, load
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/selinux_mode.yaml").read_text())
-module = load("selinux_mode")
+module = load("_selinux_mode")
 
 
 def cases(name):

@@ -6,7 +6,7 @@ from fakes import DEFAULTS, ROOT, load
 from fakes import GOOD_PILLAR as GOOD
 from salt.exceptions import SaltInvocationError
 
-settings = load("settings")
+settings = load("_settings")
 BROKEN = yaml.safe_load((ROOT / "tests/pillar/broken.yaml").read_text())
 
 

@@ -37,11 +37,11 @@ class Host:
 
     def status(self):
         salt = {
-            "host.run": self.run,
-            "host.read": self.proc.get,
-            "fstab.entries": lambda: self.fstab,
+            "_host.run": self.run,
+            "_host.read": self.proc.get,
+            "_fstab.entries": lambda: self.fstab,
         }
-        return load("swapfile", Salt(salt)).status(self.path, self.data_disk)
+        return load("_swapfile", Salt(salt)).status(self.path, self.data_disk)
 
     def file(self, content=b"", suffix="", mode=0o600):
         path = self.path + suffix
@@ -57,13 +57,13 @@ class Host:
 @pytest.mark.parametrize("name", CASES["swaps"])
 def test_proc_swaps(name):
     case = CASES["swaps"][name]
-    assert load("swapfile").parse_swaps(case["text"]) == case["areas"]
+    assert load("_swapfile").parse_swaps(case["text"]) == case["areas"]
 
 
 @pytest.mark.parametrize("line", ["/swapfile file 12", "/s file x 0 -2", "/s file 1 0 -2 more"])
 def test_a_line_that_is_not_understood_is_no_absence(line):
     with pytest.raises(CommandExecutionError, match="a line of /proc/swaps is not understood"):
-        load("swapfile").parse_swaps(f"Filename\n{line}\n")
+        load("_swapfile").parse_swaps(f"Filename\n{line}\n")
 
 
 def test_nothing_there(host, tmp_path):

@@ -13,14 +13,14 @@ MANUAL = """activation {
 @pytest.fixture
 def done():
     host = Host()
-    want = host.salt["poolprobe.wanted"](SETTINGS)
-    seen = host.salt["poolprobe.observe"](want)
-    host.salt["poolmake.apply"](seen, host.salt["poolplan.plan"](seen, want), want)
+    want = host.salt["_thinpool_look.wanted"](SETTINGS)
+    seen = host.salt["_thinpool_look.observe"](want)
+    host.salt["_thinpool_make.apply"](seen, host.salt["_thinpool_plan.plan"](seen, want), want)
     return host
 
 
 def test_the_profile_is_that_of_dockers_manual():
-    assert load("thinpool").profile(80, 20) == MANUAL
+    assert load("_thinpool").profile(80, 20) == MANUAL
 
 
 @pytest.mark.parametrize(
@@ -28,37 +28,37 @@ def test_the_profile_is_that_of_dockers_manual():
 )
 def test_a_profile_that_lvm_would_reject(values):
     with pytest.raises(SaltInvocationError, match="allowed: a whole number from 1 to"):
-        load("thinpool").profile(*values)
+        load("_thinpool").profile(*values)
 
 
 def test_a_profile_is_written_whole_and_once():
     written = []
     salt = Salt(
-        {"host.write": lambda path, text, mode="0644": written.append((path, text)) or True}
+        {"_host.write": lambda path, text, mode="0644": written.append((path, text)) or True}
     )
-    assert load("thinpool", salt).write_profile("docker-thinpool", 80, 20) is True
+    assert load("_thinpool", salt).write_profile("docker-thinpool", 80, 20) is True
     assert written == [(PROFILE, MANUAL)]
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "-a", None, 7, "a b", "a\n"])
 def test_a_profile_cannot_be_written_elsewhere(name):
-    salt = Salt({"host.write": lambda path, text, mode="0644": pytest.fail(path)})
+    salt = Salt({"_host.write": lambda path, text, mode="0644": pytest.fail(path)})
     with pytest.raises(SaltInvocationError, match="not a name"):
-        load("thinpool", salt).write_profile(name, 80, 20)
+        load("_thinpool", salt).write_profile(name, 80, 20)
 
 
 def test_status_of_nothing_is_none():
-    assert Host().salt["thinpool.status"]("docker", "thinpool") is None
+    assert Host().salt["_thinpool.status"]("docker", "thinpool") is None
 
 
 def test_status_of_a_plain_volume_is_none(done):
     done.lvs = {"thinpool": {**done.lvs["thinpool"], "segtype": "linear"}}
-    assert done.salt["thinpool.status"]("docker", "thinpool") is None
+    assert done.salt["_thinpool.status"]("docker", "thinpool") is None
 
 
 def test_status(done):
     done.lvs["thinpool"] |= {"data_percent": "61.20", "metadata_percent": "9.01"}
-    assert done.salt["thinpool.status"]("docker", "thinpool") == {
+    assert done.salt["_thinpool.status"]("docker", "thinpool") == {
         "size": 17175674880,
         "metadata_size": 213909504,
         "chunk_size": 524288,
@@ -89,12 +89,12 @@ def test_status(done):
 )
 def test_whether_the_next_extension_fits(done, text, fits):
     done.files[PROFILE] = text
-    assert done.salt["thinpool.status"]("docker", "thinpool")["next_extension_fits"] is fits
+    assert done.salt["_thinpool.status"]("docker", "thinpool")["next_extension_fits"] is fits
 
 
 def test_status_of_a_sick_and_inactive_pool(done):
     done.lvs["thinpool"] |= {"lv_attr": "twi-c-t---", "seg_monitor": "", "lv_profile": ""}
-    status = done.salt["thinpool.status"]("docker", "thinpool")
+    status = done.salt["_thinpool.status"]("docker", "thinpool")
     assert status["health"] == "pool docker/thinpool is sick: its metadata needs a check"
     assert (status["active"], status["monitored"], status["profile"]) == (False, False, None)
     assert (status["data_percent"], status["next_extension_fits"]) == (None, False)
@@ -105,7 +105,7 @@ def test_hyphens_are_doubled_below_dev_mapper(done):
     rows = ((name.replace("thinpool", "thin-pool"), row) for name, row in done.lvs.items())
     done.lvs = {name: {**row, "vg_name": "vg-a", "lv_name": name} for name, row in rows}
     done.lvs["thin-pool"]["metadata_lv"] = "[thin-pool_tmeta]"
-    device = done.salt["thinpool.status"]("vg-a", "thin-pool")["device"]
+    device = done.salt["_thinpool.status"]("vg-a", "thin-pool")["device"]
     assert device == "/dev/mapper/vg--a-thin--pool"
 
 
@@ -113,12 +113,12 @@ def test_status_does_not_take_doubt_for_absence():
     host = Host()
     host.stderr = "  WARNING: VG docker is missing PV bQypZg."
     with pytest.raises(CommandExecutionError, match="doubts its own lists"):
-        host.salt["thinpool.status"]("docker", "thinpool")
+        host.salt["_thinpool.status"]("docker", "thinpool")
 
 
 def test_the_plan_says_where_and_what_is_left():
     host = Host()
-    plan = host.salt["thinpool.plan"](DISK)
+    plan = host.salt["_thinpool.plan"](DISK)
     assert (plan["state"], plan["refusal"], plan["notes"]) == ("P0", None, [])
     assert plan["steps"][0] == "partition" and plan["steps"][-1] == "monitoring"
     assert list(plan["changes"]) == plan["steps"]
@@ -126,13 +126,13 @@ def test_the_plan_says_where_and_what_is_left():
 
 
 def test_the_plan_of_a_finished_pool_is_empty(done):
-    plan = done.salt["thinpool.plan"](DISK)
+    plan = done.salt["_thinpool.plan"](DISK)
     assert (plan["state"], plan["steps"], plan["changes"]) == ("P13", [], {})
 
 
 def test_the_plan_gives_the_refusal_instead_of_steps():
     host = Host()
     host.serial = "other"
-    plan = host.salt["thinpool.plan"](DISK)
+    plan = host.salt["_thinpool.plan"](DISK)
     assert (plan["state"], plan["steps"]) == ("P0x", [])
     assert "it holds ext4" in plan["refusal"]

@@ -5,7 +5,7 @@ import pytest
 from fakes import Salt, load, load_runner
 from salt.exceptions import CommandExecutionError
 
-HOST = load("rancher_host")
+HOST = load("_rancher_host")
 TOKEN = "http://r/v1/scripts/TOKEN"
 
 
@@ -48,12 +48,12 @@ def runner(tmp_path, monkeypatch):
 
     found.__context__["fleet_rancher"] = Salt(
         {
-            "host.write": load("host").write,
-            "rancher.ready": ready,
-            "rancher.registration": registration,
-            "rancher.hosts": lambda url, project=None: found.rows,
-            "rancher_host.pick": HOST.pick,
-            "rancher_host.evacuate": lambda url, host, project=None, timeout=0: (
+            "_host.write": load("_host").write,
+            "_rancher.ready": ready,
+            "_rancher.registration": registration,
+            "_rancher.hosts": lambda url, project=None: found.rows,
+            "_rancher_host.pick": HOST.pick,
+            "_rancher_host.evacuate": lambda url, host, project=None, timeout=0: (
                 url,
                 host,
                 project,

@@ -20,7 +20,7 @@ class Host:
 
     def installed(self, test=False, source=SOURCE):
         salt = {
-            "converge.run": load("converge").run,
+            "_converge.run": load("_converge").run,
             "file.file_exists": lambda name: self.path.is_file(),
             "file.get_hash": lambda name, form: hashlib.new(
                 form, self.path.read_bytes()

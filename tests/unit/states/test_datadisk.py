@@ -32,20 +32,20 @@ class Machine:
             if name == "datadisk":
                 module.SYSFS = "/nowhere"
                 module._unfinished = lambda path: False
-        host = load("host")
+        host = load("_host")
         self.salt.update(
             {
-                "host.run": self.run,
-                "host.read": host.read,
-                "host.write": host.write,
-                "diskprobe.examine": self.examine,
-                "diskprobe.stage": self.salt["diskrules.stage"],
-                "diskprobe.partition": self.salt["diskmake.partition"],
-                "diskuse.mounts": self.mounts,
-                "diskuse.below": lambda number: [number, "254:16"],
-                "diskuse.devno": lambda path: {"/dev/vdb": "254:16"}.get(path, "254:17"),
-                "diskuse.nodes": lambda number: self.nodes(),
-                "diskread.blkid": lambda path: {
+                "_host.run": self.run,
+                "_host.read": host.read,
+                "_host.write": host.write,
+                "_disk.examine": self.examine,
+                "_disk.stage": self.salt["_disk_refusals.stage"],
+                "_disk_make.partition": self.salt["_disk_make.partition"],
+                "_disk_kernel.mounts": self.mounts,
+                "_disk_kernel.below": lambda number: [number, "254:16"],
+                "_disk_kernel.devno": lambda path: {"/dev/vdb": "254:16"}.get(path, "254:17"),
+                "_disk_kernel.nodes": lambda number: self.nodes(),
+                "_disk_read.blkid": lambda path: {
                     "UUID": "8d3c-11",
                     "TYPE": (self.content or "?")[0],
                 },

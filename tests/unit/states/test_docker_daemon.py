@@ -47,25 +47,25 @@ class Host:
         self.service["boot"] = "enabled"
 
     def state(self, test):
-        shown = {"docker_config.shown": load("docker_config").shown}
-        file = load("docker_daemon", Salt(shown))
+        shown = {"_docker_config.shown": load("_docker_config").shown}
+        file = load("_docker_daemon", Salt(shown))
         salt = {
-            "converge.run": load("converge").run,
-            "host.read": lambda path: self.file,
-            "host.write": self.write,
-            "docker_package.status": lambda package, version=None: {},
-            "docker_repository.checked": load("docker_repository").checked,
-            "docker_version.plan": lambda *args: self._or_refuse("package", {}),
-            "docker_daemon.wanted": self.wanted,
-            "docker_daemon.check_data": lambda config, pool=None: self._or_refuse("data", None),
-            "docker_daemon.plan": file.plan,
-            "docker_daemon.render": file.render,
-            "docker_daemon.keep": self.keep,
-            "docker_daemon.validate": lambda text, upstream=None: self._or_refuse("text", None),
-            "docker_service.booted": lambda: True,
-            "docker_service.status": lambda config: dict(self.service),
-            "docker_service.start": self.start,
-            "docker_service.enable": self.enable,
+            "_converge.run": load("_converge").run,
+            "_host.read": lambda path: self.file,
+            "_host.write": self.write,
+            "_docker_package.status": lambda package, version=None: {},
+            "_docker_repository.checked": load("_docker_repository").checked,
+            "_docker_version.plan": lambda *args: self._or_refuse("package", {}),
+            "_docker_daemon.wanted": self.wanted,
+            "_docker_daemon.check_data": lambda config, pool=None: self._or_refuse("data", None),
+            "_docker_daemon.plan": file.plan,
+            "_docker_daemon.render": file.render,
+            "_docker_daemon.keep": self.keep,
+            "_docker_daemon.validate": lambda text, upstream=None: self._or_refuse("text", None),
+            "_docker_service.booted": lambda: True,
+            "_docker_service.status": lambda config: dict(self.service),
+            "_docker_service.start": self.start,
+            "_docker_service.enable": self.enable,
         }
         return load_state("docker_daemon", Salt(salt), test, __context__=self.context)
 

@@ -1,7 +1,7 @@
 import pytest
 from fakes import Salt, load, load_state
 
-group = load("docker_group")
+group = load("_docker_group")
 
 
 def run(test, members, users=None, works=True):
@@ -14,10 +14,10 @@ def run(test, members, users=None, works=True):
             host["members"] = [*(host["members"] or []), *users]
 
     salt = {
-        "converge.run": load("converge").run,
-        "docker_group.status": lambda name, users: {**host, "users": ["ann", "bob"]},
-        "docker_group.plan": group.plan,
-        "docker_group.apply": apply,
+        "_converge.run": load("_converge").run,
+        "_docker_group.status": lambda name, users: {**host, "users": ["ann", "bob"]},
+        "_docker_group.plan": group.plan,
+        "_docker_group.apply": apply,
     }
     return load_state("docker_group", Salt(salt), test).present("docker", users), calls
 

@@ -27,12 +27,12 @@ class Host:
 
     def cleared(self, test):
         salt = {
-            "converge.run": load("converge").run,
-            "docker_daemon.wanted": self.wanted,
-            "docker_leftovers.storage_setup_enabled": lambda: self.setup,
-            "docker_leftovers.disable_storage_setup": self.disable,
-            "docker_leftovers.move": self.move,
-            "docker_service.reload": lambda: self.calls.append(("reload",)),
+            "_converge.run": load("_converge").run,
+            "_docker_daemon.wanted": self.wanted,
+            "_docker_leftovers.storage_setup_enabled": lambda: self.setup,
+            "_docker_leftovers.disable_storage_setup": self.disable,
+            "_docker_leftovers.move": self.move,
+            "_docker_service.reload": lambda: self.calls.append(("reload",)),
         }
         return load_state("docker_leftovers", Salt(salt), test).cleared("docker", "docker-ce")
 

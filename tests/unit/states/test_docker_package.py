@@ -3,7 +3,7 @@ from fakes import Salt, load, load_state
 from salt.exceptions import CommandExecutionError
 
 EXACT = "17.06.2.ce-1.el7.centos"
-version = load("docker_version")
+version = load("_docker_version")
 
 
 class Host:
@@ -35,13 +35,13 @@ class Host:
 
     def state(self, test):
         salt = {
-            "converge.run": load("converge").run,
-            "docker_package.status": self.status,
-            "docker_package.install": self.install,
-            "docker_package.held": lambda names: [name for name in names if name in self.held],
-            "docker_package.hold": self.hold,
-            "docker_version.plan": version.plan,
-            "docker_version.targets": version.targets,
+            "_converge.run": load("_converge").run,
+            "_docker_package.status": self.status,
+            "_docker_package.install": self.install,
+            "_docker_package.held": lambda names: [name for name in names if name in self.held],
+            "_docker_package.hold": self.hold,
+            "_docker_version.plan": version.plan,
+            "_docker_version.targets": version.targets,
             "pkg.version": lambda name: "1" if name in self.tools else "",
             "pkg.install": self.install_tools,
         }

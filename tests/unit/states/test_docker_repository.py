@@ -5,7 +5,7 @@ OFFICIAL = {
     "baseurl": "https://download.docker.com/linux/centos/7/$basearch/stable",
     "gpgkey": "https://download.docker.com/linux/centos/gpg",
 }
-module = load("docker_repository")
+module = load("_docker_repository")
 
 
 def run(test, repository, have=None):
@@ -21,10 +21,10 @@ def run(test, repository, have=None):
         host["have"] = host["want"]
 
     salt = {
-        "converge.run": load("converge").run,
-        "docker_repository.status": status,
-        "docker_repository.plan": module.plan,
-        "docker_repository.configure": configure,
+        "_converge.run": load("_converge").run,
+        "_docker_repository.status": status,
+        "_docker_repository.plan": module.plan,
+        "_docker_repository.configure": configure,
     }
     state = load_state("docker_repository", Salt(salt), test)
     return state.configured("docker", repository), calls

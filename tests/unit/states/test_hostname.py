@@ -17,14 +17,14 @@ class Host:
         self.breaks_at = None
 
     def state(self, test, hostname=NAME):
-        salt = Salt({"host.read": self.read, "host.write": self.write, "host.run": self.run})
+        salt = Salt({"_host.read": self.read, "_host.write": self.write, "_host.run": self.run})
         for function in ("address", "resolves", "named", "is_loopback"):
-            salt[f"hostsfile.{function}"] = getattr(load("hostsfile"), function)
-        module = load("hostname", salt, __grains__={}, __opts__={"id": "minion-7"})
+            salt[f"_hosts_file.{function}"] = getattr(load("_hosts_file"), function)
+        module = load("_hostname", salt, __grains__={}, __opts__={"id": "minion-7"})
         module.os = self
         for function in ("status", "plan", "apply", "notes"):
-            salt[f"hostname.{function}"] = getattr(module, function)
-        salt["converge.run"] = load("converge").run
+            salt[f"_hostname.{function}"] = getattr(module, function)
+        salt["_converge.run"] = load("_converge").run
         return load_state("hostname", salt, test).configured("hostname", hostname)
 
     # What the module asks of `os`.

@@ -27,7 +27,7 @@ def state(list_pkgs, core, test=False, family="Debian", plan=None, loose=None, c
         assert (package, version) == ("docker-ce", "1")
         return loose or {}
 
-    salt = {"pkg.list_pkgs": list_pkgs, "upgradeplan.changes": plan, "docker_package.loose": docker}
+    salt = {"pkg.list_pkgs": list_pkgs, "_packages_upgrade.changes": plan, "_docker_package.loose": docker}
     return load_state(
         "packages",
         Salt(salt),
@@ -199,8 +199,8 @@ class Dpkg:
         self.left = None
 
     def state(self, core, test=False):
-        salt = {"unfinished.packages": self.packages, "unfinished.finish": self.finish}
-        salt |= {"converge.run": load("converge").run, "pkg.list_pkgs": dict}
+        salt = {"_packages_unfinished.packages": self.packages, "_packages_unfinished.finish": self.finish}
+        salt |= {"_converge.run": load("_converge").run, "pkg.list_pkgs": dict}
         states = {"pkg.installed": core.installed}
         return load_state("packages", Salt(salt), test, __context__={}, __states__=states)
 
@@ -241,7 +241,7 @@ class Pip:
         return {"retcode": 0, "stdout": "Successfully installed", "stderr": ""}
 
     def importable(self, test=False):
-        salt = Salt({"converge.run": load("converge").run, "pip.install": self.install})
+        salt = Salt({"_converge.run": load("_converge").run, "pip.install": self.install})
         states = load_state("packages", salt, test)
         libraries = {"json": "json==1", "made_by_the_test": "made_by_the_test==2"}
         return states.importable("sdk", libraries)

@@ -41,15 +41,15 @@ class Host:
     def functions(self):
         pillar = {"__pillar__": {"rancher": {"server": {"database": self.pillar}}}}
         calls = {
-            "converge.run": load("converge").run,
+            "_converge.run": load("_converge").run,
             **self.docker.functions(),
             **self.server.functions(),
-            "rancher_data.look": self.look,
-            "rancher_data.plan": load("rancher_data").plan,
-            "rancher_data.prepare": lambda path: setattr(self, "directory", path),
-            "port_use.listener": lambda port: self.listener,
-            "rancher.ready": self.ready,
-            "rancher_wait.until_ready": self.wait,
+            "_rancher_server_data.look": self.look,
+            "_rancher_server_data.plan": load("_rancher_server_data").plan,
+            "_rancher_server_data.prepare": lambda path: setattr(self, "directory", path),
+            "_port_use.listener": lambda port: self.listener,
+            "_rancher.ready": self.ready,
+            "_rancher_server_wait.until_ready": self.wait,
         }
         for name, functions in {
             "rancher_database": ("wanted", "check"),

@@ -16,18 +16,18 @@ class Host:
     def present(self, test):
         calls = {} if self.server is None else self.server.functions()
         pillar = {"__pillar__": self.pillar}
-        database = load("rancher_database", Salt(calls), **pillar)
+        database = load("_rancher_database", Salt(calls), **pillar)
         calls |= {
-            f"rancher_database.{name}": getattr(database, name)
+            f"_rancher_database.{name}": getattr(database, name)
             for name in ("wanted", "missing", "statements")
         }
-        account = load("rancher_account", Salt(calls), **pillar)
+        account = load("_rancher_database_account", Salt(calls), **pillar)
         calls |= {
-            "converge.run": load("converge").run,
-            "docker_engine.available": lambda: self.importable,
-            "rancher_database.wanted": database.wanted,
+            "_converge.run": load("_converge").run,
+            "_docker_engine.available": lambda: self.importable,
+            "_rancher_database.wanted": database.wanted,
             **{
-                f"rancher_account.{name}": getattr(account, name)
+                f"_rancher_database_account.{name}": getattr(account, name)
                 for name in ("administrator", "observe", "plan", "carry_out")
             },
         }

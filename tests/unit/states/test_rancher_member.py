@@ -3,7 +3,7 @@ from fakes import Salt, load, load_state
 
 LEFT = {"containers": [{"id": "3", "name": "rancher-agent"}], "volumes": [], "state": True}
 NOTHING = {"containers": [], "volumes": [], "state": False}
-CONVERGE, MEMBER = load("converge"), load("rancher_member")
+CONVERGE, MEMBER = load("_converge"), load("_rancher_member")
 
 
 @pytest.mark.parametrize("test", [True, False])
@@ -16,10 +16,10 @@ def test_it_tells_the_same_dry_and_real(test, tmp_path, monkeypatch):
         seen.append(NOTHING)
 
     calls = {
-        "converge.run": CONVERGE.run,
-        "rancher_member.observe": lambda: seen[-1],
-        "rancher_member.plan": MEMBER.plan,
-        "rancher_member.apply": apply,
+        "_converge.run": CONVERGE.run,
+        "_rancher_member.observe": lambda: seen[-1],
+        "_rancher_member.plan": MEMBER.plan,
+        "_rancher_member.apply": apply,
     }
     state = load_state("rancher_member", Salt(calls), test=test)
     ret = state.absent("rancher-agent")

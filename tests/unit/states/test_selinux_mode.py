@@ -48,17 +48,17 @@ class Machine:
 
     def write(self, path, text, mode="0644"):
         self.steps.append(["write", path])
-        return load("host").write(path, text, mode)
+        return load("_host").write(path, text, mode)
 
     def state(self, mode, test):
-        host = {"host.read": load("host").read, "host.write": self.write, "host.run": self.run}
-        module = load("selinux_mode", Salt(host))
+        host = {"_host.read": load("_host").read, "_host.write": self.write, "_host.run": self.run}
+        module = load("_selinux_mode", Salt(host))
         module.ROOT = str(self.root)
         uname = types.SimpleNamespace(release=self.release)
         module.os = types.SimpleNamespace(uname=lambda: uname, path=os.path)
         names = ("observe", "plan", "apply", "notes")
-        functions = {f"selinux_mode.{name}": getattr(module, name) for name in names}
-        salt = Salt({**functions, "converge.run": load("converge").run})
+        functions = {f"_selinux_mode.{name}": getattr(module, name) for name in names}
+        salt = Salt({**functions, "_converge.run": load("_converge").run})
         return load_state("selinux_mode", salt, test).configured(mode=mode)
 
 

@@ -6,7 +6,7 @@ GRAINS = {"os": "Fedora", "os_family": "RedHat", "osmajorrelease": 40}
 
 
 def valid(pillar, test, supported=True):
-    salt = Salt({"settings.problems": load("settings").problems})
+    salt = Salt({"_settings.problems": load("_settings").problems})
     dunders = {"__grains__": GRAINS, "__pillar__": {"rancher": pillar}}
     state = load_state("settings", salt, test, **dunders)
     return state.valid("rancher", DEFAULTS, supported)

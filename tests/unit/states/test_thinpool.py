@@ -127,18 +127,18 @@ def test_before_lvm_is_installed_the_dry_run_says_the_same():
 
 def test_a_disk_that_became_smaller_than_planned_stops_with_both_texts():
     host = Host()
-    partition = host.salt["diskprobe.partition"]
+    partition = host.salt["_disk_make.partition"]
 
     def shrink(*args):
         host.size -= 8 * 1024**2 if "type" not in host.steps else 0
         return partition(*args)
 
-    host.salt["diskprobe.partition"] = shrink
+    host.salt["_disk_make.partition"] = shrink
     ret = present(host)
     assert ret["result"] is False and set(ret["changes"]) == {"partition", "physical volume"}
     assert "planned was `docker, 5119 extents" in ret["comment"]
     assert "it would become `docker, 5117 extents" in ret["comment"]
-    host.salt["diskprobe.partition"] = partition
+    host.salt["_disk_make.partition"] = partition
     assert present(host)["result"] is True
 
 

@@ -81,7 +81,7 @@ def test_a_clock_that_jumped_made_a_new_agent_an_old_one(make):
     with subprocess.Popen(["sleep", "60"]) as process:
         kit.docker.pid = process.pid
         kit.docker.add_agent("http://server", age=86400)
-        age = kit.salt["rancher_agent_host.agent"]()["age"]
+        age = kit.salt["_rancher_agent_host.agent"]()["age"]
         process.kill()
     assert 0 <= age < 60
 

@@ -183,7 +183,7 @@ def test_killed_and_run_again(make, call):
     kit.docker.dies_after = call
     # SIGKILL runs no `finally`.
     kit.modules["rancher_bootstrap"].remove, real = (lambda: None), None
-    real = kit.salt["rancher_bootstrap.remove"]
+    real = kit.salt["_rancher_agent_bootstrap.remove"]
     with pytest.raises(Killed):
         kit.run()
     kit.modules["rancher_bootstrap"].remove = real
@@ -198,7 +198,7 @@ def test_killed_and_run_again(make, call):
 def test_a_dry_run_on_a_bare_host(make):
     kit = make()
     for function, answer in (("available", False), ("answers", False)):
-        kit.salt[f"docker_engine.{function}"] = lambda answer=answer: answer
+        kit.salt[f"_docker_engine.{function}"] = lambda answer=answer: answer
     ret = kit.run(test=True)
     assert (ret["result"], ret["changes"]) == (None, JOINED)
 
@@ -207,6 +207,6 @@ def test_a_dry_run_on_a_member_whose_docker_is_down(make):
     # Docker comes up with the run, and starts the agent by itself.
     kit = make()
     assert kit.run()["result"] is True
-    kit.salt["docker_engine.answers"] = lambda: False
+    kit.salt["_docker_engine.answers"] = lambda: False
     ret = kit.run(test=True)
     assert (ret["result"], ret["changes"]) == (True, {})

@@ -1,0 +1,155 @@
+"""
+One look at a disk before anything is written to it, and its one partition.
+
+Shared by the data disk and the thin pool: ``examine`` looks, ``stage`` says how far our
+own partition has come or refuses, ``partition`` takes the steps that are left.
+"""
+
+import errno
+import os
+import time
+
+from salt.exceptions import CommandExecutionError
+
+import _disk_kernel
+import _disk_refusals
+import _disk_table
+import _host
+
+SERIALS = ("serial", "device/serial")
+
+
+def examine(device, key=None):
+    """
+    Look at a disk from every side; nothing is written. Returns a dict: ``asked``, ``path`` (links
+    resolved), ``devno``, ``size`` and ``sector`` (bytes), ``serial``, ``model``, ``read_only``,
+    ``removable``, ``is_disk``, ``parent`` (of a partition), ``system`` (None or why it belongs to
+    the running system), ``busy`` (someone holds it exclusively), ``holders``, ``mounts`` and
+    ``swaps`` (of disk and partitions), ``table``, ``table_damaged``, ``half_written`` (only the
+    second copy of the GPT is whole), ``signatures``, ``offset_signature`` (what our partition
+    would hold), ``stale`` (kernel and table disagree) and ``partitions``: a list of dicts ``path``
+    (None when the kernel has not read it yet), ``devno``, ``number``, ``start``, ``size``,
+    ``label``, ``type``, ``signatures``, ``filesystem``, ``uuid``, ``fs_label``, ``mounts``,
+    ``holders``, ``busy``.
+    """
+    path, number = _resolve(device, key)
+    folder = os.path.realpath(f"/sys/dev/block/{number}")
+    if not os.path.isdir(folder):
+        raise CommandExecutionError(f"{_shown(device, path)} is unknown to the kernel's sysfs")
+    read = _disk_kernel.attribute
+    is_part = read(folder, "partition") is not None
+    parent = os.path.dirname(folder) if is_part else folder
+    name = os.path.basename(folder)
+    disk = {
+        "asked": device,
+        "path": path,
+        "devno": number,
+        "size": int(read(folder, "size") or 0) * 512,
+        "sector": int(read(parent, "queue/logical_block_size") or 512),
+        "serial": _serial(parent),
+        "model": read(parent, "device/model"),
+        "read_only": read(folder, "ro") == "1",
+        "removable": read(parent, "removable") == "1",
+        "is_disk": not is_part and not name.startswith("dm-"),
+        "parent": f"/dev/{os.path.basename(parent)}" if is_part else None,
+        "system": _disk_kernel.system().get(number),
+        "holders": _disk_kernel.holders(folder),
+        "busy": False,
+        **{"table": None, "table_damaged": None, "half_written": False, "signatures": []},
+        **{"offset_signature": None, "stale": None, "partitions": []},
+    }
+    # The system's own disk is not even opened: that it is the system's is enough.
+    readable = disk["size"] and not disk["system"]
+    if readable:
+        disk.update(_disk_table.contents(path, number, disk["size"], disk["sector"]))
+    _uses(disk)
+    if readable:
+        _claims(disk)
+    return disk
+
+
+def _resolve(device, key=None):
+    correct = f"correct the pillar key {key}" if key else "give another path"
+    if not isinstance(device, str) or not device.startswith("/"):
+        raise CommandExecutionError(f"{device!r} is not the path of a disk")
+    if not os.path.lexists(device):
+        raise CommandExecutionError(
+            f"{device} does not exist. Nothing was written. Attach the disk, or "
+            f"{correct}; the disks of this host are listed by `ls -l /dev/disk/by-id`"
+        )
+    path = os.path.realpath(device)
+    if not os.path.exists(path):
+        raise CommandExecutionError(
+            f"{device} is a dangling link to {path}, which does not exist. Nothing was written. "
+            f"Attach the disk, or {correct}"
+        )
+    number = _disk_kernel.devno(path)
+    if number is None:
+        raise CommandExecutionError(
+            f"{_shown(device, path)} is not a block device. Nothing was written. "
+            f"If it is the wrong path, {correct}"
+        )
+    return path, number
+
+
+def _shown(device, path):
+    return device if device == path else f"{path} (asked for as {device})"
+
+
+def _serial(folder):
+    for name in SERIALS:
+        found = _disk_kernel.attribute(folder, name)
+        if found:
+            return found
+    # SCSI gives it as a page: four bytes, then the text.
+    page = _host.read(f"{folder}/device/vpd_pg80") or ""
+    return page[4:].strip(" \0") or None
+
+
+def _uses(disk):
+    mounts, swaps = _disk_kernel.mounts(), _disk_kernel.swaps()
+    numbers = {disk["devno"], *(part["devno"] for part in disk["partitions"])}
+    disk["mounts"] = _points(mounts, numbers)
+    disk["swaps"] = [swaps[number] for number in sorted(numbers & set(swaps))]
+    for part in disk["partitions"]:
+        part["mounts"] = _points(mounts, {part["devno"]})
+
+
+def _claims(disk):
+    # Mounted, swap, device mapper, md and a running mkfs all hold a device exclusively.
+    for device in (disk, *disk["partitions"]):
+        known = disk["mounts"] or disk["holders"] or disk["swaps"] or device["holders"]
+        if device["path"]:
+            device["busy"] = _busy(device["path"], tries=1 if known else 5)
+
+
+def _busy(path, tries):
+    for _ in range(tries):
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
+            return False
+        except OSError as exc:
+            if exc.errno != errno.EBUSY:
+                raise CommandExecutionError(f"{path} cannot be opened: {exc.strerror}") from exc
+        # A daemon that reacts to every new device may hold it for a moment.
+        time.sleep(0.3)
+    return True
+
+
+def _points(mounts, numbers):
+    found = (mount["point"] for mount in mounts if numbers & set(mount["devnos"]))
+    return list(dict.fromkeys(found))
+
+
+def stage(disk, mark, part_type, minimum=0):
+    """
+    Say how far a disk has come on its way to our one partition, or refuse it. Returns ``blank``,
+    ``label`` (empty GPT), ``partition`` (ours, its type is not set yet) or ``ready``. What a ready
+    partition holds is for the caller to judge.
+    """
+    return _disk_refusals.stage(disk, mark, part_type, minimum)
+
+
+def same_disk(a, b):
+    """Say whether two paths are one device. Returns True or False."""
+    return _resolve(a)[1] == _resolve(b)[1]

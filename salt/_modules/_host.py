@@ -1,0 +1,158 @@
+"""
+The two ways in which this tree touches a machine: run a command, replace a file.
+
+Everything that acts goes through here, so time limits, the locale, "could not
+look is not absent" and atomic writes are decided once.
+"""
+
+import logging
+import os
+import shlex
+import shutil
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+
+from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
+
+_ENVIRONMENT = {"LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
+# The attribute of a thread that holds the lock of its run; see `_converge`.
+LOCK = "rancher_salt_lock"
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def run(argv, timeout=60, accept=(0,)):
+    """
+    Run a command without a shell and insist on an expected exit code. Returns a dict: ``retcode``
+    (int), ``stdout`` and ``stderr`` (str).
+    """
+    shown = shlex.join(argv)
+    log.debug("running: %s", shown)
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=_stdin(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PATH": _search_path(), **_ENVIRONMENT},
+            start_new_session=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except FileNotFoundError as exc:
+        raise CommandExecutionError(f"{argv[0]} is not installed, needed for `{shown}`") from exc
+    except OSError as exc:
+        raise CommandExecutionError(f"`{shown}` could not be started: {exc.strerror}") from exc
+    try:
+        stdout, stderr = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as exc:
+        os.killpg(process.pid, 9)
+        process.communicate()
+        raise CommandExecutionError(
+            f"`{shown}` gave no answer within {timeout} s and was ended"
+        ) from exc
+    if process.returncode not in accept:
+        reason = " ".join((stderr.strip() or stdout.strip() or "no message").split())
+        raise CommandExecutionError(
+            f"`{shown}` failed with exit code {process.returncode}: {reason[-500:]}"
+        )
+    return {"retcode": process.returncode, "stdout": stdout, "stderr": stderr}
+
+
+def _stdin():
+    """
+    Nothing to read. While this thread changes the host, that nothing is the end of the lock's
+    file: a command that outlives its run keeps the lock, and the next run waits for it. As a
+    further descriptor it would not do, LVM closes those; daemons close this one.
+    """
+    return getattr(threading.current_thread(), LOCK, subprocess.DEVNULL)
+
+
+def _search_path():
+    # A minion started by hand may lack the sbin directories that hold our tools.
+    given = os.environ.get("PATH", "").split(":")
+    return ":".join([*filter(None, given), *(p for p in _PATH.split(":") if p not in given)])
+
+
+def tool(name):
+    """Find a program where ``_host.run`` would. Returns its path, or None."""
+    return shutil.which(name, path=_search_path())
+
+
+def free_name(path):
+    """
+    Find a name beside a file, with the time in it. Returns a path (str) that does not exist; no
+    program takes it for a configuration file.
+    """
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    base = f"{path}.before-{stamp}"
+    number, free = 1, base
+    while os.path.lexists(free):
+        number, free = number + 1, f"{base}.{number + 1}"
+    return free
+
+
+def read(path):
+    """Read a text file. Returns the text, or None when there is no such file."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+            return handle.read()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise CommandExecutionError(f"{path} could not be read: {exc.strerror}") from exc
+
+
+def write(path, text, mode="0644"):
+    """
+    Replace a text file whole: a reader, or a crash, meets the old text or the new one. Returns
+    True when the file was written, False when text and mode were right already.
+    """
+    path = os.path.realpath(path)
+    try:
+        have = os.stat(path)
+    except FileNotFoundError:
+        have = None
+    wanted_mode = int(str(mode), 8) if mode is not None else _mode_of(have)
+    if have and read(path) == text:
+        if stat.S_IMODE(have.st_mode) == wanted_mode:
+            return False
+        os.chmod(path, wanted_mode)
+        return True
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        _replace(path, text, wanted_mode, have)
+    except OSError as exc:
+        raise CommandExecutionError(f"{path} could not be written: {exc.strerror}") from exc
+    return True
+
+
+def _mode_of(have):
+    return stat.S_IMODE(have.st_mode) if have else 0o644
+
+
+def _replace(path, text, mode, have):
+    folder, base = os.path.split(path)
+    handle, temporary = tempfile.mkstemp(prefix=f".{base}.", suffix=".new", dir=folder)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as out:
+            os.fchmod(out.fileno(), mode)
+            if have:
+                os.fchown(out.fileno(), have.st_uid, have.st_gid)
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    # The rename itself must survive a power cut, too.
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

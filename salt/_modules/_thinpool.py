@@ -1,0 +1,100 @@
+"""
+Docker's thin pool: what there is, what is left to do, and its autoextend profile.
+
+``_thinpool_look`` looks, ``_thinpool_plan`` decides, ``_thinpool_make`` acts; here is what operators call.
+"""
+
+from salt.exceptions import CommandExecutionError
+
+import _lvm
+import _thinpool_advice
+import _thinpool_look
+import _thinpool_plan
+import _thinpool_profile
+import _thinpool_refusals
+import _thinpool_size
+
+
+def status(volume_group, name):
+    """
+    Tell how a thin pool is. Returns None when there is no such pool, else a dict: ``size``,
+    ``metadata_size``, ``chunk_size``, ``free`` (in the volume group) and ``next_extension`` in
+    bytes; ``data_percent`` and ``metadata_percent`` (float, None while inactive); ``profile``
+    (None = none), ``autoextend_threshold`` and ``autoextend_percent`` as that profile sets them;
+    ``active``, ``monitored`` (bool); ``health`` (``ok`` or what is wrong); ``device`` (path below
+    /dev/mapper); ``next_extension_fits``: False also when the pool never grows by itself.
+    """
+    lvm = _certain_lists()
+    rows = {row["lv_name"].strip("[]"): row for row in lvm["lvs"] if row["vg_name"] == volume_group}
+    pool = rows.get(name)
+    if not pool or pool["segtype"] != "thin-pool":
+        return None
+    group = next(row for row in lvm["vgs"] if row["vg_name"] == volume_group)
+    grows = _thinpool_profile.autoextend(pool["lv_profile"])
+    unit = group["vg_extent_size"]
+    step = _thinpool_size.growth(pool["lv_size"] // unit, grows["percent"]) * unit
+    free = group["vg_free_count"] * unit
+    sick = _thinpool_refusals.pool(pool, f"{name}meta" in rows)
+    return {
+        "size": pool["lv_size"],
+        "metadata_size": rows[pool["metadata_lv"].strip("[]")]["lv_size"],
+        "chunk_size": pool["chunk_size"],
+        "data_percent": _percent(pool["data_percent"]),
+        "metadata_percent": _percent(pool["metadata_percent"]),
+        "profile": pool["lv_profile"] or None,
+        "autoextend_threshold": grows["threshold"],
+        "autoextend_percent": grows["percent"],
+        "active": pool["lv_attr"][4] == "a",
+        "monitored": pool["seg_monitor"] == "monitored",
+        "health": sick["found"] if sick else "ok",
+        "device": f"/dev/mapper/{volume_group.replace('-', '--')}-{name.replace('-', '--')}",
+        "free": free,
+        "next_extension": step,
+        "next_extension_fits": grows["threshold"] < 100 and step <= free,
+    }
+
+
+def plan(
+    device,
+    volume_group="docker",
+    name="thinpool",
+    profile="docker-thinpool",
+    data_percent=80,
+    metadata_percent=1,
+    chunk_size="512K",
+    autoextend_threshold=80,
+    autoextend_percent=20,
+):
+    """
+    Tell how far a disk is on its way to the thin pool, and what is left. Writes nothing. Returns a
+    dict: ``state`` (P0 blank, P1 label, P2 partition, P3 typed partition, P4 physical volume, P4v
+    the same and an interrupted vgcreate, P5 volume group, P6 data volume, P6m metadata volume, P7
+    both, P7s both and an interrupted conversion, P8 pool, P9 profile not attached, P9f profile
+    file not right, P10 not monitored, P11 inactive, P13 done; P0x to P8x and P12 are refused; None
+    when it cannot be told), ``steps`` (list of str), ``changes``, ``refusal`` (str or None),
+    ``notes`` (list of str).
+    """
+    want = _thinpool_look.wanted(dict(locals()))
+    seen = _thinpool_look.observe(want)
+    found = _thinpool_plan.detect(seen, want)
+    changes = {} if found["refusal"] else _thinpool_plan.plan(seen, want)
+    return {
+        "state": found["state"],
+        "refusal": found["refusal"],
+        "steps": list(changes),
+        "changes": changes,
+        "notes": [] if found["refusal"] else _thinpool_advice.notes(seen, want),
+    }
+
+
+def _certain_lists():
+    lvm = _lvm.look()
+    members = _thinpool_look.members() if lvm["version"] is None else []
+    doubt = _thinpool_refusals.lists(lvm, members)
+    if doubt:
+        raise CommandExecutionError(f"{doubt['found']}. {doubt['advice']}")
+    return lvm
+
+
+def _percent(text):
+    return float(text) if text else None

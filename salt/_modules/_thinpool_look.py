@@ -1,0 +1,128 @@
+"""
+Look at everything that bears on Docker's thin pool; nothing is written.
+"""
+
+import os
+import re
+
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+import _disk
+import _disk_read
+import _host
+import _lvm
+import _settings
+import _thinpool_interrupted
+import _thinpool_profile
+
+# GPT name of our partition and tag of our volume group: the proof that they are ours.
+MARK = "rancher-docker-pool"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+.-]{0,120}")
+_TOOLS = ("lvm", "parted", "thin_check", "dmeventd", "modprobe")
+
+
+def wanted(settings):
+    """
+    Turn settings into what ``observe``, ``_thinpool_plan`` and ``_thinpool_make`` work with.
+    Returns a dict: ``device``, ``volume_group``, ``name``, ``pool`` (both names), ``profile`` (its
+    name), ``profile_text``, ``data_percent``, ``metadata_percent``, ``chunk_size`` (bytes),
+    ``threshold``, ``percent``, ``mark`` (by which partition and volume group are ours).
+    """
+    for key in ("volume_group", "name", "profile"):
+        if not isinstance(settings[key], str) or not _NAME.fullmatch(settings[key]):
+            raise SaltInvocationError(
+                f"{key} is {settings[key]!r}; allowed: letters, digits, _ + . - (not - at first)"
+            )
+    threshold, percent = settings["autoextend_threshold"], settings["autoextend_percent"]
+    keep = ("device", "volume_group", "name", "profile", "data_percent", "metadata_percent")
+    return {
+        **{key: settings[key] for key in keep},
+        "pool": f"{settings['volume_group']}/{settings['name']}",
+        "profile_text": _thinpool_profile.profile(threshold, percent),
+        "chunk_size": _settings.size(settings["chunk_size"]),
+        "threshold": threshold,
+        "percent": percent,
+        "mark": MARK,
+    }
+
+
+def observe(want, before=None):
+    """
+    Look at the disk, at LVM and at the profile. Returns a dict: ``disk``; ``stage`` and ``unfit``
+    (what ``_disk.stage`` returned, or its refusal); ``lvm`` (lists of ``_lvm.look``); ``begun``
+    (what ``_thinpool_interrupted.look`` returned; LVM's doubts are then explained and left out);
+    ``members`` (physical volumes by their signature, only looked for without LVM); ``signatures``
+    (what plain volumes hold, by name); ``profile`` (text of the file, or None); ``target`` (the
+    kernel knows thin pools); ``missing`` (programs).
+    """
+    profile = _host.read(f"/etc/lvm/profile/{want['profile']}.profile")
+    if before:
+        lvm = _lvm.look(before["lvm"]["version"])
+        return {**before, "lvm": lvm, "signatures": _signatures(lvm, want), "profile": profile}
+    disk = _disk.examine(want["device"], "rancher:thin_pool:device")
+    stage, unfit = _stage(disk)
+    lvm = _lvm.look()
+    begun = _thinpool_interrupted.look(disk, stage, lvm, want)
+    if begun:
+        lvm["doubts"] = []
+    return {
+        "disk": disk,
+        "stage": stage,
+        "unfit": unfit,
+        "lvm": lvm,
+        "begun": begun,
+        "members": members() if lvm["version"] is None else [],
+        "signatures": _signatures(lvm, want),
+        "profile": profile,
+        "target": _target(),
+        "missing": [name for name in _TOOLS if not _host.tool(name)],
+    }
+
+
+def members():
+    """
+    List devices with the signature of a physical volume, without LVM's help. Returns a list of
+    paths.
+    """
+    # Without its cache, which it would also write.
+    argv = ["blkid", "-c", "/dev/null", "-t", "TYPE=LVM2_member", "-o", "device"]
+    return _host.run(argv, accept=(0, 2))["stdout"].split()
+
+
+def _stage(disk):
+    try:
+        return _disk.stage(disk, MARK, "lvm"), None
+    except CommandExecutionError as refusal:
+        # Only poolplan knows whether it matters: a finished pool makes the disk "in use".
+        return None, str(refusal)
+
+
+def _target():
+    if os.path.isdir("/sys/module/dm_thin_pool") or not _host.tool("modprobe"):
+        # Not to be told without the tool: a dry run goes on, a run stops because it is missing.
+        return True
+    argv = ["modprobe", "--dry-run", "--quiet", "dm-thin-pool"]
+    return _host.run(argv, accept=(0, 1))["retcode"] == 0
+
+
+def _signatures(lvm, want):
+    """What the plain volumes hold that are still to become data and metadata."""
+    found = {}
+    for row in lvm["lvs"]:
+        ours = row["lv_name"] in (want["name"], f"{want['name']}meta")
+        if ours and row["vg_name"] == want["volume_group"] and row["segtype"] == "linear":
+            known = _disk_read.blkid(*_area(row, lvm))
+            several = "several signatures" if "AMBIVALENT" in known else None
+            found[row["lv_name"]] = several or known.get("TYPE") or known.get("PTTYPE")
+    return found
+
+
+def _area(row, lvm):
+    """Where its content begins: an inactive volume has no device of its own."""
+    if row["lv_attr"][4] == "a":
+        return (f"/dev/{row['vg_name']}/{row['lv_name']}",)
+    device, _, extents = row["seg_pe_ranges"].split()[0].rpartition(":")
+    first, last = (int(number) for number in extents.split("-"))
+    start = next(pv["pe_start"] for pv in lvm["pvs"] if pv["pv_name"] == device)
+    size = next(vg["vg_extent_size"] for vg in lvm["vgs"] if vg["vg_name"] == row["vg_name"])
+    return device, start + first * size, (last - first + 1) * size

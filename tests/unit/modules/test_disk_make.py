@@ -1,0 +1,147 @@
+import os
+
+import pytest
+from disk_kit import LVM, MIB, formatted, found, part
+from fakes import Salt, load
+from salt.exceptions import CommandExecutionError
+
+PARTED = ["parted", "-s", "-a", "optimal", "/dev/vdb"]
+LABEL = [*PARTED, "mklabel", "gpt"]
+MKPART = [*PARTED, "mkpart", "rancher-data", "1MiB", "1023MiB"]
+TYPE = [*PARTED, "set", "1", "lvm", "on"]
+EMPTY = found(table="gpt")
+READY = found(part())
+
+
+class Machine:
+    """Every look gives the next state of the disk; the last one stays."""
+
+    def __init__(self, *looks, nodes=(True,)):
+        self.looks, self.nodes, self.ran = list(looks), list(nodes), []
+
+    def make(self, checked=None, part_type="linux"):
+        salt = Salt({})
+        salt.update(load_rules())
+        salt.update(
+            {
+                "_disk.examine": lambda device, key=None: self._next(self.looks),
+                "_host.run": self._run,
+                "_disk_kernel.devno": {"/dev/vdb": "254:16", "/dev/vdb1": "254:17"}.get,
+                "_disk_kernel.nodes": self._nodes,
+            }
+        )
+        makes = load("_disk_make", salt)
+        makes.WAIT = 0.5
+        return makes.partition(checked or self.looks[0], "rancher-data", part_type)
+
+    def _next(self, answers):
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def _nodes(self, number):
+        assert number == "254:16"
+        return {1: {"path": "/dev/vdb1", "devno": "254:17"}} if self._next(self.nodes) else {}
+
+    def _run(self, argv, timeout=60, accept=(0,)):
+        if argv[0] != "udevadm":
+            self.ran.append(argv)
+
+
+def load_rules():
+    return {
+        "_disk.stage": load("_disk_refusals").stage,
+        "_disk_table.end": load("_disk_table").end,
+    }
+
+
+@pytest.mark.parametrize(
+    ("looks", "part_type", "ran"),
+    [
+        ([found(), EMPTY, READY], "linux", [LABEL, MKPART]),
+        ([EMPTY, READY], "linux", [MKPART]),
+        ([READY], "linux", []),
+        ([found(), EMPTY, READY, found(part(type=LVM))], "lvm", [LABEL, MKPART, TYPE]),
+        ([READY, found(part(type=LVM))], "lvm", [TYPE]),
+        ([found(formatted(mounts=["/data"]))], "linux", []),
+    ],
+)
+def test_only_the_steps_that_are_left(looks, part_type, ran):
+    machine = Machine(*looks)
+    assert machine.make(part_type=part_type) == "/dev/vdb1"
+    assert machine.ran == ran
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("path", "/dev/vdc"), ("devno", "254:32"), ("serial", "other"), ("size", 2048 * MIB)],
+)
+def test_another_disk_than_the_one_that_was_checked(key, value):
+    machine = Machine(found(**{key: value}))
+    with pytest.raises(CommandExecutionError, match=f"is not the disk that was checked: its {key}"):
+        machine.make(found())
+    assert machine.ran == []
+
+
+def test_content_that_appears_before_the_first_step():
+    machine = Machine(found(formatted(label="x"), signatures=[], table="dos"))
+    with pytest.raises(CommandExecutionError, match="Nothing was written"):
+        machine.make(found())
+    assert machine.ran == []
+
+
+def test_a_refusal_on_the_way_says_what_was_done():
+    machine = Machine(found(), EMPTY, found(part(label="strange")))
+    with pytest.raises(CommandExecutionError) as info:
+        machine.make()
+    assert "Nothing was written" not in str(info.value)
+    assert str(info.value).endswith("Done before: mklabel gpt, mkpart rancher-data 1MiB 1023MiB")
+
+
+@pytest.mark.parametrize("part_type", ["linux", "lvm"])
+def test_old_content_in_the_new_partition(part_type):
+    machine = Machine(found(), EMPTY, found(formatted("ext4")))
+    with pytest.raises(CommandExecutionError) as info:
+        machine.make(part_type=part_type)
+    assert (
+        "old content turned up in the new partition /dev/vdb1 of /dev/disk/by-id/virtio-data: ext4"
+        in str(info.value)
+    )
+    assert "run on this host: wipefs -a /dev/vdb1. Done before: mklabel gpt" in str(info.value)
+    assert machine.ran == [LABEL, MKPART]
+
+
+@pytest.mark.parametrize("looks", [[found()], [found(), EMPTY]])
+def test_a_parted_that_does_nothing(looks):
+    machine = Machine(*looks)
+    with pytest.raises(CommandExecutionError, match="parted reported success without effect"):
+        machine.make()
+    assert machine.ran == [LABEL, MKPART][: len(looks)]
+
+
+def test_a_partition_that_the_kernel_reads_late():
+    machine = Machine(found(part(path=None)), nodes=[False, False, True])
+    assert machine.make() == "/dev/vdb1"
+    assert machine.ran == [["partx", "--update", "/dev/vdb"]]
+
+
+def test_a_partition_that_never_appears():
+    machine = Machine(found(part(path=None)), nodes=[False])
+    with pytest.raises(CommandExecutionError, match="partition 1 of /dev/vdb did not appear"):
+        machine.make()
+
+
+def test_udev_is_waited_for_where_it_runs(monkeypatch):
+    ran = []
+    makes = load(
+        "diskmake",
+        Salt(
+            {
+                "_host.run": lambda argv, timeout=60, accept=(0,): ran.append(argv),
+                "_disk_kernel.nodes": lambda number: {},
+                "_disk_kernel.devno": lambda path: "254:16",
+            }
+        ),
+    )
+    for running in (False, True):
+        monkeypatch.setattr(os.path, "exists", lambda path, running=running: running)
+        makes._settle("/dev/vdb")
+    assert ran == [["udevadm", "settle", "--timeout=30"]]

@@ -1,0 +1,195 @@
+import pytest
+from disk_kit import LINUX, MIB, signature
+from fakes import Salt, load
+from salt.exceptions import CommandExecutionError
+
+GPT = [signature("gpt", 512), signature("gpt", 1024 * MIB - 512), signature("PMBR", 510)]
+SECOND = GPT[1:]
+ENTRY = {"number": 1, "start": MIB, "size": 8 * MIB, "label": "x", "type": LINUX}
+NODE = {"number": 1, "path": "/dev/vdb1", "devno": "254:17", "start": MIB, "size": 8 * MIB}
+NODE["holders"] = []
+
+
+class Machine:
+    """Answers of the tools by device; an area of a disk is `(device, offset)`."""
+
+    def __init__(self, **over):
+        self.blkid, self.wipefs, self.table, self.nodes = {}, {}, [], {}
+        self.used = None
+        vars(self).update(over)
+        self.asked = []
+
+    def look(self):
+        salt = {
+            "_disk_read.blkid": self._blkid,
+            "_disk_read.wipefs": lambda device: self.wipefs.get(device, []),
+            "_disk_read.table": lambda device: self.table,
+            "_disk_read.gpt_used": lambda device, sector: self.used,
+            "_disk_kernel.nodes": lambda number: self.nodes,
+        }
+        return load("_disk_table", Salt(salt)).contents("/dev/vdb", "254:16", 1024 * MIB)
+
+    def _blkid(self, device, offset=None, size=None):
+        self.asked.append((device, offset, size))
+        return self.blkid.get(device if offset is None else (device, offset), {})
+
+
+def test_a_blank_disk():
+    machine = Machine()
+    assert machine.look() == {
+        "table": None,
+        "table_damaged": None,
+        "half_written": False,
+        "signatures": [],
+        "offset_signature": None,
+        "stale": None,
+        "partitions": [],
+    }
+    # Exactly the place of our partition is looked at, too.
+    assert machine.asked[-1] == ("/dev/vdb", MIB, 1022 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"TYPE": "ext4"}, "ext4"),
+        ({"PTTYPE": "dos"}, "dos"),
+        ({"AMBIVALENT": "yes"}, "several signatures"),
+    ],
+)
+def test_old_content_where_the_partition_would_be(said, shown):
+    assert Machine(blkid={("/dev/vdb", MIB): said}).look()["offset_signature"] == shown
+
+
+def test_a_disk_with_our_partition():
+    inside = {"TYPE": "ext4", "UUID": "8d3c", "LABEL": "M-CM-<"}
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}, "/dev/vdb1": inside},
+        wipefs={"/dev/vdb": GPT, "/dev/vdb1": [signature("ext4", 0x438, "8d3c", "ü")]},
+        table=[ENTRY],
+        nodes={1: NODE},
+    )
+    seen = machine.look()
+    assert (seen["table"], seen["signatures"], seen["stale"]) == ("gpt", [], None)
+    (part,) = seen["partitions"]
+    assert (part["path"], part["devno"], part["label"], part["type"]) == (
+        "/dev/vdb1",
+        "254:17",
+        "x",
+        LINUX,
+    )
+    assert (part["filesystem"], part["uuid"], part["fs_label"]) == ("ext4", "8d3c", "ü")
+
+
+@pytest.mark.parametrize("said", [{"TYPE": "ext4"}, {"PTTYPE": "gpt"}, {"AMBIVALENT": "yes"}])
+@pytest.mark.parametrize("device", ["/dev/vdb", "/dev/vdb1"])
+def test_tools_that_contradict_each_other_are_no_absence(said, device):
+    known = {"/dev/vdb": {"PTTYPE": "gpt"}, device: said}
+    listed = {} if device == "/dev/vdb" else {"/dev/vdb": GPT}
+    machine = Machine(blkid=known, wipefs=listed, table=[ENTRY], nodes={1: NODE})
+    with pytest.raises(CommandExecutionError, match=f"on {device} and wipefs finds nothing"):
+        machine.look()
+
+
+@pytest.mark.parametrize(
+    ("listed", "known", "table", "damaged"),
+    [
+        (GPT, "gpt", "gpt", None),
+        (GPT[:1] + GPT[2:], "gpt", "gpt", None),
+        ([signature("gpt", 4096), signature("PMBR", 510)], "gpt", "gpt", None),
+        (SECOND[:1], None, "gpt", "only the second copy of a GPT, at offset 0x3ffffe00"),
+        ([GPT[2]], "PMBR", "PMBR", "the protective MBR of a GPT that is gone"),
+        ([*GPT, signature("dos", 510)], "gpt", "gpt", "a GPT together with a table of type dos"),
+        ([signature("dos", 510)], "dos", "dos", None),
+        ([signature("sun")], None, "sun", None),
+    ],
+)
+def test_tables(listed, known, table, damaged):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": known} if known else {}}, wipefs={"/dev/vdb": listed}
+    )
+    seen = machine.look()
+    assert (seen["table"], seen["table_damaged"]) == (table, damaged)
+    assert seen["half_written"] is False
+
+
+@pytest.mark.parametrize("first", [b"EFI PART", bytes(8)])
+def test_a_table_that_parted_left_half_written(tmp_path, first):
+    device = tmp_path / "disk"
+    device.write_bytes(bytes(512) + first)
+    known, listed = {str(device): {"PTTYPE": "gpt"}}, {str(device): SECOND}
+    salt = {
+        "_disk_read.blkid": lambda path, offset=None, size=None: {} if offset else known[path],
+        "_disk_read.wipefs": listed.get,
+        "_disk_read.table": lambda path: [],
+        "_disk_kernel.nodes": lambda number: {},
+    }
+    seen = load("_disk_table", Salt(salt)).contents(str(device), "254:16", 1024 * MIB)
+    assert seen["half_written"] is (first != bytes(8))
+
+
+def test_signatures_beside_the_table_are_listed():
+    zfs = signature("zfs_member", 0x27C00)
+    machine = Machine(blkid={"/dev/vdb": {"PTTYPE": "gpt"}}, wipefs={"/dev/vdb": [*GPT, zfs]})
+    assert machine.look()["signatures"] == [zfs]
+
+
+@pytest.mark.parametrize(
+    ("table", "nodes", "stale"),
+    [
+        ([ENTRY], {1: NODE}, None),
+        ([], {1: NODE}, "the kernel still knows /dev/vdb1, which is in no partition table"),
+        (
+            [{**ENTRY, "size": 4 * MIB}],
+            {1: NODE},
+            "the kernel knows /dev/vdb1 with another place or size than the table",
+        ),
+    ],
+)
+def test_kernel_and_table_disagree(table, nodes, stale):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}},
+        wipefs={"/dev/vdb": GPT},
+        table=table,
+        nodes=nodes,
+    )
+    assert machine.look()["stale"] == stale
+
+
+@pytest.mark.parametrize(
+    ("said", "kinds"),
+    [({}, []), ({"TYPE": "xfs"}, ["xfs"]), ({"AMBIVALENT": "yes"}, ["several signatures"])],
+)
+def test_a_partition_that_the_kernel_has_not_read_yet(said, kinds):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}, ("/dev/vdb", MIB): said},
+        wipefs={"/dev/vdb": GPT},
+        table=[ENTRY],
+    )
+    (part,) = machine.look()["partitions"]
+    assert (part["path"], part["devno"]) == (None, None)
+    assert [entry["type"] for entry in part["signatures"]] == kinds
+    assert machine.asked[-1] == ("/dev/vdb", MIB, 8 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("size", "sector", "mib"),
+    [
+        (1024 * MIB, 512, 1023),
+        (1024 * MIB, 4096, 1023),
+        (1024 * MIB + 16896, 512, 1024),
+        (1024 * MIB + 16896, 4096, 1023),
+        (1024 * MIB + 20480, 4096, 1024),
+    ],
+)
+def test_where_our_partition_ends(size, sector, mib):
+    assert load("_disk_table").end(size, sector) == mib * MIB
+
+
+@pytest.mark.parametrize(("listed", "used"), [([], 1), ([ENTRY], 2), ([ENTRY], 0)])
+def test_partx_that_leaves_out_partitions_is_not_believed(listed, used):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}}, wipefs={"/dev/vdb": GPT}, table=listed, used=used
+    )
+    with pytest.raises(CommandExecutionError, match=f"partx lists .* whose GPT has {used}: what"):
+        machine.look()

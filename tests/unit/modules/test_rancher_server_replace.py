@@ -1,0 +1,134 @@
+"""Replacing, with a failure and with a kill at every single step."""
+
+import pytest
+from fake_docker import Containers
+from fakes import Salt, load
+from salt.exceptions import CommandExecutionError
+
+NAME, V1, V2 = "rancher-server", "rancher/server:v1", "rancher/server:v2"
+DIRECTORY = "/data/rancher/mysql"
+STEPS = 8  # create, stop, rename, rename, start, stop, remove: and one more than there are
+
+
+class Killed(BaseException):
+    pass
+
+
+class Host:
+    def __init__(self):
+        self.docker = Containers((V1, V2))
+        self.prepared = []
+        data = load("_rancher_server_data")
+        there = {"path": DIRECTORY, "owner": [102, 105], "empty": False, "database": True}
+        calls = {
+            **self.docker.functions(),
+            "_rancher_database.wanted": lambda: None,
+            "_rancher_server_data.look": lambda path: there,
+            "_rancher_server_data.plan": data.plan,
+            "_rancher_server_data.prepare": self.prepared.append,
+        }
+        self.server = load("_rancher_server", Salt(calls))
+        self.swap = load("_rancher_server_replace", Salt(calls))
+
+    def apply(self, image):
+        want = self.server.wanted(image, 8080, True, DIRECTORY)
+        seen = self.server.observe(NAME, want)
+        changes = self.server.plan(NAME, seen, want)
+        self.swap.carry_out(NAME, want, seen, changes)
+        return changes
+
+    def running(self):
+        return {
+            name: each["Config"]["Image"]
+            for name, each in self.docker.all.items()
+            if each["State"]["Status"] == "running"
+        }
+
+
+def test_create_and_start():
+    host = Host()
+    host.apply(V1)
+    assert host.running() == {NAME: V1} and list(host.docker.all) == [NAME]
+    assert [step[0] for step in host.docker.log] == ["create", "rename", "start"]
+    made = host.docker.all[NAME]
+    assert made["Mounts"] == [{"Source": DIRECTORY, "Destination": "/var/lib/mysql"}]
+    assert host.apply(V1) == {}
+
+
+def test_pull_and_prepare_come_first():
+    host = Host()
+    del host.docker.images[V1]
+    want = host.server.wanted(V1, 8080, True, DIRECTORY)
+    seen = host.server.observe(NAME, want)
+    changes = {**host.server.plan(NAME, seen, want), "data directory": {"old": None, "new": "x"}}
+    host.swap.carry_out(NAME, want, seen, changes)
+    assert host.docker.log[0] == ("pull", V1) and host.prepared == [DIRECTORY]
+
+
+def test_the_new_one_is_complete_before_the_old_one_is_stopped():
+    host = Host()
+    host.apply(V1)
+    host.docker.log.clear()
+    host.apply(V2)
+    assert [step[0] for step in host.docker.log] == [
+        "create", "stop", "rename", "rename", "start", "stop", "remove",
+    ]  # fmt: skip
+    assert host.running() == {NAME: V2} and list(host.docker.all) == [NAME]
+
+
+@pytest.mark.parametrize("step", range(1, STEPS + 1))
+def test_killed_at_any_step_the_next_run_converges(step):
+    host = Host()
+    host.apply(V1)
+    host.docker.log.clear()
+    host.docker.fails = {step: Killed()}
+    if step < STEPS:
+        with pytest.raises(Killed):
+            host.apply(V2)
+    else:
+        host.apply(V2)
+    assert len(host.docker.all) >= 1, "there is always one that can run"
+    host.docker.fails = {}
+    host.apply(V2)
+    assert host.running() == {NAME: V2} and list(host.docker.all) == [NAME]
+    assert host.apply(V2) == {}
+
+
+@pytest.mark.parametrize("step", range(1, STEPS - 2))
+def test_killed_and_then_the_setting_goes_back(step):
+    host = Host()
+    host.apply(V1)
+    host.docker.log.clear()
+    host.docker.fails = {step: Killed()}
+    with pytest.raises(Killed):
+        host.apply(V2)
+    host.docker.fails = {}
+    host.apply(V1)
+    assert host.running() == {NAME: V1} and list(host.docker.all) == [NAME]
+
+
+def test_one_that_does_not_start_gives_way_to_the_one_before():
+    host = Host()
+    host.apply(V1)
+    host.docker.fails = {("start", NAME): CommandExecutionError("no such device")}
+    with pytest.raises(CommandExecutionError) as caught:
+        host.apply(V2)
+    assert str(caught.value) == "no such device; the one before was started again"
+    assert host.running() == {NAME: V1} and list(host.docker.all) == [NAME]
+
+
+def test_the_first_one_that_does_not_start_leaves_nothing():
+    host = Host()
+    host.docker.fails = {("start", NAME): CommandExecutionError("no such device")}
+    with pytest.raises(CommandExecutionError, match="no such device; there was none before"):
+        host.apply(V1)
+    assert host.docker.all == {}
+
+
+def test_a_stopped_one_is_started_and_nothing_else():
+    host = Host()
+    host.apply(V1)
+    host.docker.stop(NAME)
+    host.docker.log.clear()
+    host.apply(V1)
+    assert host.docker.log == [("start", NAME)]

@@ -1,0 +1,93 @@
+import pytest
+from fake_pool import MIB, SETTINGS, Host
+from fakes import load
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+
+@pytest.fixture
+def host():
+    return Host()
+
+
+def observed(host):
+    return host.salt["_thinpool_look.observe"](host.salt["_thinpool_look.wanted"](SETTINGS))
+
+
+def test_settings_become_numbers(host):
+    want = host.salt["_thinpool_look.wanted"](SETTINGS)
+    assert want["chunk_size"] == 512 * 1024
+    assert want["pool"] == "docker/thinpool"
+    assert want["profile_text"] == load("_thinpool").profile(80, 20)
+
+
+@pytest.mark.parametrize(
+    "over",
+    [{"name": "-f"}, {"chunk_size": 524288}, {"autoextend_percent": 0}, {"profile": "a/b"}],
+    ids=repr,
+)
+def test_settings_that_can_never_work(host, over):
+    with pytest.raises(SaltInvocationError):
+        host.salt["_thinpool_look.wanted"]({**SETTINGS, **over})
+
+
+def test_looking_writes_nothing(host):
+    seen = observed(host)
+    assert (seen["stage"], seen["unfit"], seen["missing"]) == ("blank", None, [])
+    assert not host.wrote
+
+
+def test_a_refusal_of_the_disk_rules_is_kept_for_later(host):
+    host.serial = "other"
+    seen = observed(host)
+    assert seen["stage"] is None and "it holds ext4" in seen["unfit"]
+
+
+def test_could_not_look_is_not_absent(host):
+    def broken(argv, timeout=60, accept=(0,)):
+        raise CommandExecutionError(f"`{argv[0]}` failed with exit code 5")
+
+    host.salt["_host.run"] = broken
+    with pytest.raises(CommandExecutionError, match="exit code 5"):
+        observed(host)
+
+
+def test_without_lvm_the_physical_volumes_are_looked_for_by_signature(host):
+    host.tools.discard("lvm")
+    host._report = lambda argv: "/dev/sda2\n" if argv[0] == "blkid" else ""
+    assert observed(host)["members"] == ["/dev/sda2"]
+
+
+def test_a_plain_volume_is_looked_into_where_it_lies(host):
+    host.pv, host.vg = {"pv_uuid": "u"}, {"vg_name": "docker", "vg_tags": "rancher-docker-pool"}
+    host.vg |= {"vg_attr": "wz--n-", "vg_extent_size": 4 * MIB, "vg_extent_count": 5119}
+    host.volume("thinpool", 20)
+    host.volume("thinpoolmeta", 5, lv_attr="-wi-------", seg_pe_ranges="/dev/vdc1:20-24")
+    asked = []
+
+    def blkid(*area):
+        asked.append(area)
+        return {"AMBIVALENT": "yes"} if len(area) > 1 else {"TYPE": "xfs"}
+
+    host.salt["_disk_read.blkid"] = blkid
+    assert observed(host)["signatures"] == {"thinpool": "xfs", "thinpoolmeta": "several signatures"}
+    assert asked == [("/dev/docker/thinpool",), ("/dev/vdc1", 81 * MIB, 20 * MIB)]
+
+
+@pytest.mark.parametrize(("code", "known"), [(0, True), (1, False)])
+def test_whether_the_kernel_can_load_thin_pools(host, monkeypatch, code, known):
+    monkeypatch.setattr("os.path.isdir", lambda path: False)
+    run = host.salt["_host.run"]
+
+    def modprobe(argv, **more):
+        return {**run(argv, **more), "retcode": code if argv[0] == "modprobe" else 0}
+
+    host.salt["_host.run"] = modprobe
+    assert observed(host)["target"] is known
+
+
+def test_a_host_without_modprobe_is_not_taken_for_one_without_thin_pools(host, monkeypatch):
+    # A minimal system has no kmod before lvm2's dependencies bring it.
+    monkeypatch.setattr("os.path.isdir", lambda path: False)
+    host.tools.discard("modprobe")
+    seen = observed(host)
+    assert (seen["target"], seen["missing"]) == (True, ["modprobe"])
