@@ -19,7 +19,7 @@ from salt.utils.hashutils import get_hash
 FILES = {
     "modules": """
         _boot_files _conntrack _conntrack_host _conntrack_plan _converge _database_client
-        _datadisk _datadisk_plan _disk _disk_kernel _disk_make _disk_read _disk_refusals
+        _datadisk _datadisk_plan _disk _disk_blank _disk_kernel _disk_make _disk_marks _disk_read _disk_refusals
         _disk_table _docker_change _docker_config _docker_daemon _docker_engine
         _docker_flags _docker_group _docker_leftovers _docker_package _docker_pull
         _docker_repository _docker_service _docker_storage _docker_version _fresh _fstab
