@@ -59,7 +59,11 @@ class Host:
         self.salt = Salt({})
         # The real ones, which need no check of their signature; then the fakes.
         for module in OWN:
-            for name, real in vars(load(module, self.salt)).items():
+            loaded = load(module, self.salt)
+            if module == "_thinpool_interrupted":
+                # It calls this one itself.
+                loaded.head = lambda device: self.salt["_thinpool_interrupted.head"](device)
+            for name, real in vars(loaded).items():
                 if inspect.isfunction(real) and not name.startswith("_"):
                     self.salt[f"{module}.{name}"] = real
         self.salt.update(Salt(self._fakes()))

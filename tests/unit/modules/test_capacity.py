@@ -97,7 +97,7 @@ def test_a_docker_that_is_down():
     ],
 )
 def test_the_agent(text, state):
-    assert capacity().parse_status(text) == state
+    assert capacity()._status(text) == state
     assert capacity(agent=text).status()["agent"] == state
 
 

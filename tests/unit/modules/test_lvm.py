@@ -101,8 +101,8 @@ def test_without_lvm_nothing_is_asked():
 
 def test_a_tool_is_found_where_a_bare_path_would_not_look(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    assert lvmreport.tool("blkid") in ("/sbin/blkid", "/usr/sbin/blkid")
-    assert lvmreport.tool("no-such-tool") is None
+    assert load("_host").tool("blkid") in ("/sbin/blkid", "/usr/sbin/blkid")
+    assert load("_host").tool("no-such-tool") is None
 
 
 WHOLE = {

@@ -20,7 +20,7 @@ def done():
 
 
 def test_the_profile_is_that_of_dockers_manual():
-    assert load("_thinpool").profile(80, 20) == MANUAL
+    assert load("_thinpool_profile").profile(80, 20) == MANUAL
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_profile_is_that_of_dockers_manual():
 )
 def test_a_profile_that_lvm_would_reject(values):
     with pytest.raises(SaltInvocationError, match="allowed: a whole number from 1 to"):
-        load("_thinpool").profile(*values)
+        load("_thinpool_profile").profile(*values)
 
 
 def test_a_profile_is_written_whole_and_once():
@@ -36,7 +36,7 @@ def test_a_profile_is_written_whole_and_once():
     salt = Salt(
         {"_host.write": lambda path, text, mode="0644": written.append((path, text)) or True}
     )
-    assert load("_thinpool", salt).write_profile("docker-thinpool", 80, 20) is True
+    assert load("_thinpool_profile", salt).write("docker-thinpool", 80, 20) is True
     assert written == [(PROFILE, MANUAL)]
 
 
@@ -44,7 +44,7 @@ def test_a_profile_is_written_whole_and_once():
 def test_a_profile_cannot_be_written_elsewhere(name):
     salt = Salt({"_host.write": lambda path, text, mode="0644": pytest.fail(path)})
     with pytest.raises(SaltInvocationError, match="not a name"):
-        load("_thinpool", salt).write_profile(name, 80, 20)
+        load("_thinpool_profile", salt).write(name, 80, 20)
 
 
 def test_status_of_nothing_is_none():

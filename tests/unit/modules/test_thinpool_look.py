@@ -17,7 +17,7 @@ def test_settings_become_numbers(host):
     want = host.salt["_thinpool_look.wanted"](SETTINGS)
     assert want["chunk_size"] == 512 * 1024
     assert want["pool"] == "docker/thinpool"
-    assert want["profile_text"] == load("_thinpool").profile(80, 20)
+    assert want["profile_text"] == load("_thinpool_profile").profile(80, 20)
 
 
 @pytest.mark.parametrize(
