@@ -29,7 +29,7 @@ apply:  ## Converge this machine with `common`
 	salt-call --retcode-passthrough state.apply common
 
 demo: setup  ## Throwaway guests: converge, again, reboot, again; then a server and a member
-	PYTHONPATH=tests $(PYTHON) -m lab.demo
+	PYTHONPATH=tests:tests/kits $(PYTHON) -m lab.demo
 
 CHECKS := lint $(SALT_LINES:%=unit-%) $(SALT_LINES:%=render-%)
 
@@ -77,10 +77,10 @@ ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of bo
 	WAYS=all $(VENV)/3008.3/bin/python -m pytest -v tests/vm/test_ways.py
 
 bench: packages $(SALT_LINES:%=$(VENV)/%/ready) $(VENV)/ansible/ready  ## How fast, beside Ansible: docs/benchmark.md; as root
-	PYTHONPATH=tests:. $(PYTHON) -m bench
+	PYTHONPATH=tests:tests/kits:. $(PYTHON) -m bench
 
 prove: setup  ## Faults, lies, kills and hostile input, with tables; up to two hours, resumes
-	PYTHONPATH=tests $(PYTHON) -W ignore -m prove --write
+	PYTHONPATH=tests:tests/kits $(PYTHON) -W ignore -m prove --write
 
 docs: $(PYTHON)  ## Rewrite the generated parts of README.md
 	$(PYTHON) tests/settings_table.py --write

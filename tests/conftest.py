@@ -6,7 +6,9 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "salt/_modules", "salt/_runners", ".")]
+sys.path[:0] = [
+    str(ROOT / folder) for folder in ("tests", "tests/kits", "salt/_modules", "salt/_runners", ".")
+]
 
 # Left to `make long`, so that `make test` stays under three quarters of an hour.
 LONG = {

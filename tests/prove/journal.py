@@ -65,7 +65,7 @@ def code_of(section):
     files, left = set(), list(PROOFS.get(section, ()))
     while left:
         name = left.pop()
-        for folder in ("tests/prove", "tests", "tests/functional"):
+        for folder in ("tests/prove", "tests/kits", "tests", "tests/functional"):
             path = ROOT / folder / f"{name}.py"
             if name not in KEEPING and path.is_file() and path not in files:
                 files.add(path)

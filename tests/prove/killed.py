@@ -69,7 +69,10 @@ def begin(subject, it, folder, number=0, how="", seconds=0.0):
         it.disk.path,
     ]
     argv += [str(kind), str(number), how, str(seconds)]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/prove'}"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/kits'}:{ROOT / 'tests/prove'}",
+    }
     return subprocess.run(
         argv, env=environment, capture_output=True, text=True, timeout=300, check=False
     )

@@ -50,7 +50,7 @@ class Server:
                 each.bind(("127.0.0.1", 0))
             ports = [str(each.getsockname()[1]) for each in (one, other)]
         argv = [sys.executable, "-m", "fake_rancher", "--host", "127.0.0.1", "--port", ports[0]]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/kits'}"}
         self.process = subprocess.Popen(
             [*argv, "--control-port", ports[1]], stdout=subprocess.PIPE, text=True, env=environment
         )

@@ -54,7 +54,10 @@ class Runs:
     def begin(self, test=False, wait=30):
         argv = [sys.executable, "-W", "ignore", "-m", "prove.races", self.role, str(self.folder)]
         argv += [self.subject.disk.path, str(int(test)), str(wait)]
-        paths = {"PATH": f"{self.bin}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT / "tests")}
+        paths = {
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/kits'}",
+        }
         environment = {**os.environ, **paths}
         return subprocess.Popen(
             argv, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True

@@ -33,7 +33,7 @@ class Runner:
 
     def __init__(self, host):
         argv = ["nsenter", f"--target={host.daemon.pid}", "--mount", sys.executable, "-W", "ignore"]
-        paths = f"{ROOT / 'tests'}:{ROOT / 'tests/prove'}"
+        paths = f"{ROOT / 'tests'}:{ROOT / 'tests/kits'}:{ROOT / 'tests/prove'}"
         environment = {**os.environ, "PYTHONPATH": paths, "no_proxy": "*", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(
             [*argv, "-m", "prove.roles", str(host.folder)],

@@ -22,8 +22,8 @@ def test_results_stand_for_as_long_as_what_was_tried_and_what_tried_it_are_the_s
     for section in sections:
         journal.code_of.__wrapped__(section)
     races, kills, hostile, roles = read
-    assert {"tests/prove/races.py", "tests/prove/lies.py", "tests/pool_kit.py"} <= races
-    assert {"tests/prove/killed.py", "tests/prove/guest_driver.py", "tests/fakes.py"} <= kills
+    assert {"tests/prove/races.py", "tests/prove/lies.py", "tests/kits/pool_kit.py"} <= races
+    assert {"tests/prove/killed.py", "tests/prove/guest_driver.py", "tests/kits/fakes.py"} <= kills
     others = {"tests/prove/races.py", "tests/prove/report.py", "salt/docker.sls"}
     assert not ({*others, "_modules/rancher_http.py", "_states/rancher.py"} & kills)
     assert {"_modules/poolplan.py", "_states/thinpool.py"} <= kills

@@ -1,7 +1,6 @@
 """Medians, aims, and the table that shows whether they are met."""
 
 import pytest
-
 from bench.figures import Aim, Cost, flatness, markdown, median, no_op_aims, repeated
 
 

@@ -6,7 +6,6 @@ import sys
 import time
 
 import pytest
-
 from bench.sampling import (
     EACH,
     HEADROOM,

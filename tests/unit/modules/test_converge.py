@@ -131,7 +131,7 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root's runs are k
 def another_run(lock, *, then="time.sleep(60)"):
     """A process that is in the middle of its apply; yields it."""
     code = (
-        f"import sys, time, subprocess; sys.path.insert(0, {str(ROOT / 'tests')!r})\n"
+        f"import sys, time, subprocess; sys.path.insert(0, {str(ROOT / 'tests/kits')!r})\n"
         f"from fakes import load; c = load('_converge'); c.LOCK = {str(lock)!r}\n"
         f"def work(seen, changes):\n    print('in', flush=True); {then}\n"
         "c.run('x', 'X', lambda: 1, lambda seen: {'k': {'old': 1, 'new': 2}}, work, False)"

@@ -87,7 +87,7 @@ def test_errors_are_known_after_salt_loaded_its_own_mysql_module():
     # In a process of its own: what that import does to PyMySQL stays.
     script = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "tests")!r})
+sys.path.insert(0, {str(ROOT / "tests/kits")!r})
 import pymysql
 pymysql.install_as_MySQLdb()
 import MySQLdb.converters

@@ -34,7 +34,9 @@ class Machine:
             }
         )
         plan = load("_datadisk_plan", self.salt)
-        self.salt.update({"_datadisk_plan.line": plan.line, "_datadisk_plan.unmounted": plan.unmounted})
+        self.salt.update(
+            {"_datadisk_plan.line": plan.line, "_datadisk_plan.unmounted": plan.unmounted}
+        )
         self.module = load("_datadisk", self.salt)
         self.module.SYSFS = str(folder / "sys")
 

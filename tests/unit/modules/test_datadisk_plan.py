@@ -53,7 +53,9 @@ def plan(case):
         "_disk_refusals.printable": RULES.printable,
     }
     options = case.get("options", ["defaults", "nofail"])
-    return load("_datadisk_plan", Salt(salt)).plan(seen, case.get("filesystem", "xfs"), "data", options)
+    return load("_datadisk_plan", Salt(salt)).plan(
+        seen, case.get("filesystem", "xfs"), "data", options
+    )
 
 
 def entry(line):

@@ -1,9 +1,10 @@
 import os
 import random
 
-import _disk_blank
 import pytest
 from salt.exceptions import CommandExecutionError
+
+import _disk_blank
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 

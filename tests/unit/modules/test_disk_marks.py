@@ -1,5 +1,6 @@
-import _disk_marks
 import pytest
+
+import _disk_marks
 
 
 @pytest.mark.parametrize("mark", [_disk_marks.DATA, _disk_marks.POOL])

@@ -17,7 +17,9 @@ class Host:
         for name in journal:
             (folder / "updates" / name).touch()
         context = {"pkg.list_pkgs": {"adduser": "3.1"}}
-        self.module = load("_packages_unfinished", Salt({"_host.run": self.run}), __context__=context)
+        self.module = load(
+            "_packages_unfinished", Salt({"_host.run": self.run}), __context__=context
+        )
         self.module._DPKG = str(folder)
 
     def run(self, argv, timeout=60, accept=(0,)):

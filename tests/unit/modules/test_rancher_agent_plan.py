@@ -7,7 +7,12 @@ from salt.exceptions import CommandExecutionError
 MATCH = load("_rancher_agent_match")
 PLAN = load(
     "rancher_agent_plan",
-    Salt({"_rancher_agent_match.status": MATCH.status, "_rancher_agent_match.is_stranger": MATCH.is_stranger}),
+    Salt(
+        {
+            "_rancher_agent_match.status": MATCH.status,
+            "_rancher_agent_match.is_stranger": MATCH.is_stranger,
+        }
+    ),
 )
 WANT = {
     "server_url": "http://rancher.example.test:8080",

@@ -129,7 +129,9 @@ def test_a_server_that_does_not_tell_the_time(date):
 @pytest.fixture
 def module(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-    module = load("_rancher_agent_script", Salt({"_rancher_http.exchange": load("_rancher_http").exchange}))
+    module = load(
+        "_rancher_agent_script", Salt({"_rancher_http.exchange": load("_rancher_http").exchange})
+    )
     module.is_loopback = lambda url: False
     module.PAUSE = 0.02
     return module

@@ -20,7 +20,11 @@ class Host:
         calls = {
             **self.docker.functions(),
             "_rancher_database.wanted": lambda: self.database,
-            "_rancher_server_data.look": lambda path: {**EMPTY, **self.paths.get(path, {}), "path": path},
+            "_rancher_server_data.look": lambda path: {
+                **EMPTY,
+                **self.paths.get(path, {}),
+                "path": path,
+            },
             "_rancher_server_data.plan": data.plan,
         }
         self.module = load("_rancher_server", Salt(calls))

@@ -33,7 +33,9 @@ def test_what_is_advised_really_grows(percent):
 def test_a_pool_that_is_in_order_needs_no_words():
     host = Host()
     want = host.salt["_thinpool_look.wanted"](SETTINGS)
-    assert host.salt["_thinpool_advice.notes"](host.salt["_thinpool_look.observe"](want), want) == []
+    assert (
+        host.salt["_thinpool_advice.notes"](host.salt["_thinpool_look.observe"](want), want) == []
+    )
 
 
 def test_a_pool_of_somebody_else_is_looked_after_and_named():
@@ -58,4 +60,6 @@ def test_what_a_broken_off_lvconvert_left_beside_the_pool_is_named():
     assert note.endswith("if nothing on it is needed, lvremove docker/lvol0")
     # A thin volume of that name is Docker's, or an operator's.
     host.lvs["lvol0"]["segtype"] = "thin"
-    assert host.salt["_thinpool_advice.notes"](host.salt["_thinpool_look.observe"](want), want) == []
+    assert (
+        host.salt["_thinpool_advice.notes"](host.salt["_thinpool_look.observe"](want), want) == []
+    )

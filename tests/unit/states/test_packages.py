@@ -27,7 +27,11 @@ def state(list_pkgs, core, test=False, family="Debian", plan=None, loose=None, c
         assert (package, version) == ("docker-ce", "1")
         return loose or {}
 
-    salt = {"pkg.list_pkgs": list_pkgs, "_packages_upgrade.changes": plan, "_docker_package.loose": docker}
+    salt = {
+        "pkg.list_pkgs": list_pkgs,
+        "_packages_upgrade.changes": plan,
+        "_docker_package.loose": docker,
+    }
     return load_state(
         "packages",
         Salt(salt),
@@ -199,7 +203,10 @@ class Dpkg:
         self.left = None
 
     def state(self, core, test=False):
-        salt = {"_packages_unfinished.packages": self.packages, "_packages_unfinished.finish": self.finish}
+        salt = {
+            "_packages_unfinished.packages": self.packages,
+            "_packages_unfinished.finish": self.finish,
+        }
         salt |= {"_converge.run": load("_converge").run, "pkg.list_pkgs": dict}
         states = {"pkg.installed": core.installed}
         return load_state("packages", Salt(salt), test, __context__={}, __states__=states)

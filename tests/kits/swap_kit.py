@@ -41,7 +41,10 @@ class Machine:
             "_converge.run": load("_converge").run,
         }
         salt = Salt(salt)
-        for name, functions in (("_swapfile_plan", ("plan", "fits_beside")), ("swapfile", ("status",))):
+        for name, functions in (
+            ("_swapfile_plan", ("plan", "fits_beside")),
+            ("swapfile", ("status",)),
+        ):
             for function in functions:
                 salt[f"{name}.{function}"] = getattr(load(name, salt), function)
         make = load("_swapfile_make", salt)
