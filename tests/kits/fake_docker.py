@@ -2,8 +2,12 @@
 A Docker daemon that fits into a test: containers in a dict, behind the SDK's own signatures.
 """
 
+import inspect
 from unittest import mock
 
+import _docker_change
+import _docker_engine
+import _docker_pull
 import docker
 import requests
 
@@ -39,7 +43,7 @@ def client(**methods):
 
 
 class Containers:
-    """What `docker_engine` and `docker_change` see and do; `log` holds what was done."""
+    """What `_docker_engine` and `_docker_change` see and do; `log` holds what was done."""
 
     def __init__(self, images=("rancher/server:v1",)):
         self.images = {image: f"sha256:{image}" for image in images}
@@ -116,17 +120,28 @@ class Containers:
                 return name
         return None
 
-    def functions(self):
-        return {
-            "_docker_engine.available": lambda: self.importable,
-            "_docker_engine.answers": lambda: self.answering and self.importable,
-            "_docker_engine.container": self.container,
-            "_docker_engine.image": self.image,
-            "_docker_engine.publisher": self.publisher,
-            "_docker_pull.pull": self.pull,
-            "_docker_change.create": self.create,
-            "_docker_change.start": self.start,
-            "_docker_change.stop": self.stop,
-            "_docker_change.rename": self.rename,
-            "_docker_change.remove": self.remove,
-        }
+    def available(self):
+        return self.importable
+
+    def answers(self):
+        return self.answering and self.importable
+
+    def install(self, monkeypatch):
+        """Take the daemon's place; each function must have the signature of the real one."""
+        looks = ("available", "answers", "container", "image", "publisher")
+        acts = ("create", "start", "stop", "rename", "remove")
+        for module, names in (
+            (_docker_engine, looks),
+            (_docker_change, acts),
+            (_docker_pull, ("pull",)),
+        ):
+            for name in names:
+                replace(monkeypatch, module, name, getattr(self, name))
+        return self
+
+
+def replace(monkeypatch, module, name, fake):
+    """Put a fake in the place of a function that is called in the same way."""
+    real, other = (inspect.signature(each) for each in (getattr(module, name), fake))
+    assert [*real.parameters] == [*other.parameters], f"{module.__name__}.{name}{real}"
+    monkeypatch.setattr(module, name, fake)

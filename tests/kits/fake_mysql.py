@@ -1,11 +1,8 @@
-"""A MySQL server in a few lines: what `rancher_mysql` would hear from it."""
+"""A MySQL server in a few lines: what `_database_client` would hear from it."""
 
 import contextlib
 
-from fakes import load
-from salt.exceptions import CommandExecutionError
-
-mysql = load("_database_client")
+import _database_client
 
 
 class Server:
@@ -33,7 +30,7 @@ class Server:
 
     @staticmethod
     def error(code):
-        return mysql.Refused(code, f"MySQL at db:3306: no (error {code})")
+        return _database_client.Refused(code, f"MySQL at db:3306: no (error {code})")
 
     def ask(self, sql, *values):
         self.asked.append(sql)
@@ -77,13 +74,7 @@ class Server:
             assert sql.startswith("USE")
         return []
 
-    def functions(self):
-        return {
-            "_database_client.connect": self.connect,
-            "_database_client.name": mysql.name,
-            "_database_client.pattern": mysql.pattern,
-            "_database_client.account": mysql.account,
-        }
-
-
-__all__ = ["CommandExecutionError", "Server"]
+    def install(self, monkeypatch):
+        """Take the place of every server."""
+        monkeypatch.setattr(_database_client, "connect", self.connect)
+        return self

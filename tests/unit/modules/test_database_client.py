@@ -4,12 +4,12 @@ import socket
 import subprocess
 import sys
 
+import _database_client as mysql
 import pymysql
 import pytest
-from fakes import ROOT, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
-mysql = load("_database_client")
 SECRET = "p$'\" #{{ x }}%ü"
 
 
@@ -87,13 +87,13 @@ def test_errors_are_known_after_salt_loaded_its_own_mysql_module():
     # In a process of its own: what that import does to PyMySQL stays.
     script = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "tests/kits")!r})
+sys.path.insert(0, {str(ROOT / "_modules")!r})
 import pymysql
 pymysql.install_as_MySQLdb()
 import MySQLdb.converters
-from fakes import load
+import _database_client
 try:
-    with load("_database_client").connect("127.0.0.1", 1, "cattle", "secret"):
+    with _database_client.connect("127.0.0.1", 1, "cattle", "secret"):
         pass
 except Exception as exc:
     print(type(exc).__name__)

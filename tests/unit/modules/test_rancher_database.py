@@ -1,44 +1,56 @@
+import _database_client
+import _rancher_database
 import pytest
 from fake_mysql import Server
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
 
 SECRET = "p$'\" #{{ x }}%ü"
 KEY = "rancher:server:database"
 
 
-def module(server=None, **database):
+def wanted(**database):
     given = {"host": "db", "password": SECRET, **database}
-    pillar = {"rancher": {"server": {"database": given}}}
-    calls = (server or Server(password=SECRET)).functions()
-    return load("_rancher_database", Salt(calls), __pillar__=pillar)
+    return _rancher_database.wanted({"rancher": {"server": {"database": given}}})
 
 
-def refusal(server=None, **database):
-    with pytest.raises(CommandExecutionError) as caught:
-        module(server, **database).check()
-    text = str(caught.value)
-    assert "\n" not in text and SECRET not in text
-    return text
+@pytest.fixture
+def check(monkeypatch):
+    def check(server=None, **database):
+        (server or Server(password=SECRET)).install(monkeypatch)
+        return _rancher_database.check(wanted(**database))
+
+    return check
+
+
+@pytest.fixture
+def refusal(check):
+    def refusal(server=None, **database):
+        with pytest.raises(CommandExecutionError) as caught:
+            check(server, **database)
+        text = str(caught.value)
+        assert "\n" not in text and SECRET not in text
+        return text
+
+    return refusal
 
 
 @pytest.mark.parametrize("pillar", [{}, {"rancher": {}}, {"rancher": {"server": {}}}])
 def test_no_database_in_the_pillar_is_the_embedded_one(pillar):
-    embedded = load("_rancher_database", __pillar__=pillar)
-    assert embedded.wanted() is None and embedded.check() == []
+    assert _rancher_database.wanted(pillar) is None
+    assert _rancher_database.check(None) == []
 
 
 def test_the_defaults_of_a_database():
-    wanted = {"host": "db", "port": 3306, "name": "cattle", "user": "cattle", "password": SECRET}
-    assert module().wanted() == wanted
+    rest = {"port": 3306, "name": "cattle", "user": "cattle"}
+    assert wanted() == {"host": "db", "password": SECRET, **rest}
 
 
-def test_one_that_fits():
-    assert module().check() == []
+def test_one_that_fits(check):
+    assert check() == []
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])
-def test_an_address_that_is_the_container_itself(host):
+def test_an_address_that_is_the_container_itself(refusal, host):
     assert refusal(host=host).startswith(f"{KEY}:host is {host}, which inside of the container")
 
 
@@ -73,18 +85,18 @@ def test_an_address_that_is_the_container_itself(host):
         ({"rights": []}, f"{KEY}:user: cattle@% lacks ALL PRIVILEGES on database cattle", "GRANT"),
     ],
 )
-def test_each_problem_names_key_and_statement(server, key, statement):
+def test_each_problem_names_key_and_statement(refusal, server, key, statement):
     text = refusal(Server(**{"password": SECRET, **server}))
     assert text.startswith(key), text
     assert statement in text
     assert ("an administrator can run" in text) is bool(statement)
 
 
-def test_a_database_of_mariadb_from_10_6_on():
-    assert module(Server(password=SECRET, charset=("utf8mb3", "utf8mb3_general_ci"))).check() == []
+def test_a_database_of_mariadb_from_10_6_on(check):
+    assert check(Server(password=SECRET, charset=("utf8mb3", "utf8mb3_general_ci"))) == []
 
 
-def test_four_byte_characters_make_keys_too_long():
+def test_four_byte_characters_make_keys_too_long(refusal):
     text = refusal(Server(password=SECRET, charset=("utf8mb4", "utf8mb4_general_ci")))
     assert "is in utf8mb4" in text
 
@@ -106,18 +118,18 @@ def test_four_byte_characters_make_keys_too_long():
     ],
 )
 def test_rights(grants, name, lacking):
-    assert len(module().missing(grants, name)) == lacking
+    assert len(_rancher_database.missing(grants, name)) == lacking
 
 
 def test_all_rights_one_by_one_are_all():
-    rights = module().ALL
+    rights = _rancher_database.ALL
     parts = sorted(rights)
     grants = [
         f"GRANT {', '.join(parts[:9])} ON *.* TO `x`@`%`",
         f"GRANT {', '.join(parts[9:])} ON `cattle`.* TO `x`@`%`",
     ]
-    assert module().missing(grants, "cattle") == []
-    assert module().missing(grants[:1], "cattle") == parts[9:]
+    assert _rancher_database.missing(grants, "cattle") == []
+    assert _rancher_database.missing(grants[:1], "cattle") == parts[9:]
 
 
 @pytest.mark.parametrize(
@@ -131,22 +143,21 @@ def test_all_rights_one_by_one_are_all():
         ("10.11.6-MariaDB-0+deb12u1", False),
     ],
 )
-def test_versions(version, supported):
-    said = module(Server(version, SECRET)).check()
+def test_versions(check, version, supported):
+    said = check(Server(version, SECRET))
     assert ("does not support" in " ".join(said)) is not supported
 
 
-def test_advice():
-    low, packet = module(Server(password=SECRET, limits=(150, 16 << 20))).check()
+def test_advice(check):
+    low, packet = check(Server(password=SECRET, limits=(150, 16 << 20)))
     assert low.startswith("max_connections of the database server is 150, advised: over 150")
     assert packet == "max_allowed_packet of the database server is 16M, advised: 32M"
 
 
-def test_a_salt_without_the_library_is_no_problem_of_the_database():
+def test_a_salt_without_the_library_is_no_problem_of_the_database(monkeypatch):
     def connect(host, port, user, password):
         raise CommandExecutionError("Salt's Python has no PyMySQL")
 
-    salt = Salt({"_database_client.connect": connect})
-    pillar = {"rancher": {"server": {"database": {"host": "db", "password": SECRET}}}}
+    monkeypatch.setattr(_database_client, "connect", connect)
     with pytest.raises(CommandExecutionError, match="^Salt's Python has no PyMySQL"):
-        load("_rancher_database", salt, __pillar__=pillar).check()
+        _rancher_database.check(wanted())

@@ -1,27 +1,26 @@
 """Versions and errors; what the state makes of it is in tests/unit/states/test_rancher_database.py."""
 
+import _rancher_database_account as account
 import pytest
 from fake_mysql import Server
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
 
 
-def module(server, admin="boss"):
-    given = {"database": {"host": "db", "password": "right"}}
-    given["database_admin"] = {"user": "boss", "password": admin}
-    pillar = {"rancher": {"server": given}}
-    database = load("_rancher_database", Salt(server.functions()), __pillar__=pillar)
-    calls = {
-        **server.functions(),
-        "_rancher_database.wanted": database.wanted,
-        "_rancher_database.missing": database.missing,
-        "_rancher_database.statements": database.statements,
-    }
-    return load("_rancher_database_account", Salt(calls), __pillar__=pillar)
+DATABASE = {"host": "db", "port": 3306, "name": "cattle", "user": "cattle", "password": "right"}
+ADMIN = {"user": "boss", "password": "boss"}
 
 
-def test_observe():
-    assert module(Server(tables=3)).observe() == {
+@pytest.fixture
+def observe(monkeypatch):
+    def observe(server, admin="boss"):
+        server.install(monkeypatch)
+        return account.observe(DATABASE, {"user": "boss", "password": admin})
+
+    return observe
+
+
+def test_observe(observe):
+    assert observe(Server(tables=3)) == {
         "version": "5.7.44",
         "schema": ["utf8", "utf8_general_ci", 3],
         "exists": True,
@@ -38,14 +37,14 @@ def test_observe():
         ({"fails": {"SELECT 1 FROM mysql.user": 1142}}, "boss", "database_admin:user: MySQL at"),
     ],
 )
-def test_an_error_names_the_setting(server, admin, words):
+def test_an_error_names_the_setting(observe, server, admin, words):
     with pytest.raises(CommandExecutionError, match=words):
-        module(Server(**server), admin).observe()
+        observe(Server(**server), admin)
 
 
-def test_the_accounts_login_fails_for_another_reason():
+def test_the_accounts_login_fails_for_another_reason(observe):
     with pytest.raises(CommandExecutionError, match="error 1040"):
-        module(Server(fails={"SELECT CURRENT_USER": 1040})).observe()
+        observe(Server(fails={"SELECT CURRENT_USER": 1040}))
 
 
 @pytest.mark.parametrize(
@@ -62,13 +61,12 @@ def test_the_accounts_login_fails_for_another_reason():
     ],
 )
 def test_how_a_password_is_set(version, begins):
-    assert module(Server()).password_statement(version).startswith(begins)
-    assert module(Server()).password_statement(version).count("%s") == 3
+    assert account.password_statement(version).startswith(begins)
+    assert account.password_statement(version).count("%s") == 3
 
 
-def test_the_account_that_the_server_knows_gets_the_rights():
+def test_the_account_that_the_server_knows_gets_the_rights(observe):
     server = Server(account="cattle@10.0.0.%", rights=[])
-    account = module(server)
-    seen = account.observe()
-    account.carry_out(seen, account.plan(seen))
+    seen = observe(server)
+    account.carry_out(DATABASE, ADMIN, seen, account.plan(DATABASE, seen))
     assert "GRANT ALL ON `cattle`.* TO 'cattle'@'10.0.0.%';" in server.asked

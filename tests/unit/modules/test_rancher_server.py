@@ -1,6 +1,9 @@
+import functools
+
+import _rancher_server
+import _rancher_server_data
 import pytest
-from fake_docker import Containers
-from fakes import Salt, load
+from fake_docker import Containers, replace
 from salt.exceptions import CommandExecutionError
 
 NAME, IMAGE, DIRECTORY = "rancher-server", "rancher/server:v1", "/data/rancher/mysql"
@@ -11,26 +14,19 @@ EMPTY = {"path": DIRECTORY, "owner": None, "empty": True, "database": False}
 
 
 class Host:
-    """The module over imitated containers; `paths` is what rancher_data finds."""
+    """Imitated containers; `paths` is what is found in directories."""
 
-    def __init__(self, database=None, **paths):
-        self.docker, self.database = Containers(), database
+    def __init__(self, monkeypatch, database=None, **paths):
+        self.docker, self.database = Containers().install(monkeypatch), database
         self.paths = {DIRECTORY: EMPTY, **paths}
-        data = load("_rancher_server_data")
-        calls = {
-            **self.docker.functions(),
-            "_rancher_database.wanted": lambda: self.database,
-            "_rancher_server_data.look": lambda path: {
-                **EMPTY,
-                **self.paths.get(path, {}),
-                "path": path,
-            },
-            "_rancher_server_data.plan": data.plan,
-        }
-        self.module = load("_rancher_server", Salt(calls))
+        replace(monkeypatch, _rancher_server_data, "look", self.look)
+
+    def look(self, path):
+        return {**EMPTY, **self.paths.get(path, {}), "path": path}
 
     def want(self, image=IMAGE, port=8080, start=True):
-        return self.module.wanted(image, port, start, DIRECTORY)
+        pillar = {"rancher": {"server": {"database": self.database}}}
+        return _rancher_server.wanted(pillar, image, port, start, DIRECTORY)
 
     def make(self, want=None, ours=True, bound=True, state="running"):
         """A container as the replacement makes it, or as an operator did."""
@@ -49,7 +45,7 @@ class Host:
 
     def plan(self, want=None, test=False):
         want = want or self.want()
-        return self.module.plan(NAME, self.module.observe(NAME, want, test), want)
+        return _rancher_server.plan(NAME, _rancher_server.observe(NAME, want, test), want)
 
     def refusal(self, want=None):
         with pytest.raises(CommandExecutionError) as caught:
@@ -59,20 +55,25 @@ class Host:
         return text
 
 
+@pytest.fixture
+def make_host(monkeypatch):
+    return functools.partial(Host, monkeypatch)
+
+
 def test_the_environment_of_an_external_database():
     # No MYSQL_ in the names of user and password: with it, both are silently ignored.
-    assert Host().module.environment(DATABASE) == {
+    assert _rancher_server.environment(DATABASE) == {
         "CATTLE_DB_CATTLE_MYSQL_HOST": "db",
         "CATTLE_DB_CATTLE_MYSQL_PORT": "3306",
         "CATTLE_DB_CATTLE_MYSQL_NAME": "cattle",
         "CATTLE_DB_CATTLE_USERNAME": "cattle",
         "CATTLE_DB_CATTLE_PASSWORD": SECRET,
     }
-    assert Host().module.environment(None) == {}
+    assert _rancher_server.environment(None) == {}
 
 
-def test_from_nothing():
-    host = Host()
+def test_from_nothing(make_host):
+    host = make_host()
     host.docker.images.clear()
     assert host.plan() == {
         "pulled": {"old": None, "new": IMAGE},
@@ -81,13 +82,13 @@ def test_from_nothing():
     }
 
 
-def test_with_an_external_database_no_directory_is_looked_at():
-    assert Host(DATABASE).plan() == {"container": {"old": None, "new": "running"}}
+def test_with_an_external_database_no_directory_is_looked_at(make_host):
+    assert make_host(DATABASE).plan() == {"container": {"old": None, "new": "running"}}
 
 
 @pytest.mark.parametrize("database", [None, DATABASE])
-def test_what_is_current_stays(database):
-    host = Host(database, **{DIRECTORY: THERE})
+def test_what_is_current_stays(make_host, database):
+    host = make_host(database, **{DIRECTORY: THERE})
     host.make()
     assert host.plan() == {}
     # An image that was removed from the host meanwhile is not pulled for its own sake.
@@ -95,27 +96,27 @@ def test_what_is_current_stays(database):
     assert host.plan() == {}
 
 
-def test_somebody_elses_container_that_is_right_is_left_alone():
-    host = Host(**{DIRECTORY: THERE})
+def test_somebody_elses_container_that_is_right_is_left_alone(make_host):
+    host = make_host(**{DIRECTORY: THERE})
     host.make(ours=False)
     assert host.plan() == {}
 
 
 @pytest.mark.parametrize("state", ["created", "exited", "paused", "dead"])
-def test_what_does_not_run_is_started(state):
-    host = Host(**{DIRECTORY: THERE})
+def test_what_does_not_run_is_started(make_host, state):
+    host = make_host(**{DIRECTORY: THERE})
     host.make(state=state)
     assert host.plan() == {"container": {"old": state, "new": "running"}}
 
 
-def test_what_restarts_is_the_business_of_server_ready():
-    host = Host(**{DIRECTORY: THERE})
+def test_what_restarts_is_the_business_of_server_ready(make_host):
+    host = make_host(**{DIRECTORY: THERE})
     host.make(state="restarting")
     assert host.plan() == {}
 
 
-def test_a_new_tag_and_a_tag_that_means_another_image():
-    host = Host(**{DIRECTORY: THERE})
+def test_a_new_tag_and_a_tag_that_means_another_image(make_host):
+    host = make_host(**{DIRECTORY: THERE})
     host.make()
     assert host.plan(host.want("rancher/server:v2")) == {
         "pulled": {"old": None, "new": "rancher/server:v2"},
@@ -126,16 +127,16 @@ def test_a_new_tag_and_a_tag_that_means_another_image():
     assert host.plan()["image"] == {"old": "sha256:rancher/serv", "new": "sha256:999999999999"}
 
 
-def test_another_port_and_another_restart_policy():
-    host = Host(**{DIRECTORY: THERE})
+def test_another_port_and_another_restart_policy(make_host):
+    host = make_host(**{DIRECTORY: THERE})
     host.make()
     assert host.plan(host.want(port=80))["port"] == {"old": 8080, "new": 80}
     host.docker.all[NAME]["HostConfig"]["RestartPolicy"]["Name"] = "always"
     assert host.plan()["restart"] == {"old": "always", "new": "unless-stopped"}
 
 
-def test_a_rotated_password_is_told_and_not_shown():
-    host = Host(DATABASE)
+def test_a_rotated_password_is_told_and_not_shown(make_host):
+    host = make_host(DATABASE)
     host.make()
     host.database = {**DATABASE, "password": "other" + SECRET}
     changes = host.plan()
@@ -146,8 +147,8 @@ def test_a_rotated_password_is_told_and_not_shown():
     assert SECRET not in repr(changes)
 
 
-def test_another_database_is_told_in_words():
-    host = Host(DATABASE)
+def test_another_database_is_told_in_words(make_host):
+    host = make_host(DATABASE)
     host.make()
     host.database = {**DATABASE, "host": "db2", "user": "x"}
     words = {"old": "cattle@db:3306/cattle", "new": "x@db2:3306/cattle"}
@@ -157,33 +158,33 @@ def test_another_database_is_told_in_words():
     assert "password" not in host.plan()
 
 
-def test_the_image_only():
-    host = Host()
+def test_the_image_only(make_host):
+    host = make_host()
     host.docker.images.clear()
     assert host.plan(host.want(start=False)) == {"pulled": {"old": None, "new": IMAGE}}
-    host = Host()
+    host = make_host()
     host.make(host.want("rancher/server:v1", port=99), ours=False, state="exited")
     assert host.plan(host.want(start=False)) == {}
 
 
-def test_what_an_interrupted_run_left():
-    host = Host(**{DIRECTORY: THERE})
+def test_what_an_interrupted_run_left(make_host):
+    host = make_host(**{DIRECTORY: THERE})
     host.make()
     host.docker.all[NAME + ".salt-old"] = host.docker.all[NAME]
     assert host.plan() == {"left by an interrupted run": {"old": [NAME + ".salt-old"], "new": None}}
 
 
-def test_a_database_in_an_anonymous_volume_is_never_left_behind():
+def test_a_database_in_an_anonymous_volume_is_never_left_behind(make_host):
     volume = "/var/lib/docker/volumes/abc/_data"
-    host = Host(**{volume: {**THERE, "path": volume}})
+    host = make_host(**{volume: {**THERE, "path": volume}})
     host.make(ours=False, bound=False)
     text = host.refusal()
     assert "has its database in the volume abcabcabcabc" in text
     assert f"`cp -a {volume}/. {DIRECTORY}/`" in text and "`docker stop rancher-server`" in text
 
 
-def test_nor_one_on_the_host_when_the_setting_moves():
-    host = Host(**{"/old": {**THERE, "path": "/old"}})
+def test_nor_one_on_the_host_when_the_setting_moves(make_host):
+    host = make_host(**{"/old": {**THERE, "path": "/old"}})
     host.make()
     host.docker.all[NAME]["Mounts"] = [{"Source": "/old", "Destination": "/var/lib/mysql"}]
     assert "has its database in the directory, /old" in host.refusal()
@@ -192,29 +193,29 @@ def test_nor_one_on_the_host_when_the_setting_moves():
     assert host.plan()["database"] == {"old": "embedded, /old", "new": f"embedded, {DIRECTORY}"}
 
 
-def test_what_this_host_does_not_show_may_be_a_database():
-    host = Host()
+def test_what_this_host_does_not_show_may_be_a_database(make_host):
+    host = make_host()
     host.make(ours=False, bound=False)
     assert "has its database in the volume" in host.refusal()
 
 
-def test_a_foreign_container_is_not_replaced():
-    host = Host(DATABASE)
+def test_a_foreign_container_is_not_replaced(make_host):
+    host = make_host(DATABASE)
     host.make(host.want(port=81), ours=False)
     text = host.refusal()
     assert "was not made by this state and differs in port" in text
     assert "`docker rename rancher-server rancher-server-before`" in text
 
 
-def test_a_foreign_one_with_data_before_an_external_database():
-    host = Host(**{DIRECTORY: THERE})
+def test_a_foreign_one_with_data_before_an_external_database(make_host):
+    host = make_host(**{DIRECTORY: THERE})
     host.make(ours=False)
     host.database = DATABASE
     assert f"Its database is in {DIRECTORY}: bring that along." in host.refusal()
 
 
-def test_a_dry_run_before_docker_is_there():
-    host = Host()
+def test_a_dry_run_before_docker_is_there(make_host):
+    host = make_host()
     host.docker.importable = False
     assert host.plan(test=True) == {
         "pulled": {"old": None, "new": IMAGE},

@@ -1,10 +1,8 @@
 import os
 
+import _rancher_server_data as data
 import pytest
-from fakes import load
 from salt.exceptions import CommandExecutionError
-
-data = load("_rancher_server_data")
 
 
 def seen(**more):

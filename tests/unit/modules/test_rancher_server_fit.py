@@ -1,28 +1,31 @@
+import _port_use
+import _rancher_database
+import _rancher_server_fit
 import pytest
-from fake_docker import Containers
-from fakes import Salt, load
+from fake_docker import Containers, replace
 from salt.exceptions import CommandExecutionError
 
 NAME = "rancher-server"
 DATABASE = {"host": "db", "password": "x"}
 
 
-def check(port=8080, container=None, blind=False, database=None, coming=False, **more):
-    docker = Containers()
-    docker.importable = more.get("importable", True)
-    publisher = more.get("publisher")
-    calls = {
-        **docker.functions(),
-        "_docker_engine.publisher": lambda port: publisher,
-        "_port_use.listener": lambda port: more.get("listener"),
-        "_rancher_database.check": lambda: ["an old one"],
-    }
-    seen = {"container": container, "blind": blind}
-    want = {"port": port, "database": database}
-    return load("_rancher_server_fit", Salt(calls)).check(NAME, seen, want, coming)
+@pytest.fixture
+def check(monkeypatch):
+    def check(port=8080, container=None, blind=False, database=None, coming=False, **more):
+        docker = Containers()
+        docker.importable = more.get("importable", True)
+        docker.publisher = lambda port: more.get("publisher")
+        docker.install(monkeypatch)
+        replace(monkeypatch, _port_use, "listener", lambda port: more.get("listener"))
+        replace(monkeypatch, _rancher_database, "check", lambda database: ["an old one"])
+        seen = {"container": container, "blind": blind}
+        want = {"port": port, "database": database}
+        return _rancher_server_fit.check(NAME, seen, want, coming)
+
+    return check
 
 
-def test_a_free_port_and_the_embedded_database():
+def test_a_free_port_and_the_embedded_database(check):
     assert check() == []
 
 
@@ -36,19 +39,19 @@ def test_a_free_port_and_the_embedded_database():
         ({"listener": "x", "container": {"port": 80, "state": "running"}}, "in use by x"),
     ],
 )
-def test_a_port_that_is_taken(who, words):
+def test_a_port_that_is_taken(check, who, words):
     with pytest.raises(CommandExecutionError, match=f"rancher:server:port 8080 is {words}"):
         check(**who)
 
 
 @pytest.mark.parametrize("state", ["running", "restarting"])
-def test_the_port_that_our_own_container_holds(state):
+def test_the_port_that_our_own_container_holds(check, state):
     container = {"port": 8080, "state": state}
     assert check(container=container, listener="docker-proxy (pid 9)") == []
     assert check(publisher=NAME, listener="docker-proxy (pid 9)") == []
 
 
-def test_what_is_said_about_the_database():
+def test_what_is_said_about_the_database(check):
     assert check(database=DATABASE) == ["an old one"]
     assert check(database=DATABASE, blind=True) == [
         "Docker does not answer yet: predicted for a host without containers",

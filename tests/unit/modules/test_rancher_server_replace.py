@@ -1,8 +1,10 @@
 """Replacing, with a failure and with a kill at every single step."""
 
+import _rancher_server
+import _rancher_server_data
+import _rancher_server_replace
 import pytest
-from fake_docker import Containers
-from fakes import Salt, load
+from fake_docker import Containers, replace
 from salt.exceptions import CommandExecutionError
 
 NAME, V1, V2 = "rancher-server", "rancher/server:v1", "rancher/server:v2"
@@ -15,26 +17,20 @@ class Killed(BaseException):
 
 
 class Host:
-    def __init__(self):
-        self.docker = Containers((V1, V2))
+    def __init__(self, monkeypatch):
+        self.docker = Containers((V1, V2)).install(monkeypatch)
         self.prepared = []
-        data = load("_rancher_server_data")
         there = {"path": DIRECTORY, "owner": [102, 105], "empty": False, "database": True}
-        calls = {
-            **self.docker.functions(),
-            "_rancher_database.wanted": lambda: None,
-            "_rancher_server_data.look": lambda path: there,
-            "_rancher_server_data.plan": data.plan,
-            "_rancher_server_data.prepare": self.prepared.append,
-        }
-        self.server = load("_rancher_server", Salt(calls))
-        self.swap = load("_rancher_server_replace", Salt(calls))
+        replace(monkeypatch, _rancher_server_data, "look", lambda path: there)
+        replace(
+            monkeypatch, _rancher_server_data, "prepare", lambda path: self.prepared.append(path)
+        )
 
     def apply(self, image):
-        want = self.server.wanted(image, 8080, True, DIRECTORY)
-        seen = self.server.observe(NAME, want)
-        changes = self.server.plan(NAME, seen, want)
-        self.swap.carry_out(NAME, want, seen, changes)
+        want = _rancher_server.wanted({}, image, 8080, True, DIRECTORY)
+        seen = _rancher_server.observe(NAME, want)
+        changes = _rancher_server.plan(NAME, seen, want)
+        _rancher_server_replace.carry_out(NAME, want, seen, changes)
         return changes
 
     def running(self):
@@ -45,8 +41,12 @@ class Host:
         }
 
 
-def test_create_and_start():
-    host = Host()
+@pytest.fixture
+def host(monkeypatch):
+    return Host(monkeypatch)
+
+
+def test_create_and_start(host):
     host.apply(V1)
     assert host.running() == {NAME: V1} and list(host.docker.all) == [NAME]
     assert [step[0] for step in host.docker.log] == ["create", "rename", "start"]
@@ -55,18 +55,19 @@ def test_create_and_start():
     assert host.apply(V1) == {}
 
 
-def test_pull_and_prepare_come_first():
-    host = Host()
+def test_pull_and_prepare_come_first(host):
     del host.docker.images[V1]
-    want = host.server.wanted(V1, 8080, True, DIRECTORY)
-    seen = host.server.observe(NAME, want)
-    changes = {**host.server.plan(NAME, seen, want), "data directory": {"old": None, "new": "x"}}
-    host.swap.carry_out(NAME, want, seen, changes)
+    want = _rancher_server.wanted({}, V1, 8080, True, DIRECTORY)
+    seen = _rancher_server.observe(NAME, want)
+    changes = {
+        **_rancher_server.plan(NAME, seen, want),
+        "data directory": {"old": None, "new": "x"},
+    }
+    _rancher_server_replace.carry_out(NAME, want, seen, changes)
     assert host.docker.log[0] == ("pull", V1) and host.prepared == [DIRECTORY]
 
 
-def test_the_new_one_is_complete_before_the_old_one_is_stopped():
-    host = Host()
+def test_the_new_one_is_complete_before_the_old_one_is_stopped(host):
     host.apply(V1)
     host.docker.log.clear()
     host.apply(V2)
@@ -77,8 +78,7 @@ def test_the_new_one_is_complete_before_the_old_one_is_stopped():
 
 
 @pytest.mark.parametrize("step", range(1, STEPS + 1))
-def test_killed_at_any_step_the_next_run_converges(step):
-    host = Host()
+def test_killed_at_any_step_the_next_run_converges(host, step):
     host.apply(V1)
     host.docker.log.clear()
     host.docker.fails = {step: Killed()}
@@ -95,8 +95,7 @@ def test_killed_at_any_step_the_next_run_converges(step):
 
 
 @pytest.mark.parametrize("step", range(1, STEPS - 2))
-def test_killed_and_then_the_setting_goes_back(step):
-    host = Host()
+def test_killed_and_then_the_setting_goes_back(host, step):
     host.apply(V1)
     host.docker.log.clear()
     host.docker.fails = {step: Killed()}
@@ -107,8 +106,7 @@ def test_killed_and_then_the_setting_goes_back(step):
     assert host.running() == {NAME: V1} and list(host.docker.all) == [NAME]
 
 
-def test_one_that_does_not_start_gives_way_to_the_one_before():
-    host = Host()
+def test_one_that_does_not_start_gives_way_to_the_one_before(host):
     host.apply(V1)
     host.docker.fails = {("start", NAME): CommandExecutionError("no such device")}
     with pytest.raises(CommandExecutionError) as caught:
@@ -117,16 +115,14 @@ def test_one_that_does_not_start_gives_way_to_the_one_before():
     assert host.running() == {NAME: V1} and list(host.docker.all) == [NAME]
 
 
-def test_the_first_one_that_does_not_start_leaves_nothing():
-    host = Host()
+def test_the_first_one_that_does_not_start_leaves_nothing(host):
     host.docker.fails = {("start", NAME): CommandExecutionError("no such device")}
     with pytest.raises(CommandExecutionError, match="no such device; there was none before"):
         host.apply(V1)
     assert host.docker.all == {}
 
 
-def test_a_stopped_one_is_started_and_nothing_else():
-    host = Host()
+def test_a_stopped_one_is_started_and_nothing_else(host):
     host.apply(V1)
     host.docker.stop(NAME)
     host.docker.log.clear()

@@ -1,12 +1,15 @@
 import logging
 
+import _docker_engine
+import _rancher
+import _rancher_server_wait
 import pytest
-from fakes import Salt, load
+from fake_docker import replace
 from salt.exceptions import CommandExecutionError
 
 SECRET = "p$'\" #{{ x }}%ü\\"
 URL = "http://127.0.0.1:8080"
-pure = load("_rancher_server_wait")
+PILLAR = {"rancher": {"server": {"database": {"password": "pillar-" + SECRET}}}}
 
 
 def condition(**more):
@@ -19,27 +22,23 @@ class Host:
 
     def __init__(self, monkeypatch, ready_at=None, life=lambda now: (condition(), [])):
         self.now, self.ready_at, self.life = 0, ready_at, life
-        calls = {
-            "_rancher.ready": self.ready,
-            "_docker_engine.container": lambda name: name,
-            "_docker_engine.logs": lambda name, since=0, tail=400: self.life(self.now)[1],
-        }
-        pillar = {"rancher": {"server": {"database": {"password": "pillar-" + SECRET}}}}
-        self.module = load("_rancher_server_wait", Salt(calls), __pillar__=pillar)
-        monkeypatch.setattr(self.module, "_look", lambda name: self.life(self.now)[0])
-        monkeypatch.setattr(self.module.time, "monotonic", lambda: self.now)
-        monkeypatch.setattr(self.module.time, "sleep", self.sleep)
+        replace(monkeypatch, _rancher, "ready", self.ready)
+        logs = lambda name, since=0, tail=400: self.life(self.now)[1]  # noqa: E731
+        replace(monkeypatch, _docker_engine, "logs", logs)
+        replace(monkeypatch, _rancher_server_wait, "_look", lambda name: self.life(self.now)[0])
+        monkeypatch.setattr(_rancher_server_wait.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(_rancher_server_wait.time, "sleep", self.sleep)
 
     def sleep(self, seconds):
         self.now += seconds
 
-    def ready(self, url, ca_certificate=None, timeout=10):
+    def ready(self, pillar, url, ca_certificate=None, timeout=10):
         assert url == URL
         ready = self.ready_at is not None and self.now >= self.ready_at
         return {"ready": ready, "reason": "connection refused"}
 
     def wait(self, limit=600):
-        return self.module.until_ready("rancher-server", URL, limit)
+        return _rancher_server_wait.until_ready(PILLAR, "rancher-server", URL, limit)
 
     def failure(self, limit=600):
         with pytest.raises(CommandExecutionError) as caught:
@@ -109,7 +108,7 @@ def test_a_database_that_comes_back_in_time_is_waited_for(monkeypatch):
     ],
 )
 def test_a_container_that_ends(now, words):
-    assert words in pure.hopeless(condition(), now, [], 0)
+    assert words in _rancher_server_wait.hopeless(condition(), now, [], 0)
 
 
 @pytest.mark.parametrize(
@@ -128,10 +127,10 @@ def test_a_container_that_runs_again_has_not_ended_with_exit_code_0(monkeypatch,
 
 
 def test_one_restart_is_forgiven_and_old_ones_do_not_count():
-    assert pure.hopeless(condition(), condition(restarts=2), [], 0) is None
+    assert _rancher_server_wait.hopeless(condition(), condition(restarts=2), [], 0) is None
     old = condition(restarts=9)
-    assert pure.hopeless(old, old, [], 0) is None
-    assert "ended 10 times" in pure.hopeless(old, condition(restarts=10), [], 0)
+    assert _rancher_server_wait.hopeless(old, old, [], 0) is None
+    assert "ended 10 times" in _rancher_server_wait.hopeless(old, condition(restarts=10), [], 0)
 
 
 def test_no_container(monkeypatch):
@@ -153,13 +152,13 @@ def test_what_counts_of_a_container():
             "Error": "",
         },
     }
-    found = pure.condition(inspected)
+    found = _rancher_server_wait.condition(inspected)
     assert found["code"] is None
     assert found["secrets"] == ["a=b", "s"] and found["restarts"] == 2
     inspected["State"]["StartedAt"] = "0001-01-01T00:00:00Z"
-    assert pure.condition(inspected)["since"] == 0
+    assert _rancher_server_wait.condition(inspected)["since"] == 0
     inspected["State"].update(Status="restarting", ExitCode=3)
-    assert pure.condition(inspected)["code"] == 3
+    assert _rancher_server_wait.condition(inspected)["code"] == 3
 
 
 @pytest.mark.parametrize(
@@ -172,7 +171,7 @@ def test_what_counts_of_a_container():
 )
 def test_the_first_line_may_be_older_than_the_noted_start(finished, since):
     state = {"Status": "running", "StartedAt": "2024-05-05T08:00:00Z", "FinishedAt": finished}
-    assert pure.condition({"Config": {}, "State": state})["since"] == since
+    assert _rancher_server_wait.condition({"Config": {}, "State": state})["since"] == since
 
 
 def test_secrets_are_hidden_however_they_are_quoted():
@@ -185,7 +184,7 @@ def test_secrets_are_hidden_however_they_are_quoted():
         "a b''\"\\%ü",
     ]
     for text in texts:
-        assert pure.hide(f"x {text} y", [secret]) == "x *** y"
-    assert pure.hide("ends with itself", [" itself "]) == "ends with ***"
-    assert pure.hide("long and longer", ["long", "longer"]) == "*** and ***"
-    assert pure.hide("nothing", ["", "x"]) == "nothing"
+        assert _rancher_server_wait.hide(f"x {text} y", [secret]) == "x *** y"
+    assert _rancher_server_wait.hide("ends with itself", [" itself "]) == "ends with ***"
+    assert _rancher_server_wait.hide("long and longer", ["long", "longer"]) == "*** and ***"
+    assert _rancher_server_wait.hide("nothing", ["", "x"]) == "nothing"

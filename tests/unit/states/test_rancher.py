@@ -1,9 +1,17 @@
 """The states with their modules over an imitated Docker; dry run and run of every scenario."""
 
+import functools
+
+import _converge
+import _port_use
+import _rancher
+import _rancher_server_data
+import _rancher_server_wait
 import pytest
-from fake_docker import Containers
+import rancher
+from fake_docker import Containers, replace
 from fake_mysql import Server
-from fakes import Salt, load, load_state
+from fakes import LOCK, load_state
 from salt.exceptions import CommandExecutionError
 
 NAME, V1, V2 = "rancher-server", "rancher/server:v1", "rancher/server:v2"
@@ -14,13 +22,19 @@ both = pytest.mark.parametrize("test", [True, False], ids=["dry", "real"])
 
 
 class Host:
-    def __init__(self, password=None, **more):
-        self.docker, self.context = Containers((V1, V2)), {}
+    def __init__(self, monkeypatch, password=None, **more):
+        self.monkeypatch, self.context = monkeypatch, {}
+        self.docker = Containers((V1, V2)).install(monkeypatch)
+        self.server = Server(**{"password": password or "", **more}).install(monkeypatch)
         self.pillar = {"host": "db", "password": password} if password else None
-        self.server = Server(**{"password": password or "", **more})
-        self.directory = None
+        self.directory = self.listener = None
         self.answers, self.waited = True, []
-        self.listener = None
+        monkeypatch.setattr(_converge, "LOCK", LOCK)
+        replace(monkeypatch, _rancher_server_data, "look", self.look)
+        replace(monkeypatch, _rancher_server_data, "prepare", self.prepare)
+        replace(monkeypatch, _port_use, "listener", lambda port: self.listener)
+        replace(monkeypatch, _rancher, "ready", self.ready)
+        replace(monkeypatch, _rancher_server_wait, "until_ready", self.wait)
 
     def look(self, path):
         known = path == DIRECTORY and self.directory is not None
@@ -31,44 +45,36 @@ class Host:
             "database": known,
         }
 
-    def wait(self, name, url, limit):
+    def prepare(self, path):
+        self.directory = path
+
+    def wait(self, pillar, name, url, limit):
         self.waited.append((name, url, limit))
         if self.answers == "never":
             raise CommandExecutionError(f"{name}: it says STARTUP FAILED")
         self.answers = True
         return 7
 
-    def functions(self):
-        pillar = {"__pillar__": {"rancher": {"server": {"database": self.pillar}}}}
-        calls = {
-            "_converge.run": load("_converge").run,
-            **self.docker.functions(),
-            **self.server.functions(),
-            "_rancher_server_data.look": self.look,
-            "_rancher_server_data.plan": load("_rancher_server_data").plan,
-            "_rancher_server_data.prepare": lambda path: setattr(self, "directory", path),
-            "_port_use.listener": lambda port: self.listener,
-            "_rancher.ready": self.ready,
-            "_rancher_server_wait.until_ready": self.wait,
-        }
-        for name, functions in {
-            "rancher_database": ("wanted", "check"),
-            "rancher_server": ("wanted", "observe", "plan"),
-            "rancher_swap": ("carry_out",),
-            "rancher_fit": ("check",),
-        }.items():
-            module = load(name, Salt(calls), **pillar)
-            calls |= {f"{name}.{each}": getattr(module, each) for each in functions}
-        return Salt(calls)
-
-    def ready(self, url, ca_certificate=None, timeout=10):
+    def ready(self, pillar, url, ca_certificate=None, timeout=10):
         return {"ready": self.answers is True, "reason": "connection refused"}
 
     def state(self, test):
-        return load_state("rancher", self.functions(), test, __context__=self.context)
+        """The state over the face, with the dunders that the loader gives them."""
+        pillar = {"rancher": {"server": {"database": self.pillar}}}
+        dunders = {"__pillar__": pillar, "__opts__": {}, "__context__": self.context}
+        for name, value in dunders.items():
+            self.monkeypatch.setattr(rancher, name, value, raising=False)
+        names = ("server_running", "server_ready")
+        faces = {f"rancher.{name}": getattr(rancher, name) for name in names}
+        return load_state("rancher", faces, test)
 
     def running(self, test, image=V1, **more):
         return self.state(test).server_running(NAME, image, data_directory=DIRECTORY, **more)
+
+
+@pytest.fixture
+def make_host(monkeypatch):
+    return functools.partial(Host, monkeypatch)
 
 
 def told(ret, test, changes):
@@ -83,8 +89,8 @@ def refused(ret, host, words):
 
 
 @both
-def test_from_nothing(test):
-    host = Host()
+def test_from_nothing(make_host, test):
+    host = make_host()
     host.docker.images.clear()
     told(
         host.running(test),
@@ -103,8 +109,8 @@ def test_from_nothing(test):
 
 
 @both
-def test_a_new_tag(test):
-    host = Host()
+def test_a_new_tag(make_host, test):
+    host = make_host()
     host.running(False)
     host.docker.log.clear()
     told(
@@ -119,8 +125,8 @@ def test_a_new_tag(test):
 
 
 @both
-def test_a_rotated_password(test):
-    host = Host(SECRET)
+def test_a_rotated_password(make_host, test):
+    host = make_host(SECRET)
     host.running(False)
     host.docker.log.clear()
     host.pillar["password"] = host.server.password = "new" + SECRET
@@ -141,16 +147,16 @@ def test_a_rotated_password(test):
 
 
 @both
-def test_stopped(test):
-    host = Host()
+def test_stopped(make_host, test):
+    host = make_host()
     host.running(False)
     host.docker.stop(NAME)
     told(host.running(test), test, {"container": {"old": "exited", "new": "running"}})
 
 
 @both
-def test_the_image_only(test):
-    host = Host()
+def test_the_image_only(make_host, test):
+    host = make_host()
     told(host.running(test, start=False), test, {})
     host.docker.images.clear()
     told(host.running(test, start=False), test, {"pulled": {"old": None, "new": V1}})
@@ -158,14 +164,14 @@ def test_the_image_only(test):
 
 
 @both
-def test_the_database_is_looked_at_before_a_container_is_made(test):
-    host = Host(SECRET, charset=("latin1", "latin1_swedish_ci"))
+def test_the_database_is_looked_at_before_a_container_is_made(make_host, test):
+    host = make_host(SECRET, charset=("latin1", "latin1_swedish_ci"))
     refused(host.running(test), host, "rancher:server:database:name: database cattle is in latin1")
 
 
 @both
-def test_and_not_while_all_is_well(test):
-    host = Host(SECRET)
+def test_and_not_while_all_is_well(make_host, test):
+    host = make_host(SECRET)
     host.running(False)
     host.server.asked.clear()
     told(host.running(test), test, {})
@@ -173,22 +179,22 @@ def test_and_not_while_all_is_well(test):
 
 
 @both
-def test_an_unsupported_database_server_is_said_and_used(test):
-    host = Host(SECRET, version="10.11.6-MariaDB")
+def test_an_unsupported_database_server_is_said_and_used(make_host, test):
+    host = make_host(SECRET, version="10.11.6-MariaDB")
     ret = host.running(test)
     told(ret, test, {"container": {"old": None, "new": "running"}})
     assert "Rancher 1.6 does not support this database server, 10.11.6-MariaDB" in ret["comment"]
 
 
 @both
-def test_a_taken_port(test):
-    host = Host()
+def test_a_taken_port(make_host, test):
+    host = make_host()
     host.listener = "nginx (pid 9)"
     refused(host.running(test), host, "rancher:server:port 8080 is in use by nginx (pid 9)")
 
 
-def test_a_dry_run_before_docker_is_there():
-    host = Host(SECRET)
+def test_a_dry_run_before_docker_is_there(make_host):
+    host = make_host(SECRET)
     host.docker.importable = False
     ret = host.running(True)
     told(
@@ -200,8 +206,8 @@ def test_a_dry_run_before_docker_is_there():
     assert "The database was not looked at" in ret["comment"]
 
 
-def test_a_dry_run_in_which_the_database_comes_before():
-    host = Host(SECRET, charset=None)
+def test_a_dry_run_in_which_the_database_comes_before(make_host):
+    host = make_host(SECRET, charset=None)
     host.context["rancher_database.coming"] = True
     ret = host.running(True)
     told(ret, True, {"container": {"old": None, "new": "running"}})
@@ -216,23 +222,23 @@ READY = {"server": {"old": "not ready", "new": "ready"}}
 
 
 @both
-def test_ready_already(test):
-    host = Host()
+def test_ready_already(make_host, test):
+    host = make_host()
     told(host.state(test).server_ready(NAME), test, {})
     assert host.waited == []
 
 
 @both
-def test_not_ready_yet(test):
-    host = Host()
+def test_not_ready_yet(make_host, test):
+    host = make_host()
     host.answers = False
     told(host.state(test).server_ready(NAME, port=80, timeout=9), test, READY)
     assert host.waited == ([] if test else [(NAME, "http://127.0.0.1:80", 9)])
 
 
 @both
-def test_what_answers_before_a_replacement_is_not_what_will_answer(test):
-    host = Host()
+def test_what_answers_before_a_replacement_is_not_what_will_answer(make_host, test):
+    host = make_host()
     host.running(False)
     host.context.clear()
     host.running(test, V2)
@@ -240,8 +246,8 @@ def test_what_answers_before_a_replacement_is_not_what_will_answer(test):
     told(host.state(test).server_ready(NAME), test, {})
 
 
-def test_one_that_cannot_start():
-    host = Host()
+def test_one_that_cannot_start(make_host):
+    host = make_host()
     host.answers = "never"
     ret = host.state(False).server_ready(NAME)
     assert ret["result"] is False and ret["changes"] == {}
@@ -249,8 +255,8 @@ def test_one_that_cannot_start():
 
 
 @both
-def test_one_that_an_operator_starts(test):
-    host = Host()
+def test_one_that_an_operator_starts(make_host, test):
+    host = make_host()
     host.answers = False
     ret = host.state(test).server_ready(NAME, start=False)
     told(ret, test, {})

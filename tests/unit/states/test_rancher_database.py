@@ -1,6 +1,12 @@
+import functools
+
+import _converge
+import _docker_engine
 import pytest
+import rancher_database
+from fake_docker import replace
 from fake_mysql import Server
-from fakes import Salt, load, load_state
+from fakes import LOCK, load_state
 
 SECRET = "p$'\" #{{ x }}%ü"
 ADMIN = {"user": "boss", "password": "boss"}
@@ -8,34 +14,28 @@ NONE = {"account": None, "rights": [], "charset": None}
 
 
 class Host:
-    def __init__(self, server=None, admin=ADMIN, database=True, importable=True):
-        self.server, self.context, self.importable = server, {}, importable
+    def __init__(self, monkeypatch, server=None, admin=ADMIN, database=True, importable=True):
+        self.server, self.context = server, {}
         given = {"host": "db", "password": SECRET} if database else None
-        self.pillar = {"rancher": {"server": {"database": given, "database_admin": admin}}}
+        pillar = {"rancher": {"server": {"database": given, "database_admin": admin}}}
+        for name, value in {"__pillar__": pillar, "__context__": self.context}.items():
+            monkeypatch.setattr(rancher_database, name, value, raising=False)
+        monkeypatch.setattr(_converge, "LOCK", LOCK)
+        replace(monkeypatch, _docker_engine, "available", lambda: importable)
+        if server:
+            server.install(monkeypatch)
 
     def present(self, test):
-        calls = {} if self.server is None else self.server.functions()
-        pillar = {"__pillar__": self.pillar}
-        database = load("_rancher_database", Salt(calls), **pillar)
-        calls |= {
-            f"_rancher_database.{name}": getattr(database, name)
-            for name in ("wanted", "missing", "statements")
-        }
-        account = load("_rancher_database_account", Salt(calls), **pillar)
-        calls |= {
-            "_converge.run": load("_converge").run,
-            "_docker_engine.available": lambda: self.importable,
-            "_rancher_database.wanted": database.wanted,
-            **{
-                f"_rancher_database_account.{name}": getattr(account, name)
-                for name in ("administrator", "observe", "plan", "carry_out")
-            },
-        }
-        state = load_state("rancher_database", Salt(calls), test, __context__=self.context)
-        return state.present("rancher")
+        face = {"rancher_database.present": rancher_database.present}
+        return load_state("rancher_database", face, test).present("rancher")
 
     def coming(self):
         return bool(self.context.get("rancher_database.coming"))
+
+
+@pytest.fixture
+def make_host(monkeypatch):
+    return functools.partial(Host, monkeypatch)
 
 
 both = pytest.mark.parametrize("test", [True, False], ids=["dry", "real"])
@@ -48,8 +48,8 @@ def acted(server):
 
 @both
 @pytest.mark.parametrize("settings", [{"admin": None}, {"database": False}])
-def test_nothing_is_looked_at_without_being_asked_to(test, settings):
-    ret = Host(**settings).present(test)
+def test_nothing_is_looked_at_without_being_asked_to(make_host, test, settings):
+    ret = make_host(**settings).present(test)
     assert ret["result"] is True and ret["changes"] == {} and ret["comment"]
 
 
@@ -74,8 +74,8 @@ def test_nothing_is_looked_at_without_being_asked_to(test, settings):
     ],
     ids=["nothing there", "rotated", "latin1", "few rights"],
 )
-def test_what_is_missing_is_made(test, server, changes):
-    host = Host(Server(**{"password": SECRET, **server}))
+def test_what_is_missing_is_made(make_host, test, server, changes):
+    host = make_host(Server(**{"password": SECRET, **server}))
     ret = host.present(test)
     assert ret["changes"] == changes and SECRET not in repr(ret)
     assert ret["result"] is (None if test else True)
@@ -89,30 +89,30 @@ def test_what_is_missing_is_made(test, server, changes):
 
 
 @both
-def test_what_is_there_stays(test):
-    host = Host(Server(password=SECRET))
+def test_what_is_there_stays(make_host, test):
+    host = make_host(Server(password=SECRET))
     ret = host.present(test)
     assert ret["result"] is True and ret["changes"] == {} and acted(host.server) == []
     assert not host.coming()
 
 
 @both
-def test_tables_in_another_charset_are_not_touched(test):
-    host = Host(Server(password=SECRET, charset=("latin1", "latin1_swedish_ci"), tables=7))
+def test_tables_in_another_charset_are_not_touched(make_host, test):
+    host = make_host(Server(password=SECRET, charset=("latin1", "latin1_swedish_ci"), tables=7))
     ret = host.present(test)
     assert ret["result"] is False and ret["changes"] == {} and acted(host.server) == []
     assert "has 7 tables, which keep that; nothing was changed" in ret["comment"]
 
 
-def test_a_dry_run_before_the_library_is_there():
-    host = Host(Server(password=SECRET), importable=False)
+def test_a_dry_run_before_the_library_is_there(make_host):
+    host = make_host(Server(password=SECRET), importable=False)
     ret = host.present(True)
     assert ret["result"] is None and ret["changes"] == {} and "was not looked at" in ret["comment"]
     assert host.coming() and host.server.asked == []
 
 
-def test_a_partial_failure_tells_what_was_done():
-    host = Host(Server(password=SECRET, **NONE, fails={"GRANT": 1044}))
+def test_a_partial_failure_tells_what_was_done(make_host):
+    host = make_host(Server(password=SECRET, **NONE, fails={"GRANT": 1044}))
     ret = host.present(False)
     assert ret["result"] is False and set(ret["changes"]) == {"database", "account"}
     assert ret["comment"].startswith(
