@@ -5,11 +5,12 @@ A Docker daemon that fits into a test: containers in a dict, behind the SDK's ow
 import inspect
 from unittest import mock
 
+import docker
+import requests
+
 import _docker_change
 import _docker_engine
 import _docker_pull
-import docker
-import requests
 
 CLIENT = docker.APIClient
 

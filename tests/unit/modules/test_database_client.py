@@ -4,11 +4,12 @@ import socket
 import subprocess
 import sys
 
-import _database_client as mysql
 import pymysql
 import pytest
 from fakes import ROOT
 from salt.exceptions import CommandExecutionError
+
+import _database_client as mysql
 
 SECRET = "p$'\" #{{ x }}%ü"
 

@@ -1,8 +1,9 @@
-import _database_client
-import _rancher_database
 import pytest
 from fake_mysql import Server
 from salt.exceptions import CommandExecutionError
+
+import _database_client
+import _rancher_database
 
 SECRET = "p$'\" #{{ x }}%ü"
 KEY = "rancher:server:database"

@@ -1,10 +1,10 @@
 """Versions and errors; what the state makes of it is in tests/unit/states/test_rancher_database.py."""
 
-import _rancher_database_account as account
 import pytest
 from fake_mysql import Server
 from salt.exceptions import CommandExecutionError
 
+import _rancher_database_account as account
 
 DATABASE = {"host": "db", "port": 3306, "name": "cattle", "user": "cattle", "password": "right"}
 ADMIN = {"user": "boss", "password": "boss"}

@@ -1,10 +1,11 @@
 import functools
 
-import _rancher_server
-import _rancher_server_data
 import pytest
 from fake_docker import Containers, replace
 from salt.exceptions import CommandExecutionError
+
+import _rancher_server
+import _rancher_server_data
 
 NAME, IMAGE, DIRECTORY = "rancher-server", "rancher/server:v1", "/data/rancher/mysql"
 SECRET = "p$'\"= #{{ x }}%ü"

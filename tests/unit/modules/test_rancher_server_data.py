@@ -1,8 +1,9 @@
 import os
 
-import _rancher_server_data as data
 import pytest
 from salt.exceptions import CommandExecutionError
+
+import _rancher_server_data as data
 
 
 def seen(**more):

@@ -1,9 +1,10 @@
-import _port_use
-import _rancher_database
-import _rancher_server_fit
 import pytest
 from fake_docker import Containers, replace
 from salt.exceptions import CommandExecutionError
+
+import _port_use
+import _rancher_database
+import _rancher_server_fit
 
 NAME = "rancher-server"
 DATABASE = {"host": "db", "password": "x"}

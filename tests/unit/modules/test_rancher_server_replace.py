@@ -1,11 +1,12 @@
 """Replacing, with a failure and with a kill at every single step."""
 
-import _rancher_server
-import _rancher_server_data
-import _rancher_server_replace
 import pytest
 from fake_docker import Containers, replace
 from salt.exceptions import CommandExecutionError
+
+import _rancher_server
+import _rancher_server_data
+import _rancher_server_replace
 
 NAME, V1, V2 = "rancher-server", "rancher/server:v1", "rancher/server:v2"
 DIRECTORY = "/data/rancher/mysql"

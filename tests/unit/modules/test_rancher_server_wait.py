@@ -1,11 +1,12 @@
 import logging
 
-import _docker_engine
-import _rancher
-import _rancher_server_wait
 import pytest
 from fake_docker import replace
 from salt.exceptions import CommandExecutionError
+
+import _docker_engine
+import _rancher
+import _rancher_server_wait
 
 SECRET = "p$'\" #{{ x }}%ü\\"
 URL = "http://127.0.0.1:8080"

@@ -2,17 +2,18 @@
 
 import functools
 
+import pytest
+from fake_docker import Containers, replace
+from fake_mysql import Server
+from fakes import LOCK, load_state
+from salt.exceptions import CommandExecutionError
+
 import _converge
 import _port_use
 import _rancher
 import _rancher_server_data
 import _rancher_server_wait
-import pytest
 import rancher
-from fake_docker import Containers, replace
-from fake_mysql import Server
-from fakes import LOCK, load_state
-from salt.exceptions import CommandExecutionError
 
 NAME, V1, V2 = "rancher-server", "rancher/server:v1", "rancher/server:v2"
 DIRECTORY = "/data/rancher/mysql"

@@ -1,12 +1,13 @@
 import functools
 
-import _converge
-import _docker_engine
 import pytest
-import rancher_database
 from fake_docker import replace
 from fake_mysql import Server
 from fakes import LOCK, load_state
+
+import _converge
+import _docker_engine
+import rancher_database
 
 SECRET = "p$'\" #{{ x }}%ü"
 ADMIN = {"user": "boss", "password": "boss"}
