@@ -2,14 +2,15 @@
 A host whose kernel tracks connections, imitated in a directory: it loads modules with
 their options, it boots, and the run on it can be ended before any step.
 
-Our own modules run on it unchanged.
+Our own modules run on it unchanged: fresh copies of them, whose `_host` is the machine.
 """
 
+import importlib.util
 import os
 import re
 import types
 
-from fakes import Salt, load, load_state
+from fakes import ROOT, load_state
 from salt.exceptions import CommandExecutionError
 
 GIB = 1 << 30
@@ -29,8 +30,15 @@ TIMEOUTS = {
 }
 
 
-HOST = load("_host")
-CONVERGE = load("_converge")
+def fresh(name):
+    """A copy of a file of ours for one machine alone."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"_modules/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+HOST = fresh("_host")
 # A power cut is not imitated here.
 HOST.os = types.SimpleNamespace(**{**vars(os), "fsync": lambda handle: None})
 
@@ -49,7 +57,7 @@ class Machine:
             set() if self.separate else {"nf_conntrack_ipv4"}
         )
         self.read_only = set()
-        self.salt = self._salt()
+        self._load()
         self.steps = []
         self.die = die  # number of the step before which the run ends
         self.put("/sys/devices/system/memory/memory0/state", "online\n")
@@ -88,8 +96,8 @@ class Machine:
                 self.put(SYSCTLS + key, f"{value}\n")
         if name == "nf_conntrack_ipv4" and self.get(SYSCTLS + "max") is not None:
             return
-        options = self.salt["_boot_files.module_options"]("nf_conntrack", "hashsize")
-        made = self.salt["_conntrack.kernel_default"](
+        options = self.boot_files.module_options("nf_conntrack", "hashsize")
+        made = self.conntrack.kernel_default(
             hashsize=int(options[-1]["value"]) if options else None
         )
         self.put(PARAMETERS, f"{made['buckets']}\n")
@@ -123,7 +131,9 @@ class Machine:
                 self.load_module(line)
         folder = f"{self.root}/etc/sysctl.d"
         for name in sorted(os.listdir(folder)) if with_sysctls and os.path.isdir(folder) else []:
-            for key, value in self.bootconf.parse_sysctl(self.get(f"/etc/sysctl.d/{name}")).items():
+            for key, value in self.boot_files.parse_sysctl(
+                self.get(f"/etc/sysctl.d/{name}")
+            ).items():
                 path = "/proc/sys/" + key.replace(".", "/")
                 if self.get(path) is not None:
                     self.put(path, f"{value}\n")
@@ -131,30 +141,25 @@ class Machine:
     # What the state calls.
 
     def state(self, test, **arguments):
-        return load_state("_conntrack", self.salt, test).tuned("_conntrack", **arguments)
+        salt = {"conntrack.tuned": self.face.tuned}
+        return load_state("conntrack", salt, test).tuned("conntrack", **arguments)
 
-    def _salt(self):
-        salt = Salt({})
-        salt.update(
-            {"_host.read": HOST.read, "_host.write": self.write, "_converge.run": CONVERGE.run}
+    def _load(self):
+        self.boot_files, self.conntrack = fresh("_boot_files"), fresh("_conntrack")
+        self.conntrack_host, self.face = fresh("_conntrack_host"), fresh("conntrack")
+        for module in (self.boot_files, self.conntrack, self.conntrack_host):
+            module.ROOT, module.os, module._host = self.root, _Os(self), self
+        self.conntrack_host._boot_files = self.boot_files
+        self.face._conntrack = self.conntrack_host._conntrack = self.conntrack
+        self.face._conntrack_host = self.conntrack_host
+        self.conntrack_host._set = self._counted(
+            self.conntrack_host._set, lambda path, value: f"set {path}={value}"
         )
-        salt["_host.run"] = lambda *args, **kwargs: self.run(*args, **kwargs)
-        functions = {
-            "_boot_files": ("module_options", "sysctl_after"),
-            "_conntrack": ("max", "ram", "bucket_step", "kernel_default", "usage"),
-            "_conntrack_plan": ("plan", "notes"),
-            "_conntrack_host": ("observe", "apply"),
-        }
-        for name, called in functions.items():
-            module = load(name, salt)
-            module.ROOT = self.root
-            module.os = _Os(self)
-            salt.update({f"{name}.{function}": getattr(module, function) for function in called})
-            if name == "_boot_files":
-                self.bootconf = module
-            if name == "_conntrack_host":
-                module._set = self._counted(module._set, lambda path, value: f"set {path}={value}")
-        return salt
+
+    # What our modules find as `_host`.
+
+    def read(self, path):
+        return HOST.read(path)
 
     def write(self, path, text, mode="0644"):
         step = self._counted(HOST.write, lambda path, *_: f"write {path}")

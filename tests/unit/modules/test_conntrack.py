@@ -62,7 +62,7 @@ def test_the_kernel_takes_buckets_in_whole_pages(bits, page, step):
 def test_an_8_gib_host_tracks_131072_connections(tmp_path):
     machine = Machine(tmp_path, 8)
     assert machine.mem_total < 8 << 30
-    assert machine.salt["_conntrack.max"]() == 131072
+    assert machine.conntrack.max() == 131072
 
 
 def test_memory_that_is_offline_does_not_count(tmp_path):
@@ -70,7 +70,7 @@ def test_memory_that_is_offline_does_not_count(tmp_path):
     machine.put("/sys/devices/system/memory/memory9/state", "offline\n")
     machine.put("/sys/devices/system/memory/memory10/state", "going-offline\n")
     machine.put("/sys/devices/system/memory/probe", "")
-    assert machine.salt["_conntrack.ram"]() == {"bytes": 8 << 30, "source": "memory blocks"}
+    assert machine.conntrack.ram() == {"bytes": 8 << 30, "source": "memory blocks"}
 
 
 @pytest.fixture
@@ -82,24 +82,24 @@ def without_blocks(tmp_path):
 
 def test_without_memory_blocks_the_total_is_rounded_up(without_blocks):
     assert without_blocks.mem_total < 8 << 30
-    assert without_blocks.salt["_conntrack.ram"]() == {
+    assert without_blocks.conntrack.ram() == {
         "bytes": 8 << 30,
         "source": "MemTotal rounded up to whole GiB",
     }
-    assert without_blocks.salt["_conntrack.max"]() == 131072
+    assert without_blocks.conntrack.max() == 131072
 
 
 @pytest.mark.parametrize("text", ["", "MemFree: 12 kB\n"])
 def test_ram_that_cannot_be_found_out_is_an_error(without_blocks, text):
     without_blocks.put("/proc/meminfo", text)
     with pytest.raises(CommandExecutionError, match="/proc/meminfo names no MemTotal"):
-        without_blocks.salt["_conntrack.max"]()
+        without_blocks.conntrack.max()
 
 
 def test_usage(tmp_path):
     machine = Machine(tmp_path)
     machine.set_live(262144, count=65432, buckets=65536)
-    assert machine.salt["_conntrack.usage"]() == {
+    assert machine.conntrack.usage() == {
         "count": 65432,
         "max": 262144,
         "buckets": 65536,
@@ -108,10 +108,10 @@ def test_usage(tmp_path):
 
 
 def test_usage_without_the_module_is_none(tmp_path):
-    assert Machine(tmp_path).salt["_conntrack.usage"]() is None
+    assert Machine(tmp_path).conntrack.usage() is None
 
 
 def test_usage_without_a_limit_has_no_percent(tmp_path):
     machine = Machine(tmp_path)
     machine.set_live(0, count=7, buckets=512)
-    assert machine.salt["_conntrack.usage"]()["percent"] is None
+    assert machine.conntrack.usage()["percent"] is None

@@ -11,7 +11,7 @@ MAX = "net.netfilter.nf_conntrack_max"
 
 
 def observe(machine):
-    return machine.salt["_conntrack_host.observe"](0.5)
+    return machine.conntrack_host.observe(0.5)
 
 
 def test_a_bare_host(tmp_path):
@@ -103,7 +103,7 @@ def test_one_network_namespace_is_the_host_itself(tmp_path):
 def test_a_loaded_module_with_the_right_buckets_is_not_resized(tmp_path):
     machine = Machine(tmp_path)
     machine.load_module("nf_conntrack")
-    apply = machine.salt["_conntrack_host.apply"]
+    apply = machine.conntrack_host.apply
     apply({"nf_conntrack hashsize": {"old": None, "new": 262144}})
     assert machine.steps == []
     apply({"nf_conntrack hashsize": {"old": None, "new": 262656}})
@@ -113,5 +113,5 @@ def test_a_loaded_module_with_the_right_buckets_is_not_resized(tmp_path):
 def test_a_value_that_the_kernel_refuses(tmp_path):
     machine = Machine(tmp_path)
     with pytest.raises(CommandExecutionError) as failure:
-        machine.salt["_conntrack_host.apply"]({MAX: {"old": None, "new": 5}})
+        machine.conntrack_host.apply({MAX: {"old": None, "new": 5}})
     assert str(failure.value) == f"{SYSCTLS}max could not be set to 5: No such file or directory"

@@ -131,8 +131,8 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root's runs are k
 def another_run(lock, *, then="time.sleep(60)"):
     """A process that is in the middle of its apply; yields it."""
     code = (
-        f"import sys, time, subprocess; sys.path.insert(0, {str(ROOT / 'tests/kits')!r})\n"
-        f"from fakes import load; c = load('_converge'); c.LOCK = {str(lock)!r}\n"
+        f"import sys, time, subprocess; sys.path.insert(0, {str(ROOT / '_modules')!r})\n"
+        f"import _converge as c, _host; c.LOCK = {str(lock)!r}\n"
         f"def work(seen, changes):\n    print('in', flush=True); {then}\n"
         "c.run('x', 'X', lambda: 1, lambda seen: {'k': {'old': 1, 'new': 2}}, work, False)"
     )
@@ -215,7 +215,7 @@ def test_a_child_that_outlives_a_killed_run_holds_nothing(locked, tmp_path):
 def orphan(lock, folder, seconds):
     """A command of ours that goes on when its run was killed."""
     argv = ["sh", "-c", f"echo begun > {folder}/begun; sleep {seconds}; echo over > {folder}/over"]
-    then = f"load('_host').run({argv!r}, timeout=90)"
+    then = f"_host.run({argv!r}, timeout=90)"
     with another_run(lock, then=then) as other:
         while not (folder / "begun").exists():
             time.sleep(0.02)

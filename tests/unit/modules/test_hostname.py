@@ -2,8 +2,9 @@ import os
 
 import pytest
 import yaml
-from fakes import Salt, load
 from salt.exceptions import SaltInvocationError
+
+import _hostname
 
 NAME = "node1.example.com"
 SEEN = {
@@ -14,8 +15,6 @@ SEEN = {
     "cloud": False,
     "cloud_text": None,
 }
-
-hostname = load("_hostname")
 
 
 @pytest.mark.parametrize(
@@ -38,7 +37,7 @@ def test_the_stored_name(monkeypatch, text, name):
         ({}, {}),
         ({"static": None}, {"static": {"old": None, "new": NAME}}),
         ({"running": "localhost"}, {"running": {"old": "localhost", "new": NAME}}),
-        ({"cloud": True, "cloud_text": hostname.CLOUD_TEXT}, {}),
+        ({"cloud": True, "cloud_text": _hostname.CLOUD_TEXT}, {}),
         (
             {"cloud": True},
             {
@@ -72,13 +71,13 @@ def test_the_stored_name(monkeypatch, text, name):
     ],
 )
 def test_plan(seen, changes):
-    assert hostname.plan(NAME, {**SEEN, **seen}) == changes
+    assert _hostname.plan(NAME, {**SEEN, **seen}) == changes
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-a", "a..b", "NODE", "node1.", "a;reboot", "x" * 65])
 def test_a_name_that_no_host_can_have(name):
     with pytest.raises(SaltInvocationError, match="is no host name"):
-        hostname.plan(name, SEEN)
+        _hostname.plan(name, SEEN)
 
 
 class Host:
@@ -87,14 +86,14 @@ class Host:
     def __init__(self, paths=(), **files):
         self.files, self.paths, self.done = files, paths, []
 
-    def module(self, monkeypatch, grains=None, **opts):
+    def module(self, monkeypatch):
         monkeypatch.setattr(os.path, "exists", lambda path: path in self.paths)
         monkeypatch.setattr(os.path, "isdir", lambda path: path in self.paths)
-        salt = {"_host.read": self.files.get, "_host.write": self.write, "_host.run": self.run}
-        for function in ("address", "resolves", "named", "is_loopback"):
-            salt[f"_hosts_file.{function}"] = getattr(load("_hosts_file"), function)
-        dunders = {"__grains__": grains or {}, "__opts__": {"root_dir": "/", **opts}}
-        return load("_hostname", Salt(salt), **dunders)
+        monkeypatch.setattr(_hostname, "_host", self)
+        return _hostname
+
+    def read(self, path):
+        return self.files.get(path)
 
     def write(self, path, text, mode="0644"):
         self.done.append((path, mode))
@@ -138,7 +137,7 @@ def test_what_resolves_the_name_comes_before_the_name(monkeypatch):
     host.module(monkeypatch).apply(NAME, {**SEEN, "hosts": {"text": "new text"}}, ALL)
     assert host.done == [
         ("/etc/hosts", None),
-        (hostname.CLOUD_FILE, "0644"),
+        (_hostname.CLOUD_FILE, "0644"),
         f"hostnamectl set-hostname {NAME}",
     ]
     assert host.files["/etc/hosts"] == "new text"
@@ -155,11 +154,11 @@ def test_without_a_systemd_that_answers(monkeypatch, paths):
 def test_only_what_is_wrong_is_touched(monkeypatch):
     host = Host()
     host.module(monkeypatch).apply(NAME, SEEN, {"cloud-init": {}})
-    assert host.done == [(hostname.CLOUD_FILE, "0644")]
+    assert host.done == [(_hostname.CLOUD_FILE, "0644")]
 
 
 def test_cloud_init_understands_what_we_write():
-    assert yaml.safe_load(hostname.CLOUD_TEXT) == {
+    assert yaml.safe_load(_hostname.CLOUD_TEXT) == {
         "preserve_hostname": True,
         "manage_etc_hosts": False,
     }
@@ -181,7 +180,8 @@ CONF = {"conf_file": "/etc/salt/minion", "id": "old"}
     ],
 )
 def test_a_minion_id_that_would_follow_is_noted(monkeypatch, opts, files, paths, noted):
-    notes = Host(paths, **files).module(monkeypatch, **opts).notes(NAME, SEEN)
+    module = Host(paths, **files).module(monkeypatch)
+    notes = module.notes({"root_dir": "/", **opts}, {}, NAME, SEEN)
     assert any("The minion id old is stored nowhere" in note for note in notes) is noted
 
 
@@ -189,8 +189,8 @@ def test_an_id_in_an_included_file(monkeypatch, tmp_path):
     (tmp_path / "minion.d").mkdir()
     (tmp_path / "minion.d" / "id.conf").touch()
     host = Host(**{str(tmp_path / "minion.d" / "id.conf"): "id: old\n"})
-    module = host.module(monkeypatch, conf_file=str(tmp_path / "minion"), id="old")
-    assert module.notes(NAME, SEEN) == []
+    opts = {"root_dir": "/", "conf_file": str(tmp_path / "minion"), "id": "old"}
+    assert host.module(monkeypatch).notes(opts, {}, NAME, SEEN) == []
 
 
 @pytest.mark.parametrize(
@@ -205,6 +205,6 @@ def test_an_id_in_an_included_file(monkeypatch, tmp_path):
 )
 def test_a_foreign_address_is_noted(monkeypatch, address, noted):
     grains = {"ipv4": ["127.0.0.1", "10.0.0.5"], "ipv6": ["::1", "fd00::5"]}
-    notes = Host().module(monkeypatch, grains, id=NAME).notes(NAME, {**SEEN, "address": address})
+    notes = _hostname.notes({"id": NAME}, grains, NAME, {**SEEN, "address": address})
     wanted = f"/etc/hosts gives {NAME} the address 10.0.0.7, which this host does not have"
     assert notes == ([wanted] if noted else [])

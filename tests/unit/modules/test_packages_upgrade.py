@@ -4,8 +4,10 @@ import pathlib
 
 import pytest
 import yaml
-from fakes import ROOT, Salt, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
+
+import _packages_upgrade as plan
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/packages_upgrade.yaml").read_text())
 UPGRADED = {"tool": {"old": "1", "new": "2"}, "library": {"old": "3", "new": ""}}
@@ -15,29 +17,24 @@ def cases(name):
     return pytest.mark.parametrize("case", CASES[name].values(), ids=CASES[name])
 
 
-@pytest.fixture
-def plan():
-    return load("_packages_upgrade", Salt({}))
-
-
 @cases("apt")
-def test_what_apt_would_do(plan, case):
+def test_what_apt_would_do(case):
     assert plan.parse_apt(case["text"]) == [*map(tuple, case["steps"])]
 
 
 @cases("yum")
-def test_what_dnf_or_yum_would_do(plan, case):
+def test_what_dnf_or_yum_would_do(case):
     assert plan.parse_yum(case["text"], "x86_64") == [*map(tuple, case["steps"])]
 
 
 @cases("broken")
-def test_what_is_no_whole_table_is_an_error(plan, case):
+def test_what_is_no_whole_table_is_an_error(case):
     with pytest.raises(CommandExecutionError, match="was not understood, it said: ") as caught:
         plan.parse_yum(case["text"], "x86_64")
     assert case["said"] in str(caught.value)
 
 
-def test_versions_side_by_side_are_reported_as_salt_does(plan):
+def test_versions_side_by_side_are_reported_as_salt_does():
     installed = {"kernel": ["0", "1"], "tool": ["1"], "library": ["1"], "quiet": ["1"]}
     steps = [
         ("add", "kernel", "2"),
@@ -80,15 +77,14 @@ def test_the_host_s_own_package_manager_is_asked(family, found, argv, monkeypatc
         return {"tool": ["1"], "library": ["3"]}
 
     grains = {"os_family": family, "osarch": "x86_64"}
-    salt = Salt({"_host.run": run, "pkg.list_pkgs": list_pkgs})
-    plan = load("_packages_upgrade", salt, __grains__=grains)
+    monkeypatch.setattr(plan._host, "run", run)
     monkeypatch.setattr("salt.utils.path.which", {"dnf": found}.get)
     accept = (0,) if family == "Debian" else (0, 1)
-    assert plan.changes() == UPGRADED
+    assert plan.changes(list_pkgs, grains) == UPGRADED
     assert asked == [(argv, accept)]
     # The same answer to both questions: nothing is left for the upgrade.
     asked.clear()
-    assert plan.changes(coming=["more"]) == {}
+    assert plan.changes(list_pkgs, grains, coming=["more"]) == {}
     assert asked == [([*argv[:-1], "install", "more"], accept), (argv, accept)]
 
 
@@ -104,11 +100,12 @@ def test_what_is_kept_is_no_part_of_the_simulation(monkeypatch, tmp_path):
         return {"retcode": 0, "stdout": "", "stderr": "Nothing to do"}
 
     monkeypatch.setattr("salt.utils.path.which", {"dnf": "/usr/bin/dnf"}.get)
+    monkeypatch.setattr(plan._host, "run", run)
+    monkeypatch.setattr(plan, "_DPKG", tmp_path / "status")
     for family in ("RedHat", "Debian"):
-        salt = Salt({"_host.run": run, "pkg.list_pkgs": lambda versions_as_list: {}})
-        plan = load("_packages_upgrade", salt, __grains__={"os_family": family, "osarch": "x86_64"})
-        plan._DPKG = tmp_path / "status"
-        assert plan.changes(kept=["docker-ce", "docker-ce-cli"]) == {}
+        grains = {"os_family": family, "osarch": "x86_64"}
+        kept = ["docker-ce", "docker-ce-cli"]
+        assert plan.changes(lambda versions_as_list: {}, grains, kept=kept) == {}
     assert asked[0][2:] == ["--exclude=docker-ce", "--exclude=docker-ce-cli", "upgrade"]
     assert asked[1][-3:] == ["-o", "Dir::Cache::pkgcache=", "dist-upgrade"]
     (status,) = [word for word in asked[1] if "status" in word]

@@ -1,6 +1,9 @@
 import pytest
-from fakes import Salt, load, load_state
+from fakes import load_state
 from salt.exceptions import CommandExecutionError
+
+import _hostname
+import hostname as face
 
 NAME = "node1.example.com"
 
@@ -17,14 +20,7 @@ class Host:
         self.breaks_at = None
 
     def state(self, test, hostname=NAME):
-        salt = Salt({"_host.read": self.read, "_host.write": self.write, "_host.run": self.run})
-        for function in ("address", "resolves", "named", "is_loopback"):
-            salt[f"_hosts_file.{function}"] = getattr(load("_hosts_file"), function)
-        module = load("_hostname", salt, __grains__={}, __opts__={"id": "minion-7"})
-        module.os = self
-        for function in ("status", "plan", "apply", "notes"):
-            salt[f"_hostname.{function}"] = getattr(module, function)
-        salt["_converge.run"] = load("_converge").run
+        salt = {"hostname.configured": face.configured}
         return load_state("hostname", salt, test).configured("hostname", hostname)
 
     # What the module asks of `os`.
@@ -61,6 +57,16 @@ class Host:
         self.writes += 1
 
 
+@pytest.fixture
+def host(monkeypatch):
+    host = Host()
+    monkeypatch.setattr(face, "__grains__", {}, raising=False)
+    monkeypatch.setattr(face, "__opts__", {"id": "minion-7"}, raising=False)
+    monkeypatch.setattr(_hostname, "os", host)
+    monkeypatch.setattr(_hostname, "_host", host)
+    return host
+
+
 def converges(host, keys):
     before = (dict(host.files), host.running)
     predicted = host.state(test=True)
@@ -77,37 +83,32 @@ def converges(host, keys):
 
 
 @pytest.mark.parametrize("systemd", [True, False])
-def test_a_new_name(systemd):
-    host = Host()
+def test_a_new_name(host, systemd):
     host.systemd = systemd
     converges(host, ["/etc/hosts", "cloud-init", "static", "running"])
 
 
-def test_without_a_cloud():
-    host = Host()
+def test_without_a_cloud(host):
     host.cloud = False
     converges(host, ["/etc/hosts", "static", "running"])
     assert not any("cloud" in path for path in host.files)
 
 
-def test_only_the_running_name_is_another():
-    host = Host()
+def test_only_the_running_name_is_another(host):
     host.state(test=False)
     host.running, host.writes = "given-by-dhcp", 0
     converges(host, ["running"])
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_null_leaves_everything_alone(test):
-    host = Host()
+def test_null_leaves_everything_alone(host, test):
     ret = host.state(test, hostname=None)
     assert (ret["result"], ret["changes"], host.writes) == (True, {}, 0)
     assert ret["comment"] == "No host name is configured, so it stays as it is"
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_a_name_that_no_host_can_have(test):
-    host = Host()
+def test_a_name_that_no_host_can_have(host, test):
     ret = host.state(test, hostname="$(reboot)")
     assert (ret["result"], ret["changes"], host.writes) == (False, {}, 0)
 
@@ -115,8 +116,7 @@ def test_a_name_that_no_host_can_have(test):
 @pytest.mark.parametrize(
     "breaks_at", ["/etc/hosts", "/etc/cloud/cloud.cfg.d/99-preserve-hostname.cfg"]
 )
-def test_the_name_stays_while_it_would_not_resolve(breaks_at):
-    host = Host()
+def test_the_name_stays_while_it_would_not_resolve(host, breaks_at):
     host.breaks_at = breaks_at
     ret = host.state(test=False)
     assert ret["result"] is False
@@ -129,8 +129,7 @@ def test_the_name_stays_while_it_would_not_resolve(breaks_at):
     "breaks_at",
     ["/etc/hosts", "/etc/cloud/cloud.cfg.d/99-preserve-hostname.cfg", "hostnamectl", "hostname"],
 )
-def test_interrupted_anywhere_it_converges(systemd, breaks_at):
-    host = Host()
+def test_interrupted_anywhere_it_converges(host, systemd, breaks_at):
     host.systemd, host.breaks_at = systemd, breaks_at
     host.state(test=False)
     host.breaks_at = None

@@ -27,14 +27,10 @@ def state(list_pkgs, core, test=False, family="Debian", plan=None, loose=None, c
         assert (package, version) == ("docker-ce", "1")
         return loose or {}
 
-    salt = {
-        "pkg.list_pkgs": list_pkgs,
-        "_packages_upgrade.changes": plan,
-        "_docker_package.loose": docker,
-    }
+    salt = {"pkg.list_pkgs": list_pkgs, "docker_package.loose": docker}
     return load_state(
         "packages",
-        Salt(salt),
+        Salt(salt | {"packages.upgradable": plan}),
         test,
         __context__={} if context is None else context,
         __grains__={"os_family": family},
@@ -195,6 +191,7 @@ class Dpkg:
 
     def __init__(self, *left):
         self.left = dict.fromkeys(left, "1")
+        self.context = {"pkg.list_pkgs": {}}
 
     def packages(self):
         return self.left
@@ -209,7 +206,7 @@ class Dpkg:
         }
         salt |= {"_converge.run": load("_converge").run, "pkg.list_pkgs": dict}
         states = {"pkg.installed": core.installed}
-        return load_state("packages", Salt(salt), test, __context__={}, __states__=states)
+        return load_state("packages", Salt(salt), test, __context__=self.context, __states__=states)
 
 
 CHANGES = {"dpkg": {"old": "interrupted", "new": "completed"}}
@@ -219,6 +216,8 @@ def test_an_interrupted_dpkg_is_completed():
     dpkg = Dpkg("lvm2", "gdisk")
     ret = dpkg.state(Core()).finished("x")
     assert (ret["result"], ret["changes"], dpkg.left) == (True, CHANGES, None)
+    # What Salt remembered of the packages is asked anew.
+    assert dpkg.context == {}
     again = dpkg.state(Core()).finished("x")
     assert (again["result"], again["changes"]) == (True, {})
 
