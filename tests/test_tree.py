@@ -1,8 +1,11 @@
 """Rules of the tree that no linter knows."""
 
 import ast
+import graphlib
+import itertools
 import pathlib
 import re
+import sys
 
 import pytest
 import salt.modules
@@ -11,17 +14,19 @@ import yaml
 from fakes import DEFAULTS, ROOT, load
 
 SALT = ROOT / "salt"
-STEPS = [
-    path
-    for path in sorted(SALT.rglob("*.sls"))
-    if path.parent not in (SALT, SALT / "orch") and "_modules" not in path.parts
-]
+STEPS = [path for path in sorted(SALT.rglob("*.sls")) if path.parent not in (SALT, SALT / "orch")]
 ORCHESTRATIONS = sorted((SALT / "orch").glob("*.sls"))
-MODULES = sorted((ROOT / "_modules").glob("*.py"))
-STATES = sorted((ROOT / "_states").glob("*.py"))
+KINDS = ("modules", "states", "runners", "pillar", "beacons")
+MODULES = sorted((SALT / "_modules").glob("*.py"))
+STATES = sorted((SALT / "_states").glob("*.py"))
 # What the master itself loads, and what the daemon of a minion does.
-OTHERS = [path for kind in ("runners", "pillar", "beacons") for path in ROOT.glob(f"_{kind}/*.py")]
+OTHERS = [path for kind in KINDS[2:] for path in SALT.glob(f"_{kind}/*.py")]
 SOURCES = MODULES + STATES + sorted(OTHERS)
+# Salt's loader gives these to people and states; the other files are for `import`.
+FACES = [path for path in SOURCES if not path.name.startswith("_")]
+PRIVATE = [path for path in SOURCES if path.name.startswith("_")]
+# For each public function why everybody may call it.
+PUBLIC = yaml.safe_load((ROOT / "tests/unit/cases/public.yaml").read_text())
 IMPORT = re.compile(r"\{%-? from 'settings\.jinja' import [a-z, ]+ with context %\}")
 
 
@@ -61,7 +66,7 @@ def test_a_step_is_reachable_from_a_role(path):
     step = str(path.relative_to(SALT).with_suffix("")).replace("/", ".")
     if step == "agent.absent":
         # The opposite of a role, applied by the runner.
-        assert f'"{step}"' in (ROOT / "_runners/fleet.py").read_text()
+        assert f'"{step}"' in (ROOT / "salt/_runners/fleet.py").read_text()
         return
     roles = [role for role in SALT.glob("*.sls") if role.name not in ("top.sls", "sync.sls")]
     assert any(f"- {step}\n" in role.read_text() for role in roles)
@@ -97,34 +102,118 @@ def test_no_name_shadows_salt_core(package, paths):
     taken = {path.stem for path in folder.glob("*.py")}
     for path in folder.glob("*.py"):
         taken.update(re.findall(r"__virtualname__ = [\"'](\w+)", path.read_text()))
-    assert not taken & set(names(paths))
+    assert not taken & {path.stem for path in paths if path in FACES}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_every_source_file_has_its_test(path):
-    """A file of the same name, or a folder of several."""
-    folder = ROOT / "tests/unit" / path.parent.name.strip("_")
-    found = [folder / f"test_{path.name}", *folder.glob(f"test_{path.stem}/test_*.py")]
+    """A file of the same name, or a folder of several; a face shares it with its private file."""
+    folder, stem = ROOT / "tests/unit" / path.parent.name.strip("_"), path.stem.lstrip("_")
+    found = [folder / f"test_{stem}.py", *folder.glob(f"test_{stem}/test_*.py")]
+    if path in MODULES and path in FACES:
+        found.append(ROOT / f"tests/unit/states/test_{stem}.py")
     assert any(each.exists() for each in found)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def functions(path):
+    return [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
+
+
+def public(path):
+    return [node for node in functions(path) if not node.name.startswith("_")]
+
+
+@pytest.mark.parametrize("path", FACES, ids=name_of)
 def test_public_functions_are_documented(path):
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+    for node in public(path):
+        text = ast.get_docstring(node) or ""
+        words = ("Example:", "Source:") + (("Returns",) if path not in STATES else ())
+        missing = [word for word in words if word not in text]
+        assert not missing, f"{node.name}: {missing}"
+        # What a state is given is described there.
+        there = f"sys.state_doc {path.stem}.{node.name}" in text
+        for argument in [] if there else node.args.args:
+            assert re.search(rf"^(?:\S.*, )?{argument.arg}\b", text, re.M), (
+                f"{node.name}: {argument.arg}"
+            )
+
+
+@pytest.mark.parametrize("path", PRIVATE, ids=name_of)
+def test_private_docstrings_are_short(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             text = ast.get_docstring(node) or ""
-            words = ("Example:", "Source:") + (("Returns",) if path not in STATES else ())
-            missing = [word for word in words if word not in text]
-            assert not missing, f"{node.name}: {missing}"
-            for argument in node.args.args:
-                assert re.search(rf"^(?:\S.*, )?{argument.arg}\b", text, re.M), (
-                    f"{node.name}: {argument.arg}"
-                )
+            assert len(text.splitlines()) <= 4, f"{node.name} has {len(text.splitlines())} lines"
+
+
+def test_every_public_function_has_its_reason():
+    named = {
+        f"{path.stem}.{node.name}" for path in MODULES if path in FACES for node in public(path)
+    }
+    states = {f"{path.stem}.{node.name}" for path in STATES for node in public(path)}
+    assert set(PUBLIC) == named
+    assert {name for name, reason in PUBLIC.items() if reason == "a state"} <= states
+    assert len(named) <= 90
+
+
+@pytest.mark.parametrize("name", [name for name, why in PUBLIC.items() if why != "a state"])
+def test_the_reason_of_a_public_function_is_there(name):
+    """A file in which an operator reads of it, or which calls it."""
+    assert name in (ROOT / PUBLIC[name]).read_text()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_modules_import_each_other_plainly(path):
+    own = "|".join(sorted({each.stem for each in MODULES + STATES}))
+    assert not re.search(rf"__salt__\[[\"'](?:{own})\.", path.read_text())
+
+
+@pytest.mark.parametrize("path", PRIVATE, ids=name_of)
+def test_private_files_get_nothing_from_the_loader(path):
+    dunders = r"__(salt|opts|grains|pillar|context|states)__"
+    code = re.sub(r"one\.__context__", "", path.read_text())
+    assert not re.search(dunders, code)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_imports_have_no_circle(kind):
+    files = {path.stem: path for path in SALT.glob(f"_{kind}/*.py")}
+    arrows = {name: set() for name in files}
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                arrows[name] |= {each.name for each in node.names} & set(files)
+    graphlib.TopologicalSorter(arrows).prepare()
+
+
+@pytest.mark.parametrize("path", [each for each in MODULES if each in FACES], ids=name_of)
+def test_a_face_looks_for_stale_copies_before_it_imports_any(path):
+    imports = [
+        node
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert imports[0].module == "_fresh"
+
+
+def test_private_names_are_nobody_else_s():
+    taken = sys.stdlib_module_names | {"_mysql", "_cffi_backend", "_yaml", "_distutils_hack"}
+    assert not taken & {path.stem for path in PRIVATE}
+    for one, other in itertools.combinations(KINDS, 2):
+        both = {path.name for path in SALT.glob(f"_{one}/_*.py")}
+        assert not both & {path.name for path in SALT.glob(f"_{other}/_*.py")}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_served_root_stands_alone(kind):
+    """A clone without links, GitFS and a plain copy of salt/ serve the files themselves."""
+    assert not (SALT / f"_{kind}").is_symlink()
+    assert (ROOT / f"_{kind}").resolve() == SALT / f"_{kind}"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_only_host_spawns_processes(path):
-    if path.name != "host.py":
+    if path.name != "_host.py":
         assert not re.search(r"subprocess|os\.system|popen|cmd\.run|shell=True", path.read_text())
 
 

@@ -8,28 +8,6 @@ from _fresh import checked  # noqa: F401
 import _settings
 
 
-def size(text):
-    """
-    Turn a size into bytes.
-
-    text (str)
-        A whole number and a binary unit: ``512K``, ``20G``, ``1T`` (1K = 1024 bytes).
-
-    Returns the number of bytes (int).
-
-    Raises SaltInvocationError for anything else.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt '*' settings.size 20G
-
-    Source: units(7), "binary prefixes"
-    """
-    return _settings.size(text)
-
-
 def problems(given, defaults):
     """
     Check what the pillar holds under ``rancher``.

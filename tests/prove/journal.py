@@ -8,7 +8,7 @@ import json
 from fakes import ROOT
 
 CACHE = ROOT / ".cache/prove"
-MODULES = ("_modules/*.py", "_states/*.py")
+MODULES = ("salt/_modules/*.py", "salt/_states/*.py")
 CODE = (*MODULES, "salt/**/*.sls", "salt/**/*.yaml", "salt/**/*.jinja")
 # Where the proof of each section begins; what it imports belongs to it.
 PROOFS = {
@@ -49,7 +49,7 @@ def code(*more, rancher=True):
 def _files(globs, rancher=True):
     """Paths below the root; without those of Rancher's modules when they do not matter."""
     found = {path.relative_to(ROOT) for glob in globs for path in ROOT.glob(glob)}
-    return {path for path in found if rancher or not path.match("_[ms]*s/rancher*.py")}
+    return {path for path in found if rancher or not path.name.lstrip("_").startswith("rancher")}
 
 
 def _hash(files):

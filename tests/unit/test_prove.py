@@ -25,10 +25,14 @@ def test_results_stand_for_as_long_as_what_was_tried_and_what_tried_it_are_the_s
     assert {"tests/prove/races.py", "tests/prove/lies.py", "tests/kits/pool_kit.py"} <= races
     assert {"tests/prove/killed.py", "tests/prove/guest_driver.py", "tests/kits/fakes.py"} <= kills
     others = {"tests/prove/races.py", "tests/prove/report.py", "salt/docker.sls"}
-    assert not ({*others, "_modules/rancher_http.py", "_states/rancher.py"} & kills)
-    assert {"_modules/poolplan.py", "_states/thinpool.py"} <= kills
-    assert {"salt/docker.sls", "_modules/rancher_http.py"} <= hostile
-    assert {"salt/docker.sls", "_modules/rancher_http.py", "tests/prove/roles_driver.py"} <= roles
+    assert not ({*others, "salt/_modules/_rancher_http.py", "salt/_states/rancher.py"} & kills)
+    assert {"salt/_modules/_thinpool_plan.py", "salt/_states/thinpool.py"} <= kills
+    assert {"salt/docker.sls", "salt/_modules/_rancher_http.py"} <= hostile
+    assert {
+        "salt/docker.sls",
+        "salt/_modules/_rancher_http.py",
+        "tests/prove/roles_driver.py",
+    } <= roles
 
 
 def test_a_case_that_dies_or_raises_is_a_failure_and_not_the_end(tmp_path):
