@@ -30,15 +30,13 @@ _CAP_SYS_MODULE = 16
 
 
 def observe(ram_share=0.5):
-    """
-    Look at everything that decides how this host tracks connections. Returns a dict: ``computed``
-    (entries) from ``ram`` and ``share``; ``default`` (max and buckets that the kernel would take
-    by itself); ``values`` (name to int, None without the module); ``buckets`` and ``bucket_step``;
-    ``modules`` (name to ``loaded``, ``not loaded`` or ``missing``) of kernel ``release``,
-    ``built_in`` or not; ``files`` (path to text or None) at ``paths`` and what they have
-    ``recorded``; ``later_options`` and ``later_sysctls`` that override them; ``blocked`` (why
-    nothing can be set from here, or None).
-    """
+    """Look at everything that decides how this host tracks connections."""
+    # Gives a dict: ``computed`` (entries) from ``ram`` and ``share``; ``default`` (max and buckets
+    # that the kernel would take by itself); ``values`` (name to int, None without the module);
+    # ``buckets`` and ``bucket_step``; ``modules`` (name to ``loaded``, ``not loaded`` or
+    # ``missing``) of kernel ``release``, ``built_in`` or not; ``files`` (path to text or None) at
+    # ``paths`` and what they have ``recorded``; ``later_options`` and ``later_sysctls`` that
+    # override them; ``blocked`` (why nothing can be set from here, or None).
     ram = _conntrack.ram()
     values = {name: _number(_sysctl(name)) for name in NAMES}
     files = {path: _read(path) for path in PATHS.values()}

@@ -29,13 +29,11 @@ SYSFS = "/sys"
 
 
 def status(mount_point, device, pool_device=None):
-    """
-    Look at everything that concerns the data disk; nothing is written. Returns a dict: ``disk``
-    (see ``_disk.examine``), ``mark`` (name of our partition), ``mount_point``, ``mounted`` (what
-    is mounted there, or None), ``folder`` (``missing``, ``empty``, or what is in the way),
-    ``_packages_unfinished`` (an interrupted mkfs.xfs), ``fstab`` (all entries), ``pool`` (same
-    disk).
-    """
+    """Look at everything that concerns the data disk; nothing is written."""
+    # Gives a dict: ``disk`` (see ``_disk.examine``), ``mark`` (name of our partition),
+    # ``mount_point``, ``mounted`` (what is mounted there, or None), ``folder`` (``missing``,
+    # ``empty``, or what is in the way), ``unfinished`` (an interrupted mkfs.xfs),
+    # ``fstab`` (all entries), ``pool`` (same disk).
     point = os.path.normpath(mount_point)
     if not point.startswith("/") or os.path.realpath(point) != point:
         raise CommandExecutionError(

@@ -20,18 +20,16 @@ SERIALS = ("serial", "device/serial")
 
 
 def examine(device, key=None):
-    """
-    Look at a disk from every side; nothing is written. Returns a dict: ``asked``, ``path`` (links
-    resolved), ``devno``, ``size`` and ``sector`` (bytes), ``serial``, ``model``, ``read_only``,
-    ``removable``, ``is_disk``, ``parent`` (of a partition), ``system`` (None or why it belongs to
-    the running system), ``busy`` (someone holds it exclusively), ``holders``, ``mounts`` and
-    ``swaps`` (of disk and partitions), ``table``, ``table_damaged``, ``half_written`` (only the
-    second copy of the GPT is whole), ``signatures``, ``offset_signature`` (what our partition
-    would hold), ``stale`` (kernel and table disagree) and ``partitions``: a list of dicts ``path``
-    (None when the kernel has not read it yet), ``devno``, ``number``, ``start``, ``size``,
-    ``label``, ``type``, ``signatures``, ``filesystem``, ``uuid``, ``fs_label``, ``mounts``,
-    ``holders``, ``busy``.
-    """
+    """Look at a disk from every side; nothing is written."""
+    # Gives a dict: ``asked``, ``path`` (links resolved), ``devno``, ``size`` and ``sector``
+    # (bytes), ``serial``, ``model``, ``read_only``, ``removable``, ``is_disk``, ``parent`` (of a
+    # partition), ``system`` (None or why it belongs to the running system), ``busy`` (someone
+    # holds it exclusively), ``holders``, ``mounts`` and ``swaps`` (of disk and partitions),
+    # ``table``, ``table_damaged``, ``half_written`` (only the second copy of the GPT is whole),
+    # ``signatures``, ``offset_signature`` (what our partition would hold), ``stale`` (kernel and
+    # table disagree) and ``partitions``: a list of dicts ``path`` (None when the kernel has not
+    # read it yet), ``devno``, ``number``, ``start``, ``size``, ``label``, ``type``,
+    # ``signatures``, ``filesystem``, ``uuid``, ``fs_label``, ``mounts``, ``holders``, ``busy``.
     path, number = _resolve(device, key)
     folder = os.path.realpath(f"/sys/dev/block/{number}")
     if not os.path.isdir(folder):

@@ -78,13 +78,11 @@ def booted():
 
 
 def status(config="/etc/docker/daemon.json"):
-    """
-    Look at the service, and whether it runs with what is configured. Returns a dict: ``state``
-    (``absent``, ``masked``, ``stopped``, ``failed`` or ``running``), ``boot`` (``absent``,
-    ``enabled`` or ``disabled``), ``started`` (seconds of the monotonic clock, None when it does
-    not run), ``stale`` (paths that changed since), ``reload`` (whether systemd still has old
-    units).
-    """
+    """Look at the service, and whether it runs with what is configured."""
+    # Gives a dict: ``state`` (``absent``, ``masked``, ``stopped``, ``failed`` or ``running``),
+    # ``boot`` (``absent``, ``enabled`` or ``disabled``), ``started`` (seconds of the monotonic
+    # clock, None when it does not run), ``stale`` (paths that changed since), ``reload`` (whether
+    # systemd still has old units).
     if not booted():
         raise CommandExecutionError(
             "systemd does not run here, so docker.service can be neither started nor looked at"

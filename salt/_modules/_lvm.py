@@ -109,13 +109,11 @@ def version():
 
 
 def look(known=None):
-    """
-    List everything that LVM knows on this host. Returns a dict: ``version`` (list of int, None =
-    LVM is not installed), ``pvs``, ``vgs`` and ``lvs`` (lists of dicts named as LVM's columns,
-    hidden volumes included; ``pvs`` also have ``path``, the name with links resolved; ``lv_attr``
-    says ``d`` also where only ``dmsetup`` knows it), and ``doubts`` (list of str): warnings after
-    which the lists cannot be trusted.
-    """
+    """List everything that LVM knows on this host."""
+    # Gives a dict: ``version`` (list of int, None = LVM is not installed), ``pvs``, ``vgs`` and
+    # ``lvs`` (lists of dicts named as LVM's columns, hidden volumes included; ``pvs`` also have
+    # ``path``, the name with links resolved; ``lv_attr`` says ``d`` also where only ``dmsetup``
+    # knows it), and ``doubts`` (list of str): warnings after which the lists cannot be trusted.
     seen = {"version": known or version(), "pvs": [], "vgs": [], "lvs": [], "doubts": []}
     if seen["version"] is None:
         return seen

@@ -69,14 +69,7 @@ def registration(
 def hosts(
     pillar, url, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60
 ):
-    """
-    List the hosts of a project, sorted by name. Returns a list of dicts: ``id``, ``hostname``,
-    ``state``, ``agent_state``, ``ip`` (all str or None) and ``labels`` (dict). A host works when
-    ``state`` is ``active`` and ``agent_state`` is ``active`` or None; API v1 keeps ``state`` at
-    ``active`` while the agent is gone. Names need not be unique. On the command line this is a
-    table, in which Salt cuts long labels off; the host's own come first, and ``--out=yaml`` shows
-    all of them.
-    """
+    """List the hosts of a project, sorted by name."""
     api = _rancher_api.connect(pillar, url, access_key, secret_key, ca_certificate, timeout)
     where = _find_project(api, project)
     rows = [_host(row) for row in api.pages(api.link(where, "hosts"))]
@@ -116,14 +109,7 @@ def _listed(projects):
 
 
 def _next_step(tokens, made, patient):
-    """
-    What to do about a project's tokens: ("use", one), ("wait", one) or ("create", None).
-
-    made (str or None)
-        Id of the token that we created.
-    patient (bool)
-        Whether to go on waiting for a token that somebody else asked for.
-    """
+    """What to do about a project's tokens: ("use", one), ("wait", one) or ("create", None)."""
     complete = [one for one in tokens if one.get("state") == "active" and _is_complete(one)]
     if complete:
         return "use", min(complete, key=_number)

@@ -21,13 +21,11 @@ _LINE = re.compile(r"^(SELINUX=[ \t]*)([A-Za-z]*)", re.MULTILINE)
 
 
 def observe():
-    """
-    Look at the mode of SELinux. Returns a dict: ``running`` (a mode; ``disabled`` without SELinux
-    in the kernel), ``at boot`` (a mode, ``unknown`` when the file names none, None without the
-    file), ``text`` of the file, ``arguments`` of the kernel, ``ignores_disabled``: whether only
-    ``selinux=0`` switches it off, ``needs_activation``: whether it has to be switched on first, as
-    on Debian.
-    """
+    """Look at the mode of SELinux."""
+    # Gives a dict: ``running`` (a mode; ``disabled`` without SELinux in the kernel), ``at boot``
+    # (a mode, ``unknown`` when the file names none, None without the file), ``text`` of the file,
+    # ``arguments`` of the kernel, ``ignores_disabled``: whether only ``selinux=0`` switches it
+    # off, ``needs_activation``: whether it has to be switched on first, as on Debian.
     text = _read(CONFIG)
     release = os.uname().release
     return {

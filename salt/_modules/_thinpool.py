@@ -16,14 +16,7 @@ import _thinpool_size
 
 
 def status(volume_group, name):
-    """
-    Tell how a thin pool is. Returns None when there is no such pool, else a dict: ``size``,
-    ``metadata_size``, ``chunk_size``, ``free`` (in the volume group) and ``next_extension`` in
-    bytes; ``data_percent`` and ``metadata_percent`` (float, None while inactive); ``profile``
-    (None = none), ``autoextend_threshold`` and ``autoextend_percent`` as that profile sets them;
-    ``active``, ``monitored`` (bool); ``health`` (``ok`` or what is wrong); ``device`` (path below
-    /dev/mapper); ``next_extension_fits``: False also when the pool never grows by itself.
-    """
+    """Tell how a thin pool is."""
     lvm = _certain_lists()
     rows = {row["lv_name"].strip("[]"): row for row in lvm["lvs"] if row["vg_name"] == volume_group}
     pool = rows.get(name)
@@ -65,15 +58,7 @@ def plan(
     autoextend_threshold=80,
     autoextend_percent=20,
 ):
-    """
-    Tell how far a disk is on its way to the thin pool, and what is left. Writes nothing. Returns a
-    dict: ``state`` (P0 blank, P1 label, P2 partition, P3 typed partition, P4 physical volume, P4v
-    the same and an interrupted vgcreate, P5 volume group, P6 data volume, P6m metadata volume, P7
-    both, P7s both and an interrupted conversion, P8 pool, P9 profile not attached, P9f profile
-    file not right, P10 not monitored, P11 inactive, P13 done; P0x to P8x and P12 are refused; None
-    when it cannot be told), ``steps`` (list of str), ``changes``, ``refusal`` (str or None),
-    ``notes`` (list of str).
-    """
+    """Tell how far a disk is on its way to the thin pool, and what is left. Writes nothing."""
     want = _thinpool_look.wanted(dict(locals()))
     seen = _thinpool_look.observe(want)
     found = _thinpool_plan.detect(seen, want)

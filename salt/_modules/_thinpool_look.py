@@ -47,14 +47,13 @@ def wanted(settings):
 
 
 def observe(want, before=None):
-    """
-    Look at the disk, at LVM and at the profile. Returns a dict: ``disk``; ``stage`` and ``unfit``
-    (what ``_disk.stage`` returned, or its refusal); ``lvm`` (lists of ``_lvm.look``); ``begun``
-    (what ``_thinpool_interrupted.look`` returned; LVM's doubts are then explained and left out);
-    ``members`` (physical volumes by their signature, only looked for without LVM); ``signatures``
-    (what plain volumes hold, by name); ``profile`` (text of the file, or None); ``target`` (the
-    kernel knows thin pools); ``missing`` (programs).
-    """
+    """Look at the disk, at LVM and at the profile."""
+    # Gives a dict: ``disk``; ``stage`` and ``unfit`` (what ``_disk.stage`` returned, or its
+    # refusal); ``lvm`` (lists of ``_lvm.look``); ``begun`` (what ``_thinpool_interrupted.look``
+    # returned; LVM's doubts are then explained and left out); ``members`` (physical volumes by
+    # their signature, only looked for without LVM); ``signatures`` (what plain volumes hold, by
+    # name); ``profile`` (text of the file, or None); ``target`` (the kernel knows thin pools);
+    # ``missing`` (programs).
     profile = _host.read(f"/etc/lvm/profile/{want['profile']}.profile")
     if before:
         lvm = _lvm.look(before["lvm"]["version"])
