@@ -2,13 +2,6 @@
 The Docker daemon: fit for this host, configured, running with that configuration.
 """
 
-from salt.exceptions import CommandExecutionError
-
-_CONFIG = "/etc/docker/daemon.json"
-# How the service was when the run began: the report tells what the run did to it, whether
-# the package's own scripts or we started it, and so agrees with the dry run.
-_BEFORE = "docker_daemon.before"
-
 
 def suitable(name, package, version=None, daemon=None, thin_pool=None, repository=None):
     """
@@ -156,73 +149,3 @@ def mod_watch(name, sfun=None, **kwargs):
     Source: Salt's documentation "Requisites", section "watch"
     """
     return __salt__["docker_daemon.running"](name, restart=True, test=__opts__["test"])
-
-
-def _run(name, restart):
-    reasons = []
-
-    def plan(seen):
-        _insist(seen)
-        if seen["state"] != "running":
-            return {"daemon": {"old": seen["state"], "new": "running"}}
-        # What the package's scripts restarted in this run has read what was changed before.
-        untouched = seen["started"] == (__context__.get(_BEFORE) or seen)["started"]
-        if seen["stale"] or seen["reload"] or (restart and untouched and not reasons):
-            return {"daemon": {"old": "running", "new": "restarted"}}
-        return {}
-
-    def apply(seen, changes):
-        reasons.append(_why(seen))
-        text = __salt__["host.read"](_CONFIG)
-        if text is not None:
-            __salt__["docker_daemon.validate"](text)
-        __salt__["docker_service.start"]("restart" if seen["state"] == "running" else "start")
-
-    return _report(
-        __salt__["converge.run"](
-            name,
-            "Docker daemon",
-            observe=lambda: __salt__["docker_service.status"](_CONFIG),
-            plan=plan,
-            apply=apply,
-            test=__opts__["test"],
-            notes=lambda seen: reasons or [_why(seen)] if seen["stale"] or reasons else [],
-        ),
-        _what_happened,
-    )
-
-
-def _why(seen):
-    if seen["stale"]:
-        return f"Changed after the daemon had started: {', '.join(seen['stale'])}"
-    return "What it watches changed" if seen["state"] == "running" else "It did not run"
-
-
-def _insist(seen):
-    if seen["state"] == "masked":
-        raise CommandExecutionError(
-            "docker.service is masked, so someone meant it not to run; nothing was changed. "
-            "`systemctl unmask docker.service` allows it again"
-        )
-    if seen["state"] == "absent" and not __opts__["test"]:
-        raise CommandExecutionError("docker.service is not there: its package is not installed")
-
-
-def _what_happened(before, now):
-    if before["state"] != "running":
-        return {"daemon": {"old": before["state"], "new": now["state"]}}
-    if before["started"] != now["started"]:
-        return {"daemon": {"old": "running", "new": "restarted"}}
-    return {}
-
-
-def _report(ret, happened):
-    """After a real run: the difference between its beginning and now, whoever made it."""
-    before = __context__.get(_BEFORE)
-    if ret["result"] is not True or __opts__["test"] or before is None:
-        return ret
-    changes = happened(before, __salt__["docker_service.status"](_CONFIG))
-    if changes and not ret["changes"]:
-        ret["comment"] += ". Its package saw to that in this run"
-    ret["changes"] = changes
-    return ret

@@ -2,9 +2,6 @@
 Docker at its exact version, and kept there.
 """
 
-# What a dry run would have changed or held: an upgrade after it leaves that alone.
-_KEPT = "packages.kept"
-
 
 def installed(name, version=None, leftovers=None, thin_pool=None):
     """

@@ -2,15 +2,17 @@ import contextlib
 
 import pytest
 from fake_docker import api_error, client
-from fakes import Salt, load
+
+import _docker_change
+import _docker_engine
 
 
 @pytest.fixture
-def engine():
+def engine(replace):
     def make(**methods):
         api = client(**methods)
-        calls = {"_docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(api)}
-        return load("_docker_change", Salt(calls)), api
+        replace(_docker_engine, client=lambda doing, timeout=60: contextlib.nullcontext(api))
+        return _docker_change, api
 
     return make
 

@@ -1,8 +1,9 @@
 import pytest
 import yaml
-from fakes import ROOT, load
+from fakes import ROOT
 
-docker = load("_docker_config")
+import _docker_config as docker
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_config.yaml").read_text())
 POOL = "/dev/mapper/docker-thinpool"
 

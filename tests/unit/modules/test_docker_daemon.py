@@ -2,46 +2,27 @@ import json
 import os
 
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+import _docker_daemon as docker
+import _docker_leftovers
+import _docker_storage
+import _host
 
 POOL = {"device": "/dev/vdc", "volume_group": "docker", "name": "thinpool"}
 NO_POOL = {**POOL, "device": None}
-host = load("_host")
-modules = {name: load(f"docker_{name}") for name in ("config", "flags", "storage", "version")}
 
 
-def daemon(files=None, installed="", grains=None, run=None, storage=None):
-    """The module with the real pure parts behind it."""
-    salt = {
-        "_host.read": host.read,
-        "_host.write": host.write,
-        "_host.run": run,
-        "pkg.version": lambda name: installed,
-        "cmd.has_exec": lambda name: run is not None,
-        "_docker_leftovers.read": lambda: files or {},
-        **{
-            f"_docker_flags.{name}": getattr(modules["flags"], name)
-            for name in ("parse_flags", "parse_unit", "parse_variables", "reason")
-        },
-        **{
-            f"_docker_version.{name}": getattr(modules["version"], name)
-            for name in ("upstream", "has_socket")
-        },
-        **{
-            f"_docker_config.{name}": getattr(modules["config"], name)
-            for name in ("compose", "problems", "shown")
-        },
-        "_docker_storage.dm_path": modules["storage"].dm_path,
-        "_docker_storage.refusal": modules["storage"].refusal,
-        **(storage or {}),
-    }
-    leftovers = load("_docker_leftovers", Salt(salt))
-    salt["_docker_leftovers.find"] = leftovers.find
-    salt["_docker_leftovers.fixed_flags"] = leftovers.fixed_flags
-    return load(
-        "docker_daemon", Salt(salt), __grains__={"kernelrelease": "6.1.0", **(grains or {})}
-    )
+def wanted(*settings, installed="", kernel="6.1.0"):
+    return docker.wanted(kernel, lambda name: installed, *settings)
+
+
+@pytest.fixture
+def files(replace):
+    """The files that tell the daemon something on its command line: path to text."""
+    found = {}
+    replace(_docker_leftovers, read=lambda: dict(found))
+    return found
 
 
 CONFIG = {"storage-driver": "overlay2", "log-driver": "json-file"}
@@ -69,84 +50,81 @@ CONFIG = {"storage-driver": "overlay2", "log-driver": "json-file"}
     ids=["no file", "as it is", "an operator's own key goes, and that is said"],
 )
 def test_each_key_is_reported(have, changes):
-    module = daemon()
-    text = module.render(have) if have is not None else None
-    assert module.plan(text, CONFIG) == changes
+    text = docker.render(have) if have is not None else None
+    assert docker.plan(text, CONFIG) == changes
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"a": 1}}'])
 def test_a_file_that_is_no_object_is_replaced(text):
-    changes = daemon().plan(text, CONFIG)
+    changes = docker.plan(text, CONFIG)
     assert changes["daemon.json"]["old"] == "not a JSON object"
 
 
 def test_the_same_settings_in_another_form_are_a_change_of_form_only():
-    changes = daemon().plan(json.dumps(CONFIG), CONFIG)
+    changes = docker.plan(json.dumps(CONFIG), CONFIG)
     assert changes == {"daemon.json": {"old": "formatted otherwise", "new": "formatted"}}
 
 
 def test_a_changed_secret_shows_as_changed():
-    module = daemon()
     old, new = (
         {"proxies": {"http-proxy": "http://u:hunter2@p"}},
         {"proxies": {"http-proxy": "http://u:hunter3@p"}},
     )
-    changes = module.plan(module.render(old), new)
+    changes = docker.plan(docker.render(old), new)
     assert changes["proxies"]["new"] == "changed" and "hunter" not in repr(changes)
 
 
 def test_the_text_is_the_same_for_the_same_settings():
-    module = daemon()
-    assert module.render({"a": 1, "b": 2}) == module.render({"b": 2, "a": 1})
+    assert docker.render({"a": 1, "b": 2}) == docker.render({"b": 2, "a": 1})
 
 
 def test_the_file_that_was_there_is_kept(tmp_path):
     path = tmp_path / "daemon.json"
     path.write_text("old")
-    copies = {daemon().keep(str(path)), daemon().keep(str(path))}
+    copies = {docker.keep(str(path)), docker.keep(str(path))}
     assert len(copies) == 2
     for copy in copies:
-        assert host.read(copy) == "old" and os.stat(copy).st_mode & 0o777 == 0o600
+        assert _host.read(copy) == "old" and os.stat(copy).st_mode & 0o777 == 0o600
         assert not copy.endswith((".conf", ".service", ".json"))
 
 
-def test_the_pool_makes_the_driver():
-    wanted = daemon().wanted("docker.io", None, {"debug": True}, POOL)
-    assert wanted["config"]["storage-driver"] == "devicemapper"
-    assert wanted["config"]["debug"] is True
-    assert wanted["pool"] == "/dev/mapper/docker-thinpool"
+def test_the_pool_makes_the_driver(files):
+    found = wanted("docker.io", None, {"debug": True}, POOL)
+    assert found["config"]["storage-driver"] == "devicemapper"
+    assert found["config"]["debug"] is True
+    assert found["pool"] == "/dev/mapper/docker-thinpool"
 
 
 @pytest.mark.parametrize("pool", [None, NO_POOL])
-def test_without_a_pool_it_is_overlay2(pool):
-    wanted = daemon().wanted("docker.io", None, None, pool)
-    assert wanted["config"] == {"storage-driver": "overlay2"}
-    assert wanted["pool"] is None and wanted["leftovers"] == {}
+def test_without_a_pool_it_is_overlay2(pool, files):
+    found = wanted("docker.io", None, None, pool)
+    assert found["config"] == {"storage-driver": "overlay2"}
+    assert found["pool"] is None and found["leftovers"] == {}
 
 
-def test_the_installed_docker_counts_when_no_version_is_asked_for():
-    el7 = {"kernelrelease": "3.10.0-1160.el7.x86_64"}
-    wanted = daemon(installed="17.06.2.ce-1.el7.centos", grains=el7).wanted("docker-ce")
-    assert wanted["upstream"] == (17, 6, 2)
-    assert wanted["config"]["storage-opts"] == ["overlay2.override_kernel_check=true"]
+def test_the_installed_docker_counts_when_no_version_is_asked_for(files):
+    kernel = "3.10.0-1160.el7.x86_64"
+    found = wanted("docker-ce", installed="17.06.2.ce-1.el7.centos", kernel=kernel)
+    assert found["upstream"] == (17, 6, 2)
+    assert found["config"]["storage-opts"] == ["overlay2.override_kernel_check=true"]
 
 
-def test_what_is_moved_aside_conflicts_no_more():
+def test_what_is_moved_aside_conflicts_no_more(files):
     drop_in = "/etc/systemd/system/docker.service.d/own.conf"
-    files = {drop_in: "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd --log-driver=journald\n"}
-    wanted = daemon(files).wanted("docker-ce", None, {"log-driver": "json-file"})
-    assert list(wanted["leftovers"]) == [drop_in]
+    files[drop_in] = "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd --log-driver=journald\n"
+    found = wanted("docker-ce", None, {"log-driver": "json-file"})
+    assert list(found["leftovers"]) == [drop_in]
 
 
-def test_a_flag_of_the_packaged_unit_cannot_be_set_again():
-    files = {"/lib/systemd/system/docker.service": "ExecStart=/usr/sbin/dockerd -H fd://"}
+def test_a_flag_of_the_packaged_unit_cannot_be_set_again(files):
+    files["/lib/systemd/system/docker.service"] = "ExecStart=/usr/sbin/dockerd -H fd://"
     with pytest.raises(SaltInvocationError, match="hosts is also given as -H by docker.service"):
-        daemon(files).wanted("docker.io", None, {"hosts": ["tcp://127.0.0.1:2375"]})
+        wanted("docker.io", None, {"hosts": ["tcp://127.0.0.1:2375"]})
 
 
-def test_every_problem_has_its_line():
+def test_every_problem_has_its_line(files):
     with pytest.raises(SaltInvocationError) as caught:
-        daemon().wanted("docker.io", None, {"debug": "yes", "mtu": "x"})
+        wanted("docker.io", None, {"debug": "yes", "mtu": "x"})
     assert len(str(caught.value).splitlines()) == 2
 
 
@@ -158,25 +136,26 @@ def test_every_problem_has_its_line():
         ({"graph": "/data/old"}, "/data/old"),
     ],
 )
-def test_data_is_looked_at_where_docker_keeps_it(config, root):
+def test_data_is_looked_at_where_docker_keeps_it(config, root, replace):
     asked = []
 
     def status(root="/var/lib/docker"):
         asked.append(root)
         return {"layers": {"aufs": 2}, "device_set": False, "loop": False}
 
-    module = daemon(storage={"_docker_storage.status": status})
+    replace(_docker_storage, status=status)
     with pytest.raises(CommandExecutionError, match="holds 2 layers of aufs"):
-        module.check_data({"storage-driver": "overlay2", **config}, NO_POOL)
+        docker.check_data({"storage-driver": "overlay2", **config}, NO_POOL)
     assert asked == [root]
 
 
-def test_data_that_fits_the_pool():
-    storage = {
-        "_docker_storage.status": lambda root: {"layers": {}, "device_set": False, "loop": False},
-        "_docker_storage.pool": lambda group, name: {"path": "/x", "used": 0, "transaction_id": 0},
-    }
-    daemon(storage=storage).check_data({"storage-driver": "devicemapper"}, POOL)
+def test_data_that_fits_the_pool(replace):
+    replace(
+        _docker_storage,
+        status=lambda root: {"layers": {}, "device_set": False, "loop": False},
+        pool=lambda group, name: {"path": "/x", "used": 0, "transaction_id": 0},
+    )
+    docker.check_data({"storage-driver": "devicemapper"}, POOL)
 
 
 class Program:
@@ -195,15 +174,27 @@ class Program:
         return {"retcode": self.retcode, "stdout": "", "stderr": f"unable to use {path}:\n no key"}
 
 
-def test_the_daemon_itself_checks_the_text():
-    program = Program("24.0.7")
-    daemon(run=program).validate("{}", (24, 0, 7))
-    assert program.read == ["{}"]
+@pytest.fixture
+def program(replace):
+    """Install a daemon's program, or none."""
+
+    def install(run):
+        replace(_host, run=run, tool=lambda name: run and f"/usr/bin/{name}")
+
+    return install
 
 
-def test_what_the_daemon_refuses_is_told():
+def test_the_daemon_itself_checks_the_text(program):
+    dockerd = Program("24.0.7")
+    program(dockerd)
+    docker.validate("{}", (24, 0, 7))
+    assert dockerd.read == ["{}"]
+
+
+def test_what_the_daemon_refuses_is_told(program):
+    program(Program("24.0.7", retcode=1))
     with pytest.raises(SaltInvocationError) as caught:
-        daemon(run=Program("24.0.7", retcode=1)).validate("{}")
+        docker.validate("{}")
     assert "unable to use daemon.json: no key; the file was not touched" in str(caught.value)
 
 
@@ -212,6 +203,7 @@ def test_what_the_daemon_refuses_is_told():
     [(None, None), (Program("20.10.24+dfsg1"), None), (Program("24.0.7"), (24, 0, 9))],
     ids=["no program", "one that cannot", "one that will be replaced"],
 )
-def test_no_answer_from_a_program_that_is_none(run, upstream):
-    daemon(run=run).validate("{", upstream)
+def test_no_answer_from_a_program_that_is_none(run, upstream, program):
+    program(run)
+    docker.validate("{", upstream)
     assert not run or run.read == []

@@ -9,22 +9,23 @@ import pytest
 import requests
 import urllib3
 from fake_docker import api_error, client, pong
-from fakes import load
 from lying_docker import LIES, LyingDocker
 from salt.exceptions import CommandExecutionError
+
+import _docker_engine
 
 
 @pytest.fixture
 def engine(monkeypatch):
     """The module, and the client that it will be given."""
 
-    def make(opts=None, **methods):
+    def make(**methods):
         api = client(**methods)
         made = []
         monkeypatch.setattr(docker, "APIClient", lambda **options: made.append(options) or api)
-        module = load("_docker_engine", __opts__=opts or {})
-        module.made, module.api = made, api
-        return module
+        monkeypatch.setattr(_docker_engine, "made", made, raising=False)
+        monkeypatch.setattr(_docker_engine, "api", api, raising=False)
+        return _docker_engine
 
     monkeypatch.delenv("DOCKER_HOST", raising=False)
     return make
@@ -35,14 +36,17 @@ def test_which_daemon(engine, monkeypatch):
     assert module.volumes() == []
     monkeypatch.setenv("DOCKER_HOST", "unix:///run/other.sock")
     module.volumes()
-    own = engine({"docker.url": "unix:///run/own.sock"}, volumes={"Volumes": [{"Name": "web"}]})
-    assert own.volumes() == ["web"]
+    # The minion's own option wins, as long as the face runs.
+    with module.at({"docker.url": "unix:///run/own.sock"}):
+        module.volumes()
+    module.volumes()
     # Each twice: to ask for the version, then to speak it.
     assert [made["base_url"] for made in module.made] == [
         *[module.SOCKET] * 2,
         *["unix:///run/other.sock"] * 2,
+        *["unix:///run/own.sock"] * 2,
+        *["unix:///run/other.sock"] * 2,
     ]
-    assert {made["base_url"] for made in own.made} == {"unix:///run/own.sock"}
 
 
 @pytest.mark.parametrize(("told", "spoken"), [("1.30", "1.30"), (None, "auto")])
@@ -183,10 +187,10 @@ def lying(tmp_path, monkeypatch):
         return 404, b'{"message": "No such thing"}'
 
     with LyingDocker(tmp_path / "docker.sock", truth) as daemon:
-        module = load("_docker_engine", __opts__={"docker.url": daemon.url})
-        real = module.client
+        module, real = _docker_engine, _docker_engine.client
+        monkeypatch.setenv("DOCKER_HOST", daemon.url)
         monkeypatch.setattr(module, "client", lambda doing, timeout=60: real(doing, 0.4))
-        module.daemon = daemon
+        monkeypatch.setattr(module, "daemon", daemon, raising=False)
         yield module
 
 
@@ -223,12 +227,12 @@ def test_a_log_of_nonsense_is_lines_or_an_error(lying):
             lying.logs("web")
 
 
-def test_nobody_listens_is_no_daemon_and_a_sick_one_is_an_error(lying, tmp_path):
+def test_nobody_listens_is_no_daemon_and_a_sick_one_is_an_error(lying, tmp_path, monkeypatch):
     assert lying.answers() is True
-    lying.__opts__["docker.url"] = f"unix://{tmp_path}/none.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     assert lying.answers() is False
     (tmp_path / "none.sock").write_text("")
     assert lying.answers() is False
     for url in ("tcp://127.0.0.1:1", "http://127.0.0.1:1"):
-        lying.__opts__["docker.url"] = url
+        monkeypatch.setenv("DOCKER_HOST", url)
         assert lying.answers() is False

@@ -1,8 +1,9 @@
 import pytest
 import yaml
-from fakes import ROOT, load
+from fakes import ROOT
 
-docker = load("_docker_flags")
+import _docker_flags as docker
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_flags.yaml").read_text())
 
 

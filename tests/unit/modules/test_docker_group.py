@@ -2,10 +2,10 @@ import grp
 import pwd
 
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-docker = load("_docker_group")
+import _docker_group as docker
+
 ADDED = {"old": None, "new": "in group docker"}
 
 
@@ -58,9 +58,7 @@ def applied(seen, users, answer=True):
         calls.append((name, user))
         return answer
 
-    load("_docker_group", Salt({"group.add": add, "group.adduser": adduser})).apply(
-        "docker", users, seen
-    )
+    docker.apply({"group.add": add, "group.adduser": adduser}, "docker", users, seen)
     return calls
 
 

@@ -1,15 +1,12 @@
 import pytest
 import yaml
-from fakes import ROOT, Salt, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
+import _docker_leftovers as docker
+import _host
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_leftovers.yaml").read_text())
-flags = load("_docker_flags")
-READERS = {
-    f"_docker_flags.{name}": getattr(flags, name)
-    for name in ("parse_flags", "parse_unit", "parse_variables", "reason")
-}
-docker = load("_docker_leftovers", Salt(READERS))
 
 
 def cases(kind):
@@ -29,21 +26,10 @@ def test_flags_that_stay(case):
 
 
 @pytest.fixture
-def etc(tmp_path, monkeypatch):
+def etc(tmp_path, monkeypatch, replace):
     """The module with its paths below tmp_path."""
-    host = load("_host")
-    daemon = load("_docker_daemon")
-    ran = []
-    module = load(
-        "docker_leftovers",
-        Salt(
-            {
-                "_host.read": host.read,
-                "_host.run": lambda argv, timeout=60, accept=(0,): ran.append(argv),
-                "_host.free_name": daemon.free_name,
-            }
-        ),
-    )
+    module, ran = docker, []
+    replace(_host, run=lambda argv, timeout=60, accept=(0,): ran.append(argv))
     monkeypatch.setattr(module, "_ETC", str(tmp_path))
     monkeypatch.setattr(module, "_UNIT", str(tmp_path / "docker.service"))
     monkeypatch.setattr(module, "_PACKAGED", ())

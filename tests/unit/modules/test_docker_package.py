@@ -1,16 +1,17 @@
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+import _docker_package as docker
+import _packages_unfinished
+
 EXACT = "17.06.2.ce-1.el7.centos"
-version = load("_docker_version")
 
 
 class Host:
     """A package manager that remembers, and may fail a few times."""
 
-    def __init__(self, family="RedHat", installed=None, failures=(), held=(), unfinished=None):
-        self.family, self.installed, self.unfinished = family, installed or {}, unfinished
+    def __init__(self, family="RedHat", installed=None, failures=(), held=()):
+        self.family, self.installed = family, installed or {}
         self.failures, self.held, self.calls = list(failures), list(held), []
 
     def install(self, pkgs, refresh=True, update_holds=False, ignore_epoch=None):
@@ -33,22 +34,26 @@ class Host:
             raise SaltInvocationError("Cannot proceed, yum-plugin-versionlock is not installed.")
         return self.held
 
-    def module(self):
-        salt = {
+    def salt(self):
+        return {
             "pkg.version": self.versions,
             "pkg.version_cmp": lambda one, other: (one > other) - (one < other),
             "pkg.latest_version": lambda name, refresh=True: "20.10.24",
             "pkg.install": self.install,
-            "_packages_unfinished.packages": lambda: self.unfinished,
             "pkg.remove": self.remove,
             "pkg.unhold": self.unhold,
             "pkg.list_holds": self.list_holds,
             "pkg.get_selections": lambda state: {"hold": self.held} if self.held else {},
         }
-        for name in ("upstream", "related", "carriers", "targets", "plain"):
-            salt[f"_docker_version.{name}"] = getattr(version, name)
+
+    def do(self, function, *arguments):
         grains = {"os_family": self.family, "osarch": "amd64"}
-        return load("_docker_package", Salt(salt), __grains__=grains)
+        return getattr(docker, function)(self.salt(), grains, *arguments)
+
+
+@pytest.fixture(autouse=True)
+def finished(replace):
+    replace(_packages_unfinished, packages=lambda: None)
 
 
 def refused(*lines):
@@ -56,7 +61,7 @@ def refused(*lines):
 
 
 def test_an_empty_host_is_asked_what_is_on_offer():
-    seen = Host("Debian").module().status("docker.io")
+    seen = Host("Debian").do("status", "docker.io")
     assert seen == {
         "installed": {},
         "on_offer": "20.10.24",
@@ -65,56 +70,58 @@ def test_an_empty_host_is_asked_what_is_on_offer():
     }
 
 
-def test_what_is_completed_before_is_there_in_a_dry_run_too():
-    seen = Host("Debian", unfinished={"docker.io": "20.10.24", "libc-bin": "2"}).module()
-    assert seen.status("docker.io")["installed"] == {"docker.io": "20.10.24"}
+def test_what_is_completed_before_is_there_in_a_dry_run_too(replace):
+    unfinished = {"docker.io": "20.10.24", "libc-bin": "2"}
+    replace(_packages_unfinished, packages=lambda: unfinished)
+    seen = Host("Debian").do("status", "docker.io")
+    assert seen["installed"] == {"docker.io": "20.10.24"}
 
 
 def test_a_newer_release_of_the_same_version_is_newer():
     host = Host("Debian", {"docker.io": "20.10.24+2"})
-    assert host.module().status("docker.io", "20.10.24+1")["newer_than_wanted"]
-    assert not host.module().status("docker.io", "20.10.24+2")["newer_than_wanted"]
+    assert host.do("status", "docker.io", "20.10.24+1")["newer_than_wanted"]
+    assert not host.do("status", "docker.io", "20.10.24+2")["newer_than_wanted"]
 
 
 def test_an_epoch_that_is_left_out_makes_nothing_newer():
     host = Host("RedHat", {"docker-ce": "3:18.09.9-3.el7"})
-    assert not host.module().status("docker-ce", "18.09.9-3.el7")["newer_than_wanted"]
+    assert not host.do("status", "docker-ce", "18.09.9-3.el7")["newer_than_wanted"]
 
 
 def test_a_version_that_is_none_is_named():
     with pytest.raises(SaltInvocationError, match='version is "latest"; allowed'):
-        Host().module().status("docker-ce", "latest")
+        Host().do("status", "docker-ce", "latest")
 
 
 def test_one_transaction_on_el():
     host = Host(installed={"docker-engine": "1.10.3"})
-    host.module().install("docker-ce", EXACT, ["docker-engine"], ["docker-engine-selinux"])
+    host.do("install", "docker-ce", EXACT, ["docker-engine"], ["docker-engine-selinux"])
     assert host.calls == [("install", [{"docker-ce": EXACT}], False, True, True)]
 
 
 def test_a_lock_on_what_is_replaced_is_taken_off():
     host = Host(held=["docker-engine", "kernel"])
-    host.module().install("docker-ce", EXACT, ["docker-engine"])
+    host.do("install", "docker-ce", EXACT, ["docker-engine"])
     assert host.calls[0] == ("unhold", ["docker-engine"])
 
 
 def test_apt_reads_its_index_before_it_installs():
     host = Host("Debian")
-    host.module().install("docker.io")
+    host.do("install", "docker.io")
     assert host.calls == [("install", ["docker.io"], True, False, None)]
 
 
 def test_what_a_resolver_cannot_replace_is_removed_for_a_second_try():
     conflict = "Error: docker-ce-selinux conflicts with 2:container-selinux-2.12-2.el7.noarch"
     host = Host(installed={"docker-engine-selinux": "1.10.3"}, failures=[refused(conflict)])
-    host.module().install("docker-ce", EXACT, [], ["docker-engine-selinux"])
+    host.do("install", "docker-ce", EXACT, [], ["docker-engine-selinux"])
     assert [call[0] for call in host.calls] == ["install", "remove", "install"]
 
 
 def test_nothing_is_removed_when_nothing_is_left_over():
     host = Host(failures=[refused("Error: Unable to find a match: docker-ce")])
     with pytest.raises(CommandExecutionError, match="Unable to find a match"):
-        host.module().install("docker-ce", EXACT, [], ["docker-engine-selinux"])
+        host.do("install", "docker-ce", EXACT, [], ["docker-engine-selinux"])
     assert [call[0] for call in host.calls] == ["install"]
 
 
@@ -133,7 +140,7 @@ def test_nothing_is_removed_when_nothing_is_left_over():
 def test_the_package_managers_words_on_one_line(said, words):
     host = Host(failures=[refused(said)])
     with pytest.raises(CommandExecutionError) as caught:
-        host.module().install("docker-ce", EXACT)
+        host.do("install", "docker-ce", EXACT)
     assert str(caught.value).startswith("the package manager refused: ")
     assert words in str(caught.value) and "\n" not in str(caught.value)
 
@@ -141,7 +148,7 @@ def test_the_package_managers_words_on_one_line(said, words):
 def test_the_second_failure_is_told_too():
     host = Host(installed={"docker-engine-selinux": "1"}, failures=[refused("one"), refused("two")])
     with pytest.raises(CommandExecutionError, match="refused: two"):
-        host.module().install("docker-ce", EXACT, [], ["docker-engine-selinux"])
+        host.do("install", "docker-ce", EXACT, [], ["docker-engine-selinux"])
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,7 @@ def test_the_second_failure_is_told_too():
     ids=["versionlock", "no versionlock", "multiarch name", "nothing held"],
 )
 def test_what_is_held(family, held, found):
-    assert Host(family, held=held).module().held(["docker-ce"]) == found
+    assert Host(family, held=held).do("held", ["docker-ce"]) == found
 
 
 @pytest.mark.parametrize(
@@ -172,7 +179,7 @@ def test_what_is_held(family, held, found):
 )
 def test_what_an_upgrade_would_move(installed, held, found):
     host = Host(installed=installed, held=held)
-    assert host.module().loose("docker-ce", "3:18.09.9-3.el7") == found
+    assert host.do("loose", "docker-ce", "3:18.09.9-3.el7") == found
 
 
 @pytest.mark.parametrize("result", [True, False])
@@ -180,9 +187,9 @@ def test_a_hold_that_fails_is_an_error(result):
     answer = {
         "docker-ce": {"result": result, "comment": "Package docker-ce was unable to be held."}
     }
-    module = load("_docker_package", Salt({"pkg.hold": lambda pkgs: answer}))
+    salt = {"pkg.hold": lambda pkgs: answer}
     if result:
-        module.hold(["docker-ce"])
+        docker.hold(salt, ["docker-ce"])
     else:
         with pytest.raises(CommandExecutionError, match="unable to be held"):
-            module.hold(["docker-ce"])
+            docker.hold(salt, ["docker-ce"])

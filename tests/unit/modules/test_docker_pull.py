@@ -3,8 +3,10 @@ import logging
 
 import pytest
 from fake_docker import client
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
+
+import _docker_engine
+import _docker_pull
 
 EVENTS = [
     {"status": "Pulling from rancher/server", "id": "v1"},
@@ -24,16 +26,15 @@ EVENTS = [
 
 
 @pytest.fixture
-def puller(monkeypatch):
+def puller(monkeypatch, replace):
     """`step` is how many seconds pass with each message."""
 
     def make(events, step=0.0):
         api = client(pull=iter_of(events))
-        calls = {"_docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(api)}
-        module = load("_docker_pull", Salt(calls))
+        replace(_docker_engine, client=lambda doing, timeout=60: contextlib.nullcontext(api))
         now = iter(range(10**6))
-        monkeypatch.setattr(module.time, "monotonic", lambda: next(now) * step)
-        return module
+        monkeypatch.setattr(_docker_pull.time, "monotonic", lambda: next(now) * step)
+        return _docker_pull
 
     return make
 
@@ -95,10 +96,10 @@ def test_a_refusal_of_an_unknown_kind(puller):
         ("no daemon answers (Connection refused)", "no daemon answers \\(Connection refused\\)$"),
     ],
 )
-def test_a_refusal_before_the_first_message(said, ends):
+def test_a_refusal_before_the_first_message(said, ends, replace):
     def refuse(doing, timeout=60):
         raise CommandExecutionError(f"Docker could not {doing}: {said}")
 
-    module = load("_docker_pull", Salt({"_docker_engine.client": refuse}))
+    replace(_docker_engine, client=refuse)
     with pytest.raises(CommandExecutionError, match=ends):
-        module.pull("x")
+        _docker_pull.pull("x")

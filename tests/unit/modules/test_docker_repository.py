@@ -1,6 +1,8 @@
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError, MinionError, SaltInvocationError
+
+import _docker_repository as docker
+import _host
 
 OFFICIAL = {
     "baseurl": "https://download.docker.com/linux/centos/7/$basearch/stable",
@@ -16,7 +18,6 @@ KEY = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n..."
 LIST = "/etc/apt/sources.list.d/docker.list"
 KEYRING = "/etc/apt/keyrings/docker.asc"
 DEBIAN = {"os_family": "Debian", "oscodename": "bookworm", "osarch": "amd64"}
-docker = load("_docker_repository")
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,8 @@ def test_the_line_of_apt(change, line):
 class Host:
     """apt's files, and a server with a key."""
 
-    def __init__(self, key=KEY):
-        self.files, self.key, self.asked, self.refreshed = {}, key, [], 0
+    def __init__(self):
+        self.files, self.key, self.asked, self.refreshed = {}, KEY, [], 0
 
     def fetch(self, url, dest):
         self.asked.append(url)
@@ -94,59 +95,51 @@ class Host:
     def refresh(self):
         self.refreshed += 1
 
-    def module(self):
-        return load(
-            "docker_repository",
-            Salt(
-                {
-                    "_host.read": self.files.get,
-                    "_host.write": lambda path, text, mode="0644": self.files.update({path: text}),
-                    "cp.get_url": self.fetch,
-                    "pkg.refresh_db": self.refresh,
-                }
-            ),
-            __grains__=DEBIAN,
-        )
+    def write(self, path, text, mode="0644"):
+        self.files[path] = text
 
     def run(self, repository):
-        module = self.module()
-        changes = module.plan(repository, module.status(repository))
+        salt = {"cp.get_url": self.fetch, "pkg.refresh_db": self.refresh}
+        changes = docker.plan(repository, docker.status(salt, DEBIAN, repository))
         if changes:
-            module.configure(repository, changes)
+            docker.configure(salt, DEBIAN, repository, changes)
         return changes
 
 
-def test_apt_gets_the_key_once():
+@pytest.fixture
+def host(replace):
     host = Host()
+    replace(_host, read=lambda path: host.files.get(path), write=host.write)
+    return host
+
+
+def test_apt_gets_the_key_once(host):
     assert sorted(host.run(ALIYUN)) == [LIST, "key"]
     assert host.files[KEYRING] == KEY and host.refreshed == 1
     assert host.run(ALIYUN) == {} and len(host.asked) == 1
 
 
-def test_another_key_in_the_settings_is_fetched():
-    host = Host()
+def test_another_key_in_the_settings_is_fetched(host):
     host.run(ALIYUN)
     changes = host.run({**ALIYUN, "gpgkey": "https://example.com/other"})
     assert changes["key"] == {"old": "present", "new": "https://example.com/other"}
     assert host.asked[-1] == "https://example.com/other"
 
 
-def test_a_lost_key_is_fetched_again():
-    host = Host()
+def test_a_lost_key_is_fetched_again(host):
     host.run(ALIYUN)
     del host.files[KEYRING]
     assert host.run(ALIYUN) == {"key": {"old": None, "new": ALIYUN["gpgkey"]}}
 
 
-def test_a_local_key_is_used_where_it_is():
-    host = Host()
+def test_a_local_key_is_used_where_it_is(host):
     assert list(host.run({**ALIYUN, "gpgkey": "/etc/own.asc"})) == [LIST]
     assert host.asked == []
 
 
 @pytest.mark.parametrize("key", ["<html>", None, MinionError("no route")])
-def test_no_key_no_repository(key):
-    host = Host(key)
+def test_no_key_no_repository(key, host):
+    host.key = key
     with pytest.raises(CommandExecutionError, match="gpg"):
         host.run(ALIYUN)
     assert host.files == {}
@@ -159,8 +152,8 @@ def test_yum_is_told_only_what_differs():
         "pkg.mod_repo": lambda repo, **options: told.append((repo, options)),
         "pkg.refresh_db": lambda: True,
     }
-    module = load("_docker_repository", Salt(salt), __grains__={"os_family": "RedHat"})
-    changes = module.plan(OFFICIAL, module.status(OFFICIAL))
+    grains = {"os_family": "RedHat"}
+    changes = docker.plan(OFFICIAL, docker.status(salt, grains, OFFICIAL))
     assert changes == {"gpgcheck": {"old": "0", "new": "1"}}
-    module.configure(OFFICIAL, changes)
+    docker.configure(salt, grains, OFFICIAL, changes)
     assert told == [("docker-ce-stable", docker.rpm_options(OFFICIAL))]

@@ -2,8 +2,10 @@ import os
 import time
 
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
+
+import _docker_service as docker
+import _host
 
 SHOWN = {
     "LoadState": "loaded",
@@ -14,7 +16,6 @@ SHOWN = {
     "DropInPaths": "",
     "ExecMainStartTimestampMonotonic": "1000000",
 }
-docker = load("_docker_service")
 
 
 @pytest.mark.parametrize(
@@ -74,9 +75,9 @@ class Systemd:
         return {"retcode": 0, "stdout": texts[argv[0]], "stderr": ""}
 
     def module(self, monkeypatch, booted=True):
-        module = load("_docker_service", Salt({"_host.run": self.run}))
-        monkeypatch.setattr(module, "booted", lambda: booted)
-        return module
+        monkeypatch.setattr(_host, "run", self.run)
+        monkeypatch.setattr(docker, "booted", lambda: booted)
+        return docker
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 import pytest
 import yaml
-from fakes import ROOT, Salt, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
+
+import _docker_storage as docker
+import _host
+import _thinpool
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_storage.yaml").read_text())
 PATH = "/dev/mapper/docker-thinpool"
-docker = load("_docker_storage", Salt({"_host.read": load("_host").read}))
 
 
 def cases(kind):
@@ -67,29 +70,36 @@ def test_metadata_that_is_garbage_is_not_absent(tmp_path):
         docker.status(str(tmp_path))
 
 
-def asked(existing, salt, monkeypatch):
-    module = load("_docker_storage", Salt(salt))
-    monkeypatch.setattr(module.os.path, "exists", lambda path: path in existing)
-    return module.pool("docker", "thinpool")
+@pytest.fixture
+def there(monkeypatch):
+    """Only these paths exist."""
+
+    def only(*paths):
+        monkeypatch.setattr(docker.os.path, "exists", lambda path: path in paths)
+
+    return only
 
 
-def test_the_kernel_is_asked_about_a_pool(monkeypatch):
+def test_the_kernel_is_asked_about_a_pool(there, replace):
     def run(argv, timeout=60, accept=(0,)):
         assert argv == ["dmsetup", "status", "docker-thinpool-tpool"]
         return {"stdout": "0 8 thin-pool 3 4/8 5/8 - rw"}
 
-    found = asked([PATH, f"{PATH}-tpool"], {"_host.run": run}, monkeypatch)
+    there(PATH, f"{PATH}-tpool")
+    replace(_host, run=run)
+    found = docker.pool("docker", "thinpool")
     assert found == {"path": PATH, "transaction_id": 3, "used": 5}
 
 
-def test_a_pool_that_lvm_knows_may_be_inactive(monkeypatch):
-    salt = {
-        "cmd.has_exec": lambda name: True,
-        "_thinpool.status": lambda group, name: {"active": False},
-    }
-    found = asked([], salt, monkeypatch)
+def test_a_pool_that_lvm_knows_may_be_inactive(there, replace):
+    there()
+    replace(_host, tool=lambda name: f"/sbin/{name}")
+    replace(_thinpool, status=lambda group, name: {"active": False})
+    found = docker.pool("docker", "thinpool")
     assert found == {"path": PATH, "transaction_id": None, "used": None}
 
 
-def test_there_is_no_pool_where_there_is_no_lvm(monkeypatch):
-    assert asked([], {"cmd.has_exec": lambda name: False}, monkeypatch) is None
+def test_there_is_no_pool_where_there_is_no_lvm(there, replace):
+    there()
+    replace(_host, tool=lambda name: None)
+    assert docker.pool("docker", "thinpool") is None

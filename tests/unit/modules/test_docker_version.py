@@ -1,9 +1,10 @@
 import pytest
 import yaml
-from fakes import ROOT, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
-docker = load("_docker_version")
+import _docker_version as docker
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/docker_version.yaml").read_text())
 
 

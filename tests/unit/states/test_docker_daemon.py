@@ -1,6 +1,11 @@
 import pytest
-from fakes import Salt, load, load_state
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+import _docker_daemon
+import _docker_package
+import _docker_service
+import _docker_version
+import _host
 
 CONFIG = "/etc/docker/daemon.json"
 POOL = {"device": "/dev/vdc", "volume_group": "docker", "name": "thinpool"}
@@ -23,7 +28,7 @@ class Host:
             raise self.refuses[what]
         return answer
 
-    def wanted(self, package, version=None, settings=None, thin_pool=None):
+    def wanted(self, kernel, installed, package, version=None, settings=None, thin_pool=None):
         config = {"storage-driver": "devicemapper" if thin_pool else "overlay2", **(settings or {})}
         found = {"config": config, "upstream": None, "pool": None, "leftovers": {}}
         return self._or_refuse("wanted", found)
@@ -46,28 +51,37 @@ class Host:
         self.calls.append(("enable",))
         self.service["boot"] = "enabled"
 
-    def state(self, test):
-        shown = {"_docker_config.shown": load("_docker_config").shown}
-        file = load("_docker_daemon", Salt(shown))
-        salt = {
-            "_converge.run": load("_converge").run,
-            "_host.read": lambda path: self.file,
-            "_host.write": self.write,
-            "_docker_package.status": lambda package, version=None: {},
-            "_docker_repository.checked": load("_docker_repository").checked,
-            "_docker_version.plan": lambda *args: self._or_refuse("package", {}),
-            "_docker_daemon.wanted": self.wanted,
-            "_docker_daemon.check_data": lambda config, pool=None: self._or_refuse("data", None),
-            "_docker_daemon.plan": file.plan,
-            "_docker_daemon.render": file.render,
-            "_docker_daemon.keep": self.keep,
-            "_docker_daemon.validate": lambda text, upstream=None: self._or_refuse("text", None),
-            "_docker_service.booted": lambda: True,
-            "_docker_service.status": lambda config: dict(self.service),
-            "_docker_service.start": self.start,
-            "_docker_service.enable": self.enable,
+
+@pytest.fixture
+def docker(state, replace):
+    """The state on such a host."""
+
+    def on(host, test):
+        replace(_host, read=lambda path: host.file, write=host.write)
+        replace(_docker_package, status=lambda *args: {})
+        replace(_docker_version, plan=lambda *args: host._or_refuse("package", {}))
+        replace(
+            _docker_daemon,
+            wanted=host.wanted,
+            check_data=lambda config, thin_pool=None: host._or_refuse("data", None),
+            keep=host.keep,
+            validate=lambda text, upstream=None: host._or_refuse("text", None),
+        )
+        replace(
+            _docker_service,
+            booted=lambda: True,
+            status=lambda config: dict(host.service),
+            start=host.start,
+            enable=host.enable,
+        )
+        dunders = {
+            "__salt__": {"pkg.version": lambda name: ""},
+            "__grains__": {"kernelrelease": "6.1.0"},
+            "__context__": host.context,
         }
-        return load_state("docker_daemon", Salt(salt), test, __context__=self.context)
+        return state("docker_daemon", test, **dunders)
+
+    return on
 
 
 both = pytest.mark.parametrize("test", [True, False], ids=["dry", "real"])
@@ -82,24 +96,24 @@ def refused(ret, host, words):
 
 
 @both
-def test_a_docker_that_fits_changes_nothing(test):
+def test_a_docker_that_fits_changes_nothing(test, docker):
     host = Host()
-    ret = host.state(test).suitable("docker", "docker.io")
+    ret = docker(host, test).suitable("docker", "docker.io")
     assert ret["result"] is True and ret["changes"] == {} and host.calls == []
     assert ret["comment"] == "docker.io as it is on offer fits this host"
 
 
 @both
 @pytest.mark.parametrize("what", ["package", "wanted", "data"])
-def test_what_does_not_fit_is_refused(test, what):
+def test_what_does_not_fit_is_refused(test, what, docker):
     host = Host(refuses={what: CommandExecutionError("not with me; nothing was changed")})
-    refused(host.state(test).suitable("docker", "docker.io"), host, "not with me")
+    refused(docker(host, test).suitable("docker", "docker.io"), host, "not with me")
 
 
 @both
-def test_a_repository_that_cannot_be_checked_is_refused(test):
+def test_a_repository_that_cannot_be_checked_is_refused(test, docker):
     host = Host()
-    state = host.state(test)
+    state = docker(host, test)
     ret = state.suitable("docker", "docker.io", repository={"baseurl": "https://mirror"})
     refused(ret, host, 'rancher:docker:repository:gpgkey is "None"')
 
@@ -108,9 +122,9 @@ def test_a_repository_that_cannot_be_checked_is_refused(test):
 
 
 @both
-def test_a_first_configuration(test):
+def test_a_first_configuration(test, docker):
     host = Host()
-    ret = host.state(test).configured(CONFIG, "docker.io", daemon={"debug": True}, thin_pool=POOL)
+    ret = docker(host, test).configured(CONFIG, "docker.io", daemon={"debug": True}, thin_pool=POOL)
     assert ret["changes"] == {
         "storage-driver": {"old": None, "new": "devicemapper"},
         "debug": {"old": None, "new": True},
@@ -120,26 +134,26 @@ def test_a_first_configuration(test):
 
 
 @both
-def test_another_configuration_keeps_the_one_before(test):
+def test_another_configuration_keeps_the_one_before(test, docker):
     host = Host(file='{"dns": ["8.8.8.8"], "storage-driver": "overlay2"}')
-    ret = host.state(test).configured(CONFIG, "docker.io")
+    ret = docker(host, test).configured(CONFIG, "docker.io")
     assert ret["changes"] == {"dns": {"old": ["8.8.8.8"], "new": None}}
     assert host.calls == ([] if test else [("keep", CONFIG), ("write", CONFIG, None)])
     assert test or f"kept as {CONFIG}.before-" in ret["comment"]
 
 
 @both
-def test_a_configuration_as_it_is(test):
+def test_a_configuration_as_it_is(test, docker):
     host = Host(file='{\n  "storage-driver": "overlay2"\n}\n')
-    ret = host.state(test).configured(CONFIG, "docker.io")
+    ret = docker(host, test).configured(CONFIG, "docker.io")
     assert ret["result"] is True and ret["changes"] == {} and host.calls == []
 
 
 @both
 @pytest.mark.parametrize("what", ["wanted", "text"])
-def test_an_invalid_configuration_leaves_the_file(test, what):
+def test_an_invalid_configuration_leaves_the_file(test, what, docker):
     host = Host(file="{}", refuses={what: SaltInvocationError("rancher:docker:daemon: no")})
-    refused(host.state(test).configured(CONFIG, "docker.io"), host, "rancher:docker:daemon: no")
+    refused(docker(host, test).configured(CONFIG, "docker.io"), host, "rancher:docker:daemon: no")
 
 
 # -- enabled, running ----------------------------------------------------------------------------
@@ -152,10 +166,10 @@ def began(host, service):
 
 
 @both
-def test_a_stopped_daemon_is_started_and_enabled(test):
+def test_a_stopped_daemon_is_started_and_enabled(test, docker):
     host = began(Host(STOPPED), STOPPED)
-    enabled = host.state(test).enabled("docker.service")
-    running = host.state(test).running("docker.service")
+    enabled = docker(host, test).enabled("docker.service")
+    running = docker(host, test).running("docker.service")
     assert enabled["changes"] == {"boot": {"old": "disabled", "new": "enabled"}}
     assert running["changes"] == {"daemon": {"old": "stopped", "new": "running"}}
     assert running["result"] is (None if test else True)
@@ -163,19 +177,19 @@ def test_a_stopped_daemon_is_started_and_enabled(test):
 
 
 @both
-def test_a_daemon_that_runs_as_configured_is_left_alone(test):
+def test_a_daemon_that_runs_as_configured_is_left_alone(test, docker):
     host = began(Host(), RUNNING)
-    for ret in (host.state(test).enabled("x"), host.state(test).running("x")):
+    for ret in (docker(host, test).enabled("x"), docker(host, test).running("x")):
         assert ret["result"] is True and ret["changes"] == {}
     assert host.calls == []
 
 
 @both
 @pytest.mark.parametrize("why", [{"stale": [CONFIG]}, {"reload": True}], ids=["file", "units"])
-def test_a_run_that_was_killed_before_the_restart(test, why):
+def test_a_run_that_was_killed_before_the_restart(test, why, docker):
     service = {**RUNNING, **why}
     host = began(Host(service), service)
-    ret = host.state(test).running("docker.service")
+    ret = docker(host, test).running("docker.service")
     assert ret["changes"] == {"daemon": {"old": "running", "new": "restarted"}}
     assert host.calls == ([] if test else [("restart",)])
     if "stale" in why:
@@ -183,27 +197,27 @@ def test_a_run_that_was_killed_before_the_restart(test, why):
 
 
 @both
-def test_what_it_watches_changed(test):
+def test_what_it_watches_changed(test, docker):
     host = began(Host(), RUNNING)
-    ret = host.state(test).mod_watch("docker.service", sfun="running")
+    ret = docker(host, test).mod_watch("docker.service", sfun="running")
     assert ret["changes"] == {"daemon": {"old": "running", "new": "restarted"}}
     assert host.calls == ([] if test else [("restart",)])
 
 
-def test_what_the_package_restarted_in_this_run_is_reported_and_not_restarted_again():
+def test_what_the_package_restarted_in_this_run_is_reported_and_not_restarted_again(docker):
     host = began(Host({**RUNNING, "started": 7.0}), RUNNING)
-    for state in (host.state(False).running, host.state(False).mod_watch):
+    for state in (docker(host, False).running, docker(host, False).mod_watch):
         ret = state("docker.service")
         assert ret["changes"] == {"daemon": {"old": "running", "new": "restarted"}}
     assert host.calls == []
 
 
-def test_a_package_that_starts_the_daemon_agrees_with_the_dry_run():
+def test_a_package_that_starts_the_daemon_agrees_with_the_dry_run(docker):
     dry = began(Host(ABSENT), ABSENT)
     real = began(Host(RUNNING), ABSENT)
     for name in ("enabled", "running"):
-        predicted = getattr(dry.state(True), name)("docker.service")
-        made = getattr(real.state(False), name)("docker.service")
+        predicted = getattr(docker(dry, True), name)("docker.service")
+        made = getattr(docker(real, False), name)("docker.service")
         assert predicted["changes"] == made["changes"] != {}
         assert (predicted["result"], made["result"]) == (None, True)
     assert dry.calls == real.calls == []
@@ -211,26 +225,26 @@ def test_a_package_that_starts_the_daemon_agrees_with_the_dry_run():
 
 @both
 @pytest.mark.parametrize("name", ["enabled", "running", "mod_watch"])
-def test_a_masked_daemon_is_somebodys_will(test, name):
+def test_a_masked_daemon_is_somebodys_will(test, name, docker):
     host = Host({**STOPPED, "state": "masked"})
-    refused(getattr(host.state(test), name)("x"), host, "systemctl unmask docker.service")
+    refused(getattr(docker(host, test), name)("x"), host, "systemctl unmask docker.service")
 
 
 @pytest.mark.parametrize("name", ["enabled", "running"])
-def test_a_real_run_without_the_package(name):
+def test_a_real_run_without_the_package(name, docker):
     host = Host(ABSENT)
-    refused(getattr(host.state(False), name)("x"), host, "its package is not installed")
+    refused(getattr(docker(host, False), name)("x"), host, "its package is not installed")
 
 
-def test_a_daemon_that_does_not_come_up_tells_why():
+def test_a_daemon_that_does_not_come_up_tells_why(docker):
     host = began(Host(STOPPED, fails=True), STOPPED)
-    ret = host.state(False).running("docker.service")
+    ret = docker(host, False).running("docker.service")
     assert ret["result"] is False and ret["changes"] == {}
     assert "docker.service did not start: no space. Next: look" in ret["comment"]
 
 
-def test_a_file_that_the_daemon_refuses_is_not_restarted_into():
+def test_a_file_that_the_daemon_refuses_is_not_restarted_into(docker):
     service = {**RUNNING, "stale": [CONFIG]}
     host = began(Host(service, file="{", refuses={"text": SaltInvocationError("no")}), service)
-    ret = host.state(False).running("docker.service")
+    ret = docker(host, False).running("docker.service")
     assert ret["result"] is False and host.calls == []

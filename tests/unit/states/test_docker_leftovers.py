@@ -1,6 +1,9 @@
 import pytest
-from fakes import Salt, load, load_state
 from salt.exceptions import CommandExecutionError
+
+import _docker_daemon
+import _docker_leftovers
+import _docker_service
 
 OLD = "/etc/sysconfig/docker-storage"
 REASON = "passes --storage-driver, which daemon.json sets"
@@ -11,7 +14,7 @@ class Host:
     def __init__(self, leftovers=None, setup=False, fails=()):
         self.leftovers, self.setup, self.fails, self.calls = leftovers or {}, setup, fails, []
 
-    def wanted(self, package, version=None, settings=None, thin_pool=None):
+    def wanted(self, kernel, installed, package, version=None, settings=None, thin_pool=None):
         return {"leftovers": dict(self.leftovers)}
 
     def move(self, path):
@@ -25,22 +28,28 @@ class Host:
         self.calls.append(("disable",))
         self.setup = False
 
-    def cleared(self, test):
-        salt = {
-            "_converge.run": load("_converge").run,
-            "_docker_daemon.wanted": self.wanted,
-            "_docker_leftovers.storage_setup_enabled": lambda: self.setup,
-            "_docker_leftovers.disable_storage_setup": self.disable,
-            "_docker_leftovers.move": self.move,
-            "_docker_service.reload": lambda: self.calls.append(("reload",)),
-        }
-        return load_state("docker_leftovers", Salt(salt), test).cleared("docker", "docker-ce")
+
+@pytest.fixture
+def cleared(state, replace):
+    def run(host, test):
+        replace(_docker_daemon, wanted=host.wanted)
+        replace(
+            _docker_leftovers,
+            storage_setup_enabled=lambda: host.setup,
+            disable_storage_setup=host.disable,
+            move=host.move,
+        )
+        replace(_docker_service, reload=lambda: host.calls.append(("reload",)))
+        own = {"__salt__": {"pkg.version": lambda name: ""}, "__grains__": {"kernelrelease": "6.1"}}
+        return state("docker_leftovers", test, **own).cleared("docker", "docker-ce")
+
+    return run
 
 
 @both
-def test_leftovers_are_named_with_the_reason_and_moved(test):
+def test_leftovers_are_named_with_the_reason_and_moved(test, cleared):
     host = Host({OLD: REASON}, setup=True)
-    ret = host.cleared(test)
+    ret = cleared(host, test)
     assert ret["changes"] == {
         OLD: {"old": REASON, "new": "moved aside"},
         "docker-storage-setup.service": {"old": "enabled", "new": "disabled"},
@@ -51,16 +60,16 @@ def test_leftovers_are_named_with_the_reason_and_moved(test):
 
 
 @both
-def test_no_leftovers(test):
+def test_no_leftovers(test, cleared):
     host = Host()
-    ret = host.cleared(test)
+    ret = cleared(host, test)
     assert ret["result"] is True and ret["changes"] == {} and host.calls == []
 
 
-def test_half_of_it_is_reported_as_half():
+def test_half_of_it_is_reported_as_half(cleared):
     other = "/etc/sysconfig/docker"
     host = Host({OLD: REASON, other: REASON}, fails=[other])
-    ret = host.cleared(False)
+    ret = cleared(host, False)
     assert ret["result"] is False
     assert list(ret["changes"]) == [OLD]
     assert "Read-only file system" in ret["comment"]

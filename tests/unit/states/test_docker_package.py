@@ -1,9 +1,9 @@
 import pytest
-from fakes import Salt, load, load_state
 from salt.exceptions import CommandExecutionError
 
+import _docker_package
+
 EXACT = "17.06.2.ce-1.el7.centos"
-version = load("_docker_version")
 
 
 class Host:
@@ -11,7 +11,7 @@ class Host:
         self.installed, self.on_offer = installed or {}, on_offer
         self.held, self.tools, self.fails, self.calls = list(held), list(tools), fails, []
 
-    def status(self, package, version=None):
+    def status(self, salt, grains, package, version=None):
         return {
             "installed": dict(self.installed),
             "on_offer": self.on_offer,
@@ -19,13 +19,13 @@ class Host:
             "epochs": False,
         }
 
-    def install(self, package, version=None, replaced=(), leftovers=()):
+    def install(self, salt, grains, package, version=None, replaced=(), leftovers=()):
         self.calls.append((package, version, list(replaced), list(leftovers)))
         if self.fails:
             raise CommandExecutionError("the package manager refused: no")
         self.installed = {package: version or self.on_offer}
 
-    def hold(self, names):
+    def hold(self, salt, names):
         self.calls.append(("hold", list(names)))
         self.held += names
 
@@ -33,26 +33,36 @@ class Host:
         self.calls.append(("tools", pkgs))
         self.tools += pkgs
 
-    def state(self, test):
+    def which_held(self, salt, grains, names):
+        return [name for name in names if name in self.held]
+
+
+@pytest.fixture
+def docker(state, replace):
+    """The state on such a host."""
+
+    def on(host, test):
+        replace(
+            _docker_package,
+            status=host.status,
+            install=host.install,
+            held=host.which_held,
+            hold=host.hold,
+        )
         salt = {
-            "_converge.run": load("_converge").run,
-            "_docker_package.status": self.status,
-            "_docker_package.install": self.install,
-            "_docker_package.held": lambda names: [name for name in names if name in self.held],
-            "_docker_package.hold": self.hold,
-            "_docker_version.plan": version.plan,
-            "_docker_version.targets": version.targets,
-            "pkg.version": lambda name: "1" if name in self.tools else "",
-            "pkg.install": self.install_tools,
+            "pkg.version": lambda name: "1" if name in host.tools else "",
+            "pkg.install": host.install_tools,
         }
-        self.context = {}
-        return load_state("docker_package", Salt(salt), test, __context__=self.context)
+        host.context = {}
+        return state("docker_package", test, __salt__=salt, __context__=host.context)
+
+    return on
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_the_way_up_is_predicted_and_made(test):
+def test_the_way_up_is_predicted_and_made(test, docker):
     host = Host({"docker-engine": "1.10.3-1.el7.centos"})
-    ret = host.state(test).installed("docker-ce", EXACT, leftovers=["docker-engine-selinux"])
+    ret = docker(host, test).installed("docker-ce", EXACT, leftovers=["docker-engine-selinux"])
     assert ret["changes"] == {
         "docker-ce": {"old": None, "new": EXACT},
         "docker-engine": {"old": "1.10.3-1.el7.centos", "new": None},
@@ -63,37 +73,37 @@ def test_the_way_up_is_predicted_and_made(test):
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_what_is_on_offer_is_the_same_word_in_both_runs(test):
-    ret = Host(on_offer="20.10.24").state(test).installed("docker.io")
+def test_what_is_on_offer_is_the_same_word_in_both_runs(test, docker):
+    ret = docker(Host(on_offer="20.10.24"), test).installed("docker.io")
     assert ret["changes"] == {"docker.io": {"old": None, "new": "what is on offer"}}
     assert test or "docker.io 20.10.24 is installed" in ret["comment"]
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_nothing_to_do(test):
+def test_nothing_to_do(test, docker):
     host = Host({"docker-ce": EXACT})
-    ret = host.state(test).installed("docker-ce", EXACT)
+    ret = docker(host, test).installed("docker-ce", EXACT)
     assert ret["result"] is True and ret["changes"] == {} and host.calls == []
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_a_pool_refuses_a_docker_without_devicemapper(test):
+def test_a_pool_refuses_a_docker_without_devicemapper(test, docker):
     host = Host(on_offer="26.1.3-0ubuntu1")
-    ret = host.state(test).installed("docker.io", thin_pool="/dev/vdc")
+    ret = docker(host, test).installed("docker.io", thin_pool="/dev/vdc")
     assert ret["result"] is False and ret["changes"] == {} and host.calls == []
     assert "no devicemapper driver" in ret["comment"]
 
 
-def test_a_failure_claims_nothing():
-    ret = Host(fails=True).state(False).installed("docker-ce", EXACT)
+def test_a_failure_claims_nothing(docker):
+    ret = docker(Host(fails=True), False).installed("docker-ce", EXACT)
     assert ret["result"] is False and ret["changes"] == {}
     assert "the package manager refused: no. Changed so far: nothing" in ret["comment"]
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_daemon_and_client_are_held_and_the_tool_comes_first(test):
+def test_daemon_and_client_are_held_and_the_tool_comes_first(test, docker):
     host = Host()
-    ret = host.state(test).held("docker-ce", "3:24.0.9-1.el8", ["versionlock"])
+    ret = docker(host, test).held("docker-ce", "3:24.0.9-1.el8", ["versionlock"])
     assert ret["changes"] == {
         "versionlock": {"old": None, "new": "installed"},
         "docker-ce held": {"old": False, "new": True},
@@ -105,16 +115,16 @@ def test_daemon_and_client_are_held_and_the_tool_comes_first(test):
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_a_later_upgrade_of_a_dry_run_knows_what_it_leaves_alone(test):
+def test_a_later_upgrade_of_a_dry_run_knows_what_it_leaves_alone(test, docker):
     host = Host({"docker-engine": "1.10.3-1.el7.centos"})
-    docker = host.state(test)
-    docker.installed("docker-ce", EXACT)
-    docker.held("docker-ce", EXACT)
+    package = docker(host, test)
+    package.installed("docker-ce", EXACT)
+    package.held("docker-ce", EXACT)
     assert host.context == ({"packages.kept": {"docker-ce", "docker-engine"}} if test else {})
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_held_already(test):
+def test_held_already(test, docker):
     host = Host(held=["docker.io"])
-    ret = host.state(test).held("docker.io")
+    ret = docker(host, test).held("docker.io")
     assert ret["result"] is True and ret["changes"] == {} and host.calls == []

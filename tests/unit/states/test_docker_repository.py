@@ -1,37 +1,38 @@
+import functools
+
 import pytest
-from fakes import Salt, load, load_state
+
+import _docker_repository
 
 OFFICIAL = {
     "baseurl": "https://download.docker.com/linux/centos/7/$basearch/stable",
     "gpgkey": "https://download.docker.com/linux/centos/gpg",
 }
-module = load("_docker_repository")
 
 
-def run(test, repository, have=None):
-    host = {"want": module.rpm_options(OFFICIAL), "have": have or {}, "key": None}
+@pytest.fixture
+def run(state, replace):
+    return functools.partial(_run, state, replace)
+
+
+def _run(state, replace, test, repository, have=None):
+    host = {"want": _docker_repository.rpm_options(OFFICIAL), "have": have or {}, "key": None}
     calls = []
 
-    def status(repository):
-        module.checked(repository)
+    def status(salt, grains, repository):
+        _docker_repository.checked(repository)
         return dict(host)
 
-    def configure(repository, changes):
+    def configure(salt, grains, repository, changes):
         calls.append(sorted(changes))
         host["have"] = host["want"]
 
-    salt = {
-        "_converge.run": load("_converge").run,
-        "_docker_repository.status": status,
-        "_docker_repository.plan": module.plan,
-        "_docker_repository.configure": configure,
-    }
-    state = load_state("docker_repository", Salt(salt), test)
-    return state.configured("docker", repository), calls
+    replace(_docker_repository, status=status, configure=configure)
+    return state("docker_repository", test).configured("docker", repository), calls
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_a_new_repository(test):
+def test_a_new_repository(test, run):
     ret, calls = run(test, OFFICIAL)
     assert ret["changes"]["gpgcheck"] == {"old": None, "new": "1"}
     assert ret["result"] is (None if test else True)
@@ -40,13 +41,13 @@ def test_a_new_repository(test):
 
 @pytest.mark.parametrize("test", [True, False])
 @pytest.mark.parametrize("repository", [None, OFFICIAL], ids=["the host's own", "configured"])
-def test_nothing_to_do(test, repository):
-    ret, calls = run(test, repository, module.rpm_options(OFFICIAL))
+def test_nothing_to_do(test, repository, run):
+    ret, calls = run(test, repository, _docker_repository.rpm_options(OFFICIAL))
     assert ret["result"] is True and ret["changes"] == {} and calls == []
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_a_bad_setting_changes_nothing(test):
+def test_a_bad_setting_changes_nothing(test, run):
     ret, calls = run(test, {**OFFICIAL, "gpgcheck": False})
     assert ret["result"] is False and ret["changes"] == {} and calls == []
     assert "rancher:docker:repository:gpgcheck is not a setting" in ret["comment"]

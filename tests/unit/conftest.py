@@ -1,0 +1,76 @@
+"""What every unit test may ask for: dunders as Salt's loader sets them, and fakes that fit."""
+
+import functools
+import importlib
+import importlib.util
+import inspect
+import os
+
+import pytest
+from fakes import LOCK, ROOT
+
+import _converge
+
+
+@pytest.fixture(autouse=True)
+def loader(request, monkeypatch):
+    """Set what a test module's ``configure_loader_modules`` names: ``{module: {dunder: value}}``."""
+    # Tests that run at the same time must not wait for each other.
+    monkeypatch.setattr(_converge, "LOCK", LOCK)
+    try:
+        wanted = request.getfixturevalue("configure_loader_modules")
+    except pytest.FixtureLookupError:
+        return
+    for module, dunders in wanted.items():
+        for name, value in dunders.items():
+            monkeypatch.setattr(module, name, value, raising=False)
+
+
+@pytest.fixture
+def replace(monkeypatch):
+    """Put fakes into a module; a call that the real function would not take fails."""
+
+    def put(module, **fakes):
+        for name, fake in fakes.items():
+            monkeypatch.setattr(module, name, _fitting(getattr(module, name), fake))
+
+    return put
+
+
+def _fitting(real, fake):
+    if not callable(real) or isinstance(real, type):
+        return fake
+
+    @functools.wraps(real)
+    def call(*args, **kwargs):
+        inspect.signature(real).bind(*args, **kwargs)
+        return fake(*args, **kwargs)
+
+    return call
+
+
+@functools.cache
+def _state_file(name):
+    """A plain import of that name is the face, so the state is imported by its path."""
+    path = os.path.join(ROOT, "salt/_states", f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"states_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def state(monkeypatch):
+    """Give a state over its real face: ``state("docker_group", test=True, __salt__={...})``."""
+
+    def get(name, test, **dunders):
+        face, file = importlib.import_module(name), _state_file(name)
+        known = {"__salt__": {}, "__grains__": {}, "__context__": {}, "__opts__": {"test": test}}
+        for each, value in {**known, **dunders}.items():
+            monkeypatch.setattr(face, each, value, raising=False)
+        functions = {f"{name}.{each}": value for each, value in vars(face).items()}
+        monkeypatch.setattr(file, "__salt__", functions, raising=False)
+        monkeypatch.setattr(file, "__opts__", {"test": test}, raising=False)
+        return file
+
+    return get
