@@ -35,10 +35,3 @@ def mounted(name, device=None, filesystem="xfs", label="data", options=("default
     return __salt__["datadisk.mounted"](
         name, device, filesystem, label, options, test=__opts__["test"]
     )
-
-
-def _notes(seen):
-    disk = seen["disk"]
-    serial = f", serial {__salt__['diskrules.printable'](disk['serial'])}" if disk["serial"] else ""
-    size = __salt__["diskrules.size_text"](disk["size"])
-    return [f"The disk is {disk['path']} ({disk['asked']}, {size}{serial})"]

@@ -2,12 +2,6 @@
 The members of a Rancher 1.6 cluster: the server's container, the server that answers, the hosts.
 """
 
-# Set when this run makes, or in a dry run would make, the server start anew: what answers before
-# that is not what will answer, so both runs tell the same.
-_STARTS = "rancher.server_starts"
-# Set by rancher_database.present in a dry run that would make the database.
-_COMING = "rancher_database.coming"
-
 
 def server_running(name, image, port=8080, start=True, data_directory=None):
     """

@@ -2,8 +2,6 @@
 The external database of the Rancher server and its account.
 """
 
-_COMING = "rancher_database.coming"
-
 
 def present(name):
     """

@@ -34,11 +34,3 @@ def active(name, size=None, data_disk=None):
     Source: mkswap(8), swapon(8), fstab(5)
     """
     return __salt__["swapfile.active"](name, size, data_disk, test=__opts__["test"])
-
-
-def _notes(seen):
-    if not seen["waits_for"]:
-        return []
-    return [
-        f"The data disk is not mounted at {seen['waits_for']} yet: taken as empty and big enough"
-    ]

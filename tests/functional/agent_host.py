@@ -131,7 +131,7 @@ class Host:
             "file_client": "local",
             "file_roots": {"base": [str(folder / "states")]},
             "pillar_roots": {"base": [str(folder / "pillar")]},
-            "module_dirs": [str(ROOT)],
+            "module_dirs": [str(ROOT / "salt")],
             "log_file": str(folder / "minion.log"),
             "log_level_logfile": "debug",
         }

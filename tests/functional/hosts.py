@@ -51,7 +51,7 @@ MASTERLESS = {
     "file_client": "local",
     "file_roots": {"base": ["/srv/tree/salt"]},
     "pillar_roots": {"base": []},
-    "module_dirs": ["/srv/tree"],
+    "module_dirs": ["/srv/tree/salt"],
 }
 # One table for all namespaces of a kernel, and a namespace's /sys does not show it at all.
 BOOTED = ["systemctl", "is-active", "multi-user.target"]
@@ -199,8 +199,7 @@ class Host:
 
     def carry_tree(self):
         """A copy of the tree on the host, for a masterless `salt-call`."""
-        for folder in ("_modules", "_states", "salt"):
-            shutil.copytree(ROOT / folder, self.path(f"/srv/tree/{folder}"))
+        shutil.copytree(ROOT / "salt", self.path("/srv/tree/salt"))
         self.write("/etc/salt/minion", json.dumps(MASTERLESS))
 
     def start_minion(self, config):

@@ -56,7 +56,7 @@ class Overlay:
             "file_client": "local",
             "file_roots": {"base": [str(ROOT / "salt")]},
             "pillar_roots": {"base": ["/srv/pillar"]},
-            "module_dirs": [str(ROOT)],
+            "module_dirs": [str(ROOT / "salt")],
             "cachedir": "/var/cache/salt-overlay",
             "pki_dir": "/etc/salt-overlay/pki",
             "log_file": "/var/log/salt-overlay",

@@ -12,6 +12,8 @@ from disk_kit import MIB, Disk, Tree, killed_at, must
 from fakes import ROOT
 from prove.contents import REFUSED, gpt_data, mark_partition
 
+import _fstab
+
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.getuid() != 0, reason="needs root for loop devices and mounts"),
@@ -113,16 +115,16 @@ def test_a_blank_disk(tmp_path, tree, point, filesystem):
         ]
 
 
-def test_through_salts_own_loader(tmp_path, point, disk):
+def test_through_salts_own_loader(tmp_path, point, disk, monkeypatch):
+    monkeypatch.setattr(_fstab, "FSTAB", str(tmp_path / "fstab"))
     opts = salt.config.minion_config(None)
     opts.update(root_dir=str(tmp_path), cachedir=str(tmp_path), extension_modules=str(tmp_path))
-    opts.update(file_client="local", module_dirs=[str(ROOT)], grains={}, pillar={})
+    opts.update(file_client="local", module_dirs=[str(ROOT / "salt")], grains={}, pillar={})
     (tmp_path / "fstab").write_text("# this host\n")
     for test, result in ((True, None), (False, True), (True, True)):
         opts["test"] = test
         utils = salt.loader.utils(opts)
         modules = salt.loader.minion_mods(opts, utils=utils)
-        modules["_fstab.entries"].func.__globals__["FSTAB"] = str(tmp_path / "fstab")
         states = salt.loader.states(opts, modules, utils, None)
         answer = states["datadisk.mounted"](str(point), disk.path, filesystem="ext4")
         assert answer["result"] is result, answer["comment"]

@@ -45,7 +45,7 @@ def load(tree, folder):
         file_client="local",
         file_roots={"base": [f"{tree}/salt"]},
         pillar_roots={"base": [f"{folder}/pillar"]},
-        module_dirs=[tree],
+        module_dirs=[f"{tree}/salt"],
         extension_modules=f"{folder}/extmods",
         root_dir="/",
         state_events=False,

@@ -125,9 +125,8 @@ def _archive():
     local = ROOT / ".cache/prove_tree.tar"
     local.parent.mkdir(exist_ok=True)
     archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
-        for folder in ("_modules", "_states", "salt"):
-            tar.add(ROOT / folder, folder, filter=_sources)
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.add(ROOT / "salt", "salt", filter=_sources)
     local.write_bytes(archive.getvalue())
     return local
 

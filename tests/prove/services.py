@@ -35,8 +35,7 @@ class Host:
 
     def __init__(self, host):
         self.host = host
-        for folder in ("_modules", "_states", "salt"):
-            shutil.copytree(ROOT / folder, host.path(f"/srv/tree/{folder}"))
+        shutil.copytree(ROOT / "salt", host.path("/srv/tree/salt"))
         for name in ("guest_driver", "family", "deadly", "one_run"):
             text = (ROOT / f"tests/prove/{name}.py").read_text()
             host.write(f"/srv/prove/{name}.py", text)

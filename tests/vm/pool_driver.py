@@ -22,7 +22,7 @@ def load(tree):
 
     opts = salt.config.minion_config("/etc/salt/minion")
     grains = {"kernel": "Linux", "os": "Debian", "os_family": "Debian"}
-    opts.update(file_client="local", module_dirs=[tree], grains=grains, test=False)
+    opts.update(file_client="local", module_dirs=[f"{tree}/salt"], grains=grains, test=False)
     utils = salt.loader.utils(opts)
     modules = salt.loader.minion_mods(opts, utils=utils)
     return opts, modules, salt.loader.states(opts, modules, utils, None)

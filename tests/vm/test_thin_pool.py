@@ -76,8 +76,7 @@ class Driver:
         guest.must(f"mkdir -p {TREE}")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
-            for folder in ("_modules", "_states"):
-                tar.add(ROOT / folder, folder, filter=_sources)
+            tar.add(ROOT / "salt", "salt", filter=_sources)
         local = ROOT / ".cache/pool_tree.tar"
         local.parent.mkdir(exist_ok=True)
         local.write_bytes(archive.getvalue())

@@ -19,7 +19,7 @@ from ways_table import Row, by_id
 from vm.test_common import SETTINGS
 
 LINE = salt.version.__version__
-FOLDERS = ["etc", "salt", "pillar", "_modules", "_states"]
+FOLDERS = ["etc", "salt", "pillar"]
 
 
 class Here:
