@@ -10,6 +10,8 @@ PYTHON := $(VENV)/3006.28/bin/python
 GPG_HOME := etc/gpgkeys
 GPG_KEY := pillar of rancher-salt
 GPG = gpg --homedir $(abspath $(GPG_HOME)) --batch --quiet
+# Where the tests' own programs import from, as tests/conftest.py has it.
+TEST_PATH := tests:tests/kits:salt/_modules:salt/_runners
 APT := DEBIAN_FRONTEND=noninteractive apt-get
 PACKAGES := python3-venv python3-dev gcc make git openssh-client strace \
   qemu-system-x86 qemu-utils mmdebstrap dpkg-dev \
@@ -29,7 +31,7 @@ apply:  ## Converge this machine with `common`
 	salt-call --retcode-passthrough state.apply common
 
 demo: setup  ## Throwaway guests: converge, again, reboot, again; then a server and a member
-	PYTHONPATH=tests:tests/kits $(PYTHON) -m lab.demo
+	PYTHONPATH=$(TEST_PATH) $(PYTHON) -m lab.demo
 
 CHECKS := lint $(SALT_LINES:%=unit-%) $(SALT_LINES:%=render-%)
 
@@ -77,10 +79,10 @@ ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of bo
 	WAYS=all $(VENV)/3008.3/bin/python -m pytest -v tests/vm/test_ways.py
 
 bench: packages $(SALT_LINES:%=$(VENV)/%/ready) $(VENV)/ansible/ready  ## How fast, beside Ansible: docs/benchmark.md; as root
-	PYTHONPATH=tests:tests/kits:. $(PYTHON) -m bench
+	PYTHONPATH=$(TEST_PATH):. $(PYTHON) -m bench
 
 prove: setup  ## Faults, lies, kills and hostile input, with tables; up to two hours, resumes
-	PYTHONPATH=tests:tests/kits $(PYTHON) -W ignore -m prove --write
+	PYTHONPATH=$(TEST_PATH) $(PYTHON) -W ignore -m prove --write
 
 docs: $(PYTHON)  ## Rewrite the generated parts of README.md
 	$(PYTHON) tests/settings_table.py --write

@@ -19,6 +19,11 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # As the loader does it while it loads a module of that folder.
 sys.path[:0] = [str(ROOT / "salt" / folder) for folder in ("_modules", "_runners")]
+# For the environment of a test's own programs.
+PYTHONPATH = ":".join(
+    str(ROOT / each)
+    for each in ("tests", "tests/kits", "tests/prove", "salt/_modules", "salt/_runners")
+)
 DEFAULTS = yaml.safe_load((ROOT / "salt/settings/defaults.yaml").read_text())
 LOCK = os.path.join(tempfile.gettempdir(), f"rancher-salt-{os.getpid()}.lock")
 # As the loader does it: one for all modules.

@@ -19,7 +19,7 @@ import disk_kit
 import fakes
 import pool_kit
 import swap_kit
-from fakes import ROOT
+from fakes import PYTHONPATH
 
 from . import refusals, truth
 
@@ -71,7 +71,7 @@ def begin(subject, it, folder, number=0, how="", seconds=0.0):
     argv += [str(kind), str(number), how, str(seconds)]
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/kits'}:{ROOT / 'tests/prove'}",
+        "PYTHONPATH": PYTHONPATH,
     }
     return subprocess.run(
         argv, env=environment, capture_output=True, text=True, timeout=300, check=False

@@ -15,7 +15,7 @@ import time
 import urllib.request
 
 from agent_kit import Kit
-from fakes import ROOT
+from fakes import PYTHONPATH
 
 from .jobs import FORK
 
@@ -50,7 +50,7 @@ class Server:
                 each.bind(("127.0.0.1", 0))
             ports = [str(each.getsockname()[1]) for each in (one, other)]
         argv = [sys.executable, "-m", "fake_rancher", "--host", "127.0.0.1", "--port", ports[0]]
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/kits'}"}
+        environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
         self.process = subprocess.Popen(
             [*argv, "--control-port", ports[1]], stdout=subprocess.PIPE, text=True, env=environment
         )

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from fakes import ROOT
+from fakes import PYTHONPATH
 
 from . import lies, refusals
 
@@ -56,7 +56,7 @@ class Runs:
         argv += [self.subject.disk.path, str(int(test)), str(wait)]
         paths = {
             "PATH": f"{self.bin}:{os.environ['PATH']}",
-            "PYTHONPATH": f"{ROOT / 'tests'}:{ROOT / 'tests/kits'}",
+            "PYTHONPATH": PYTHONPATH,
         }
         environment = {**os.environ, **paths}
         return subprocess.Popen(

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from fakes import ROOT
+from fakes import PYTHONPATH
 from functional import agent_host, rancher_host
 
 from prove import requested
@@ -33,8 +33,7 @@ class Runner:
 
     def __init__(self, host):
         argv = ["nsenter", f"--target={host.daemon.pid}", "--mount", sys.executable, "-W", "ignore"]
-        paths = f"{ROOT / 'tests'}:{ROOT / 'tests/kits'}:{ROOT / 'tests/prove'}"
-        environment = {**os.environ, "PYTHONPATH": paths, "no_proxy": "*", "LC_ALL": "C.UTF-8"}
+        environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "no_proxy": "*", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(
             [*argv, "-m", "prove.roles", str(host.folder)],
             stdin=subprocess.PIPE,
