@@ -1,7 +1,7 @@
 """
 Load the tree's modules without a Salt loader, and fake what they call.
 
-`load("_swapfile")` imports `_modules/swapfile.py`; `load_state("swapfile")` the state.
+`load("_swapfile")` imports `salt/_modules/_swapfile.py`; `load_state("swapfile")` the state.
 `Salt({...})` is a `__salt__` in which an unexpected function is a failure and every
 fake of one of our own functions must accept the call that the real one would.
 """

@@ -43,7 +43,7 @@ class Machine:
         salt = Salt(salt)
         for name, functions in (
             ("_swapfile_plan", ("plan", "fits_beside")),
-            ("swapfile", ("status",)),
+            ("_swapfile", ("status",)),
         ):
             for function in functions:
                 salt[f"{name}.{function}"] = getattr(load(name, salt), function)
