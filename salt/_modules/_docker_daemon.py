@@ -81,16 +81,20 @@ def wanted(kernel, installed, package, version=None, settings=None, thin_pool=No
     return {"config": config, "upstream": upstream, "pool": path, "leftovers": leftovers}
 
 
+def root(config):
+    """Where a daemon with this configuration keeps its data. Returns a path (str)."""
+    return config.get("data-root") or config.get("graph") or "/var/lib/docker"
+
+
 def check_data(config, thin_pool=None):
     """Refuse data that the configured storage driver would not see."""
-    root = config.get("data-root") or config.get("graph") or "/var/lib/docker"
     needed = bool((thin_pool or {}).get("device"))
     pool = None
     if needed:
         pool = _docker_storage.pool(thin_pool["volume_group"], thin_pool["name"])
-    seen = _docker_storage.status(root)
+    seen = _docker_storage.status(root(config))
     driver = config["storage-driver"]
-    reason = _docker_storage.refusal(driver, root, seen, needed, pool)
+    reason = _docker_storage.refusal(driver, root(config), seen, needed, pool)
     if reason:
         raise CommandExecutionError(reason)
 

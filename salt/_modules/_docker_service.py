@@ -15,6 +15,9 @@ import _host
 log = logging.getLogger(__name__)
 
 _UNIT = "docker.service"
+DROP_INS = f"/etc/systemd/system/{_UNIT}.d"
+# Before the names of our drop-ins that only order the start: they need no restart.
+ORDER = f"{DROP_INS}/rancher-salt-after-"
 _PROPERTIES = (
     "LoadState,ActiveState,Job,UnitFileState,NeedDaemonReload,FragmentPath,DropInPaths,"
     "ExecMainStartTimestampMonotonic"
@@ -143,13 +146,30 @@ def _boot(unit):
 
 def _read_by(unit, config):
     """What the daemon and systemd read for a start, with the time of the last change."""
-    aside = [f"{config}", "/etc/sysconfig/docker*", "/etc/default/docker"]
-    paths = [config, unit.get("FragmentPath"), *unit.get("DropInPaths", "").split()]
+    drop_ins = unit.get("DropInPaths", "").split()
+    paths = [config, unit.get("FragmentPath"), *drop_ins]
     # Names of what was moved aside, whose own change is the move.
+    aside = [config, "/etc/sysconfig/docker*", "/etc/default/docker"]
+    aside += [f"/etc/systemd/system/{_UNIT}", f"{DROP_INS}/*"]
     paths += [path for pattern in aside for path in glob.glob(f"{pattern}.before-*")]
-    paths += glob.glob("/etc/systemd/system/docker.service*")
     paths += [folder + "/dockerd" for folder in ("/usr/bin", "/usr/sbin")]
-    return {path: os.stat(path).st_ctime for path in paths if path and os.path.exists(path)}
+    read = [path for path in paths if path and not path.startswith(ORDER)]
+    return {path: os.stat(path).st_ctime for path in read if os.path.exists(path)}
+
+
+def loaded(path, there):
+    """
+    Tell whether systemd knows a drop-in of the service as it is on disk: there, or not. Returns a
+    bool; True where nobody could know it: no systemd, no such service.
+    """
+    if not booted():
+        return True
+    shown = _host.run(["systemctl", "show", "--property", _PROPERTIES, _UNIT])
+    unit = parse_show(shown["stdout"])
+    if unit.get("LoadState") in ("not-found", "masked"):
+        return True
+    known = path in unit.get("DropInPaths", "").split()
+    return known == there and unit.get("NeedDaemonReload") != "yes"
 
 
 def reload():

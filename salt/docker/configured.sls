@@ -27,3 +27,11 @@ docker-daemon-configured:
     - thin_pool: {{ cfg.thin_pool | json }}
     - require:
       - docker_leftovers: docker-leftovers-cleared
+
+docker-data-awaited:
+  docker_drop_in.waiting:
+    - name: docker-data
+    - daemon: {{ cfg.docker.daemon | json }}
+    - data_disk: {{ cfg.data_disk | json }}
+    - require:
+      - docker_daemon: docker-daemon-configured

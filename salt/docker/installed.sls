@@ -28,7 +28,7 @@ docker-package-installed:
       - packages: packages-finished
       - thinpool: thin-pool-present
       - docker_repository: docker-repository-configured
-      - docker_daemon: docker-daemon-configured
+      - docker_drop_in: docker-data-awaited
       - docker_group: docker-group-present
 
 docker-package-held:

@@ -195,3 +195,28 @@ def test_enable(monkeypatch):
     systemd = Systemd()
     systemd.module(monkeypatch).enable()
     assert systemd.ran == [["systemctl", "enable"]]
+
+
+@pytest.mark.parametrize(
+    ("shown", "there", "loaded"),
+    [
+        ({"DropInPaths": "/a /x"}, True, True),
+        ({"DropInPaths": "/a"}, True, False),
+        ({"DropInPaths": "/a /x"}, False, False),
+        ({"DropInPaths": "/x", "NeedDaemonReload": "yes"}, True, False),
+        ({"LoadState": "not-found"}, True, True),
+    ],
+    ids=["known", "not read yet", "gone, and still known", "an older text", "no Docker yet"],
+)
+def test_whether_systemd_has_read_a_drop_in(shown, there, loaded, monkeypatch):
+    assert Systemd(**shown).module(monkeypatch).loaded("/x", there) is loaded
+
+
+def test_what_only_orders_the_start_needs_no_restart(tmp_path, monkeypatch):
+    monkeypatch.setattr(docker, "ORDER", f"{tmp_path}/rancher-salt-after-")
+    for name in ("rancher-salt-after-docker-data.conf", "own.conf"):
+        (tmp_path / name).write_text("")
+    shown = {"DropInPaths": " ".join(map(str, tmp_path.glob("*.conf")))}
+    read = docker._read_by(shown, str(tmp_path / "daemon.json"))
+    assert str(tmp_path / "own.conf") in read
+    assert not any("rancher-salt-after" in path for path in read)
