@@ -13,13 +13,15 @@ GPG = gpg --homedir $(abspath $(GPG_HOME)) --batch --quiet
 # Where the tests' own programs import from, as tests/conftest.py has it.
 TEST_PATH := tests:tests/kits:salt/_modules:salt/_runners
 APT := DEBIAN_FRONTEND=noninteractive apt-get
-PACKAGES := python3-venv python3-dev gcc make git openssh-client strace \
-  qemu-system-x86 qemu-utils mmdebstrap dpkg-dev \
-  e2fsprogs xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
+# Of these the demonstration needs no more.
+DEMO_PACKAGES := python3-venv python3-dev gcc openssh-client qemu-system-x86 qemu-utils \
+  mmdebstrap dpkg-dev e2fsprogs docker-registry busybox-static
+PACKAGES := $(DEMO_PACKAGES) make git strace \
+  xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
   dnf dnf-plugins-core rpm createrepo-c gpg gpg-agent systemd-container \
-  docker-registry mariadb-server-core mariadb-client-core docker.io containerd busybox-static iproute2
+  mariadb-server-core mariadb-client-core docker.io containerd iproute2
 
-.PHONY: help setup packages check lint unit render functional vm test prove demo plan apply bench docs clean
+.PHONY: help setup packages demo-packages check lint unit render functional vm test prove demo plan apply bench docs clean
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +32,7 @@ plan:  ## Dry run of `common` on this machine: what would change
 apply:  ## Converge this machine with `common`
 	salt-call --retcode-passthrough state.apply common
 
-demo: setup  ## Throwaway guests: converge, again, reboot, again; then a server and a member
+demo: demo-packages $(PYTHON)  ## Throwaway guests: converge, again, reboot, again; then a server and a member
 	PYTHONPATH=$(TEST_PATH) $(PYTHON) -m lab.demo
 
 CHECKS := lint $(SALT_LINES:%=unit-%) $(SALT_LINES:%=render-%)
@@ -89,8 +91,10 @@ docs: $(PYTHON)  ## Rewrite the generated parts of README.md
 
 setup: packages $(SALT_LINES:%=$(VENV)/%/ready)  ## Packages of Debian 12 and one virtualenv per Salt line
 
-packages:
-	@missing=; for name in $(PACKAGES); do \
+packages: NEEDED = $(PACKAGES)
+demo-packages: NEEDED = $(DEMO_PACKAGES)
+packages demo-packages:
+	@missing=; for name in $(NEEDED); do \
 	  dpkg-query -W -f '$${Status}' $$name 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$name"; done; \
 	if [ -n "$$missing" ]; then $(APT) -q update && $(APT) -qy install --no-install-recommends $$missing; fi
 

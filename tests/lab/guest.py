@@ -1,20 +1,25 @@
-"""A Debian 12 guest under QEMU's software emulation: power, disks, snapshots, ssh."""
+"""A Debian 12 guest under QEMU, by KVM or software emulation: power, disks, snapshots, ssh."""
 
 import contextlib
 import datetime
+import functools
 import json
+import os
 import shlex
 import socket
 import subprocess
 
 from .process import Daemon, LabError, run, wait_until
 
-# Generous: several guests may share the machine.
-BOOT_TIMEOUT = 600
+# Seconds without a sign of life.
+BOOT_TIMEOUT = 300
 # Datagrams on the loopback device: a wire that needs no hub and no power of its own.
+# Seconds in which a kernel under KVM has to panic for want of a root.
+PROBE = 20
 LAN_GROUP = "230.0.0.1"
 # One processor: two that are emulated wait for each other, and two guests share two real ones.
-MACHINE = ("-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "max")
+EMULATED = ("-machine", "q35", "-accel", "tcg,thread=single", "-cpu", "max")
+VIRTUAL = ("-machine", "q35", "-accel", "kvm", "-cpu", "host")
 # The clock that Linux prefers to an emulated TSC, the HPET, costs a way out of the guest per look.
 # Without random addresses: QEMU finds what it has translated by the virtual address of the code.
 KERNEL_ARGUMENTS = (
@@ -69,7 +74,23 @@ class Guest:
 
     def wait_for_boot(self, timeout=BOOT_TIMEOUT):
         """Wait until ssh answers."""
-        wait_until(self._boot_id, timeout=timeout, what="boot of the guest", every=1)
+        wait_until(
+            self._boot_id,
+            timeout=timeout,
+            what=f"boot of {self.directory.name}",
+            every=1,
+            signs=self.signs,
+        )
+
+    def signs(self):
+        """What changes while the guest does something: its console and the operations of its disks."""
+        size = self.console.stat().st_size if self.console.exists() else 0
+        try:
+            disks = monitor_command(self._monitor, "query-blockstats", timeout=5)
+        except (OSError, ValueError):
+            return size, None
+        keys = ("rd_operations", "wr_operations", "flush_operations")
+        return size, [[each["stats"][key] for key in keys] for each in disks]
 
     def reboot(self, timeout=BOOT_TIMEOUT):
         """Let the guest reboot itself, and wait until it is back."""
@@ -80,8 +101,9 @@ class Guest:
         wait_until(
             lambda: self._boot_id() not in (None, before),
             timeout=timeout,
-            what="reboot of the guest",
+            what=f"reboot of {self.directory.name}",
             every=1,
+            signs=self.signs,
         )
 
     def power_off(self):
@@ -171,7 +193,7 @@ class Guest:
         """QEMU's command line."""
         words = [
             "qemu-system-x86_64", "-name", self.directory.name, "-nodefaults", "-no-user-config", "-display", "none",
-            *MACHINE, "-m", self.memory,
+            *machine(self.image), "-m", self.memory,
             "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", KERNEL_ARGUMENTS,
             "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
             "-qmp", f"unix:{self._monitor},server=on,wait=off",
@@ -221,6 +243,21 @@ class Guest:
             raise LabError(f"QEMU did not answer to {line}: {error}") from error
         if said.strip():
             raise LabError(f"QEMU refused {line}: {said.strip()}")
+
+
+@functools.cache
+def machine(image):
+    """KVM where it works; it can be offered and hang, so a kernel has to say something there first."""
+    if not os.path.exists("/dev/kvm"):
+        return EMULATED
+    words = ["-nodefaults", "-no-user-config", "-display", "none", "-m", "256", "-no-reboot"]
+    words += ["-kernel", image.kernel, "-append", "console=ttyS0 panic=-1", "-serial", "stdio"]
+    try:
+        # Without a root it ends by itself, after its first words.
+        done = run(["qemu-system-x86_64", *VIRTUAL, *words], timeout=PROBE, check=False)
+    except LabError:
+        return EMULATED
+    return VIRTUAL if "Linux version" in done.stdout else EMULATED
 
 
 def monitor_command(path, command, timeout, **arguments):

@@ -90,6 +90,8 @@ MASKED = [
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
     "serial-getty@ttyS0.service", "getty@tty1.service", "systemd-networkd-wait-online.service",
 ]  # fmt: skip
+# By the packages; a host on which they never ran is what a first run meets.
+STARTED = ["docker.service", "docker.socket", "containerd.service"]
 # Each is a process at every `daemon-reload`, and finds nothing in a guest. What reads fstab stays.
 WITHOUT_GENERATORS = [
     "cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "run",
@@ -111,6 +113,8 @@ class Recipe:
     salt: str = "3006.28"
     suite: str = "bookworm"
     offered: tuple = tuple(OFFERED)
+    # Unpacked while the image is built, at native speed; no service of theirs has ever run.
+    installed: tuple = ()
     libraries: tuple = LIBRARIES
 
     @property
@@ -190,6 +194,7 @@ def _build(recipe, image):
         _bootstrap(recipe, root)
         _check_modules(root)
         _index_packages(root)
+        _install(recipe, root)
         _install_salt(recipe, root, work / "wheels")
         _write_files(root)
         _authorise(root, parts / "ssh_key")
@@ -242,6 +247,20 @@ def _index_packages(root):
     (archive / "Packages").write_text(
         run(["dpkg-scanpackages", "--multiversion", "."], timeout=120, cwd=archive).stdout
     )
+
+
+def _install(recipe, root):
+    """As an operator would have done before: packages, but no daemon that ever ran."""
+    if not recipe.installed:
+        return
+    policy = root / "usr/sbin/policy-rc.d"
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    (root / "etc/apt/sources.list").write_text(FILES["etc/apt/sources.list"])
+    _chroot(root, "apt-get", "update", "-q")
+    _chroot(root, "apt-get", "install", "-qy", "--no-install-recommends", *recipe.installed)
+    _chroot(root, "systemctl", "disable", "-q", *STARTED)
+    policy.unlink()
 
 
 def _install_salt(recipe, root, wheels):

@@ -12,9 +12,9 @@ import sys
 import tempfile
 
 from . import image
-from .guest import KERNEL_ARGUMENTS, MACHINE, Guest
+from .guest import KERNEL_ARGUMENTS, Guest, machine
 from .master import CHECKOUT, Master
-from .process import LabError, locked
+from .process import LabError, Patience, locked
 from .services import Database, Registry
 
 CACHE = CHECKOUT / ".cache/lab"
@@ -32,12 +32,21 @@ class Lab:
 
     ``guests`` are the names of its guests, which are also the ids of their minions. Several
     share a network (10.0.3.11, .12, ...) and know each other as NAME.example.test.
+    With ``events`` their minions tell of each state as it ends.
     ``registry`` and ``database`` run on this machine once they are started.
     Use it as a context, and all its processes end with it; with ``kept`` they outlive us.
     """
 
     def __init__(
-        self, name="default", *, kept=False, disks=None, memory=3072, recipe=None, guests=(MINION,)
+        self,
+        name="default",
+        *,
+        kept=False,
+        disks=None,
+        memory=3072,
+        recipe=None,
+        guests=(MINION,),
+        events=False,
     ):
         if not 1 <= len(guests) <= MOST_GUESTS:
             raise LabError(f"a lab has 1 to {MOST_GUESTS} guests, not {len(guests)}")
@@ -48,6 +57,7 @@ class Lab:
         self._memory = memory
         self._recipe = recipe or image.Recipe()
         self._names = tuple(guests)
+        self._events = events
         self._threads = None
         self._detach()
 
@@ -117,13 +127,12 @@ class Lab:
 
     def wait_for_minions(self, timeout=300):
         for name, guest in self.guests.items():
-            if self.master.ping(name, timeout, alive=lambda guest=guest: guest.running):
+            patience = Patience(f"the minion of {name}", timeout, guest.signs)
+            if self.master.ping(name, patience, alive=lambda guest=guest: guest.running):
                 continue
             if not guest.running:
                 raise LabError(f"{name} is off")
-            raise LabError(
-                f"{name}: its minion does not answer within {timeout} s; see {self.master.log}"
-            )
+            raise LabError(f"{patience.error()}; see {self.master.log}")
 
     def down(self):
         """End guests, master and services; the disks stay."""
@@ -184,21 +193,22 @@ class Lab:
         """All that ``fresh`` needs: the image, this lab's disks and snapshot, a running master."""
         base = image.ensure(self._recipe, CACHE)
         with locked(CACHE / f"labs/{self.name}.lock"):
-            self._settle(self._wanted(base.key))
+            self._settle(self._wanted(base))
             with self._explained():
                 self.master.start()
                 if not all(guest.has_snapshot(SNAPSHOT) for guest in self.guests.values()):
                     self._make_snapshots()
 
-    def _wanted(self, key):
+    def _wanted(self, base):
         return {
-            "image": key,
+            "image": base.key,
             # A snapshot fits the machine that it was saved on.
-            "machine": [*MACHINE, KERNEL_ARGUMENTS],
+            "machine": [*machine(base), KERNEL_ARGUMENTS],
             "salt": self._recipe.salt,
             "disks": self._disks,
             "memory": self._memory,
             "guests": list(self._names),
+            "events": self._events,
         }
 
     def _settle(self, wanted):
@@ -239,7 +249,10 @@ class Lab:
         guest.wait_for_boot()
         name = next(name for name, each in self.guests.items() if each is guest)
         ports = {"publish_port": self.master.publish_port, "master_port": self.master.return_port}
-        guest.write("/etc/salt/minion.d/lab.conf", json.dumps({"id": name, **ports}))
+        guest.write(
+            "/etc/salt/minion.d/lab.conf",
+            json.dumps({"id": name, **ports, "state_events": self._events}),
+        )
         if guest.lan:
             guest.write("/etc/hosts", hosts_file(self._names))
             guest.write("/etc/hostname", f"{name}\n")

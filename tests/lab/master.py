@@ -88,14 +88,21 @@ class Master:
         """
         return self.call_all([minion], function, args, timeout=timeout, **kwargs)[minion]
 
-    def call_all(self, minions, function, args=(), *, timeout=300, **kwargs):
-        """Run ``function`` on all ``minions`` at once; returns what each returned, by its id."""
+    def call_all(self, minions, function, args=(), *, timeout=300, progress=None, **kwargs):
+        """
+        Run ``function`` on all ``minions`` at once; returns what each returned, by its id.
+
+        ``progress`` is called with a minion and each state that has ended there, as it ends.
+        """
         job = self._publish(",".join(minions), function, args, kwargs)
         missing, returns = set(minions), {}
         deadline = time.monotonic() + timeout
         while missing:
             left = max(0, deadline - time.monotonic())
-            event = self._return([job], sorted(missing), left)
+            event = self._return([job], sorted(missing), left, bool(progress))
+            if event and "return" not in event:
+                progress(event["id"], event["data"]["ret"])
+                continue
             if event is None:
                 raise LabError(
                     f"{', '.join(sorted(missing))} did not answer to {function} within {timeout} s"
@@ -104,23 +111,22 @@ class Master:
             returns[event["id"]] = event["return"]
         return returns
 
-    def ping(self, minion, timeout, alive=lambda: True):
+    def ping(self, minion, patience, alive=lambda: True):
         """
-        Whether ``minion`` answers within ``timeout`` seconds, and while its host is ``alive``.
+        Whether ``minion`` answers before ``patience`` is over, and while its host is ``alive``.
 
         A question may be lost, so it is asked again; less and less often, because a slow
         guest has to answer all of them. A late answer to an early question counts.
         """
-        deadline = time.monotonic() + timeout
-        patience, asked = 2, []
-        while time.monotonic() < deadline and alive():
+        pause, asked = 2, []
+        while alive() and not patience.over():
             if not self._key(minion).exists():
                 time.sleep(0.5)
                 continue
             asked.append(self._publish(minion, "test.ping"))
-            if self._return(asked, [minion], patience):
+            if self._return(asked, [minion], pause):
                 return True
-            patience = min(2 * patience, 20)
+            pause = min(2 * pause, 15)
         return False
 
     def forget(self, minion):
@@ -164,10 +170,11 @@ class Master:
             raise LabError(f"{minions} is not known to the master, so it cannot run {function}")
         return job["jid"]
 
-    def _return(self, jobs, minions, timeout):
+    def _return(self, jobs, minions, timeout, progress=False):
         """What one of ``minions`` returned for one of ``jobs``; None after ``timeout`` seconds."""
+        kind, rest = ("(ret|prog)", "(/.*)?") if progress else ("ret", "")
         names = "|".join(re.escape(minion) for minion in minions)
-        tag = f"salt/job/({'|'.join(jobs)})/ret/({names})$"
+        tag = f"salt/job/({'|'.join(jobs)})/{kind}/({names}){rest}$"
         return self.client().event.get_event(wait=timeout, tag=tag, match_type="regex")
 
     def _write_config(self):

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 
 
@@ -44,16 +45,55 @@ def run(argv, *, timeout, input=None, check=True, env=None, cwd=None):
     return done
 
 
-def wait_until(probe, *, timeout, what, every=0.2):
+# Seconds after which a wait says what it waits for, and says so again.
+TELL = 15
+# Seconds after which a wait ends, whatever moves meanwhile.
+MOST = 3600
+
+
+class Patience:
+    """
+    Time for what may be slow. Whoever shows ``signs`` of life (any value that changes) gets it
+    anew: a busy machine makes a guest slow, and only one that stands still is given up.
+    """
+
+    def __init__(self, what, seconds, signs=None, clock=time.monotonic, say=None):
+        self.what, self.seconds, self._signs = what, seconds, signs
+        self._clock, self._say = clock, say or _say
+        self._began = self._moved = self._told = clock()
+        self._last = None
+
+    def over(self):
+        """Whether it is given up; says every few seconds what is waited for."""
+        now, seen = self._clock(), self._signs() if self._signs else None
+        if seen != self._last:
+            self._last, self._moved = seen, now
+        if now - self._told >= TELL:
+            self._told = now
+            self._say(f"waiting for {self.what}, {now - self._began:.0f} s so far")
+        return now - self._moved >= self.seconds or now - self._began >= MOST
+
+    def error(self):
+        """What to raise when it is over."""
+        if not self._signs:
+            return LabError(f"{self.what}: not within {self.seconds} s")
+        return LabError(f"{self.what}: nothing moved for {self.seconds} s")
+
+
+def wait_until(probe, *, timeout, what, every=0.2, signs=None):
     """Call ``probe`` until it answers something true, and return that."""
-    deadline = time.monotonic() + timeout
+    patience = Patience(what, timeout, signs)
     while True:
         answer = probe()
         if answer:
             return answer
-        if time.monotonic() >= deadline:
-            raise LabError(f"{what}: not within {timeout} s")
+        if patience.over():
+            raise patience.error()
         time.sleep(every)
+
+
+def _say(text):
+    print(f"lab: {text}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

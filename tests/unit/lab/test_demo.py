@@ -58,7 +58,7 @@ class Cluster:
     def address(self, name):
         return {"server1": "10.0.3.11", "node1": "10.0.3.12"}[name]
 
-    def call_all(self, function, *args, timeout):
+    def call_all(self, names, function, args, timeout, progress):
         self.called.append(function)
         return self.answers.pop(0)
 
@@ -87,7 +87,7 @@ def test_the_cluster_ends_with_an_active_host(quiet, capsys):
     assert data["rancher"]["docker"]["daemon"] == lab.daemon
     assert roles["server1"]["rancher"]["roles"] == ["server"]
     assert roles["node1"]["rancher"]["agent"]["server_url"] == "http://10.0.3.11:8080"
-    assert lab.called[-1] == ("node1", "_rancher.hosts", "http://10.0.3.11:8080")
+    assert lab.called[-1] == ("node1", "rancher.hosts", "http://10.0.3.11:8080")
 
 
 @pytest.mark.parametrize(

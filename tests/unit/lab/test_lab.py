@@ -8,7 +8,7 @@ from lab import image
 from lab import lab as labs
 from lab.guest import Guest
 from lab.master import Master
-from lab.process import LabError
+from lab.process import LabError, Patience
 
 
 @pytest.fixture
@@ -152,13 +152,13 @@ def test_a_slow_minion_is_asked_less_often_and_may_answer_an_early_question(mast
     (master.directory / "pki/minions/guest").touch()
     client = FakeClient([None, None, None, None, None, {"return": True}])
     monkeypatch.setattr(master, "client", lambda: client)
-    assert master.ping("guest", timeout=60)
-    assert [wait for wait, _ in client.waits] == [2, 4, 8, 16, 20, 20]
+    assert master.ping("guest", Patience("it", 60))
+    assert [wait for wait, _ in client.waits] == [2, 4, 8, 15, 15, 15]
     assert client.waits[-1][1] == "salt/job/(job1|job2|job3|job4|job5|job6)/ret/(guest)$"
 
 
 def test_a_dead_guest_is_not_waited_for(master):
-    assert not master.ping("guest", timeout=60, alive=lambda: False)
+    assert not master.ping("guest", Patience("it", 60), alive=lambda: False)
 
 
 def test_a_guest_made_anew_is_let_in(master):
@@ -178,16 +178,18 @@ def test_labs_side_by_side_have_ports_of_their_own(cache, monkeypatch):
 
 
 def test_a_lab_of_another_machine_is_laid_out_anew(cache, monkeypatch):
+    monkeypatch.setattr(labs, "machine", lambda base: ("pc",))
+
     def settle():
         lab = labs.Lab("one")
-        lab._settle(lab._wanted("any"))
+        lab._settle(lab._wanted(image.Image(cache / "images/any")))
 
     settle()
     saved = cache / "labs/one/root.qcow2"
     saved.touch()
     settle()
     assert saved.exists()
-    monkeypatch.setattr(labs, "MACHINE", (*labs.MACHINE, "-smp", "2"))
+    monkeypatch.setattr(labs, "machine", lambda base: ("pc", "-smp", "2"))
     settle()
     assert not saved.exists()
 

@@ -5,7 +5,7 @@ import sys
 import time
 
 import pytest
-from lab.process import Daemon, LabError, locked, run, wait_until
+from lab.process import Daemon, LabError, Patience, locked, run, wait_until
 
 
 @pytest.fixture
@@ -92,3 +92,49 @@ def _runs(pid):
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True)
     time.sleep(0.05)
     return state.stdout.strip() not in ("",) and not state.stdout.startswith("Z")
+
+
+class Clock:
+    """A clock that a test moves, and what was said."""
+
+    def __init__(self):
+        self.now, self.said = 0, []
+
+    def patience(self, signs=None):
+        return Patience("the guest", 60, signs, clock=lambda: self.now, say=self.said.append)
+
+
+def test_who_shows_no_sign_of_life_is_given_up():
+    clock = Clock()
+    patience = clock.patience()
+    clock.now = 59
+    assert not patience.over()
+    clock.now = 60
+    assert patience.over()
+    assert str(patience.error()) == "the guest: not within 60 s"
+
+
+def test_a_guest_on_a_busy_machine_is_waited_for_as_long_as_something_moves():
+    clock = Clock()
+    patience = clock.patience(signs=lambda: clock.now // 50)
+    for clock.now in range(0, 3600, 10):
+        assert not patience.over()
+    clock.now = 3600
+    assert patience.over()
+
+
+def test_a_guest_that_stands_still_is_given_up():
+    clock = Clock()
+    patience = clock.patience(signs=lambda: "the same")
+    assert not patience.over()
+    clock.now = 61
+    assert patience.over()
+    assert str(patience.error()) == "the guest: nothing moved for 60 s"
+
+
+def test_what_is_waited_for_is_told_every_15_seconds():
+    clock = Clock()
+    patience = clock.patience()
+    for clock.now in range(0, 46):
+        patience.over()
+    assert clock.said == [f"waiting for the guest, {n} s so far" for n in (15, 30, 45)]
