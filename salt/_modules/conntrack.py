@@ -83,7 +83,7 @@ def tuned(
 
     .. code-block:: bash
 
-        salt '*' conntrack.tuned NAME test=True
+        salt '*' conntrack.tuned conntrack test=True
 
     Source: the state ``conntrack.tuned``
     """

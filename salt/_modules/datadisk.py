@@ -27,7 +27,7 @@ def mounted(
 
     .. code-block:: bash
 
-        salt '*' datadisk.mounted /data test=True
+        salt '*' datadisk.mounted /data /dev/disk/by-id/virtio-data test=True
 
     Source: the state ``datadisk.mounted``
     """

@@ -35,7 +35,7 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None, repositor
 
     .. code-block:: bash
 
-        salt '*' docker_daemon.suitable NAME test=True
+        salt '*' docker_daemon.suitable docker docker-ce test=True
 
     Source: the state ``docker_daemon.suitable``
     """
@@ -74,7 +74,7 @@ def configured(name, package, version=None, daemon=None, thin_pool=None, test=Fa
 
     .. code-block:: bash
 
-        salt '*' docker_daemon.configured NAME test=True
+        salt '*' docker_daemon.configured /etc/docker/daemon.json docker-ce test=True
 
     Source: the state ``docker_daemon.configured``
     """
@@ -113,7 +113,7 @@ def enabled(name, test=False):
 
     .. code-block:: bash
 
-        salt '*' docker_daemon.enabled NAME test=True
+        salt '*' docker_daemon.enabled docker.service test=True
 
     Source: the state ``docker_daemon.enabled``
     """
@@ -159,7 +159,7 @@ def running(name, restart=False, test=False):
 
     .. code-block:: bash
 
-        salt '*' docker_daemon.running NAME test=True
+        salt '*' docker_daemon.running docker.service test=True
 
     Source: the state ``docker_daemon.running``
     """

@@ -23,7 +23,7 @@ def present(name, users=None, test=False):
 
     .. code-block:: bash
 
-        salt '*' docker_group.present NAME test=True
+        salt '*' docker_group.present docker '[deployer]' test=True
 
     Source: the state ``docker_group.present``
     """

@@ -25,7 +25,7 @@ def cleared(name, package, version=None, daemon=None, thin_pool=None, test=False
 
     .. code-block:: bash
 
-        salt '*' docker_leftovers.cleared NAME test=True
+        salt '*' docker_leftovers.cleared docker docker-ce test=True
 
     Source: the state ``docker_leftovers.cleared``
     """

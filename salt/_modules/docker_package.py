@@ -27,7 +27,7 @@ def installed(name, version=None, leftovers=None, thin_pool=None, test=False):
 
     .. code-block:: bash
 
-        salt '*' docker_package.installed NAME test=True
+        salt '*' docker_package.installed docker-ce test=True
 
     Source: the state ``docker_package.installed``
     """
@@ -68,7 +68,7 @@ def held(name, version=None, tools=None, test=False):
 
     .. code-block:: bash
 
-        salt '*' docker_package.held NAME test=True
+        salt '*' docker_package.held docker-ce test=True
 
     Source: the state ``docker_package.held``
     """

@@ -23,7 +23,7 @@ def configured(name, repository=None, test=False):
 
     .. code-block:: bash
 
-        salt '*' docker_repository.configured NAME test=True
+        salt '*' docker_repository.configured docker test=True
 
     Source: the state ``docker_repository.configured``
     """

@@ -23,7 +23,7 @@ def configured(name, hostname=None, test=False):
 
     .. code-block:: bash
 
-        salt '*' hostname.configured NAME test=True
+        salt '*' hostname.configured hostname node1 test=True
 
     Source: the state ``hostname.configured``
     """

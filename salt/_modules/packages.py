@@ -31,7 +31,7 @@ def importable(name, libraries, test=False):
 
     .. code-block:: bash
 
-        salt '*' packages.importable NAME test=True
+        salt '*' packages.importable sdk '{docker: docker==7.1.0}' test=True
 
     Source: the state ``packages.importable``
     """
@@ -68,7 +68,7 @@ def finished(name, test=False):
 
     .. code-block:: bash
 
-        salt '*' packages.finished NAME test=True
+        salt '*' packages.finished packages test=True
 
     Source: the state ``packages.finished``
     """

@@ -20,7 +20,6 @@ import _rancher_server_wait
 __outputter__ = {"hosts": "table"}
 # Set when this run makes, or in a dry run would make, the server start anew: what answers before
 # that is not what will answer, so both runs tell the same.
-
 _STARTS = "rancher.server_starts"
 # Set by rancher_database.present in a dry run that would make the database.
 _COMING = "rancher_database.coming"
@@ -178,7 +177,7 @@ def server_running(name, image, port=8080, start=True, data_directory=None, test
 
     .. code-block:: bash
 
-        salt '*' rancher.server_running NAME test=True
+        salt '*' rancher.server_running rancher-server rancher/server:v1.6.30 test=True
 
     Source: the state ``rancher.server_running``
     """
@@ -222,7 +221,7 @@ def server_ready(name, port=8080, start=True, timeout=600, test=False):
 
     .. code-block:: bash
 
-        salt '*' rancher.server_ready NAME test=True
+        salt '*' rancher.server_ready rancher-server test=True
 
     Source: the state ``rancher.server_ready``
     """
@@ -262,7 +261,7 @@ def agent_registered(
 
     .. code-block:: bash
 
-        salt '*' rancher.agent_registered NAME test=True
+        salt '*' rancher.agent_registered rancher-agent http://rancher.example.com:8080 test=True
 
     Source: the state ``rancher.agent_registered``
     """

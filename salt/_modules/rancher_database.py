@@ -27,7 +27,7 @@ def present(name, test=False):
 
     .. code-block:: bash
 
-        salt '*' rancher_database.present NAME test=True
+        salt '*' rancher_database.present rancher test=True
 
     Source: the state ``rancher_database.present``
     """

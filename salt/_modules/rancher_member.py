@@ -24,7 +24,7 @@ def absent(name, test=False):
 
     .. code-block:: bash
 
-        salt '*' rancher_member.absent NAME test=True
+        salt '*' rancher_member.absent rancher-agent test=True
 
     Source: the state ``rancher_member.absent``
     """

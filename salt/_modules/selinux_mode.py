@@ -23,7 +23,7 @@ def configured(name="selinux", mode=None, test=False):
 
     .. code-block:: bash
 
-        salt '*' selinux_mode.configured NAME test=True
+        salt '*' selinux_mode.configured selinux enforcing test=True
 
     Source: the state ``selinux_mode.configured``
     """

@@ -26,7 +26,7 @@ def active(name, size=None, data_disk=None, test=False):
 
     .. code-block:: bash
 
-        salt '*' swapfile.active NAME test=True
+        salt '*' swapfile.active /data/swap/swapfile 2G test=True
 
     Source: the state ``swapfile.active``
     """

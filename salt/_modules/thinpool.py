@@ -184,7 +184,7 @@ def present(
 
     .. code-block:: bash
 
-        salt '*' thinpool.present NAME test=True
+        salt '*' thinpool.present thinpool /dev/disk/by-id/virtio-pool test=True
 
     Source: the state ``thinpool.present``
     """
@@ -224,7 +224,7 @@ def extended(name, devices=(), volume_group="docker", test=False):
 
     .. code-block:: bash
 
-        salt '*' thinpool.extended NAME test=True
+        salt '*' thinpool.extended thinpool '[/dev/disk/by-id/virtio-more]' test=True
 
     Source: the state ``thinpool.extended``
     """
