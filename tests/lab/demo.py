@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 
-from .image import OFFERED, Recipe
+from .image import PACKAGES, Recipe
 from .lab import Lab
 from .process import LabError
 
@@ -36,8 +36,6 @@ ON_THE_HOST = [
     ("swapon --show", ["/data/swap/swapfile", "256M"]),
 ]  # fmt: skip
 SERVER, NODE = "server1", "node1"
-# In the image: to unpack them under emulation takes minutes and shows nothing of the tree.
-PACKAGES = tuple(OFFERED[: OFFERED.index("apparmor") + 1])
 CONTAINER = "docker run --rm busybox echo hello"
 
 

@@ -90,8 +90,10 @@ MASKED = [
     "apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer",
     "serial-getty@ttyS0.service", "getty@tty1.service", "systemd-networkd-wait-online.service",
 ]  # fmt: skip
+# What the tree and its tests may ask for, where it is not the packages that are tried.
+PACKAGES = (*OFFERED[: OFFERED.index("apparmor") + 1], "gdisk", "strace")
 # By the packages; a host on which they never ran is what a first run meets.
-STARTED = ["docker.service", "docker.socket", "containerd.service"]
+STARTED = ["docker.service", "docker.socket"]
 # Each is a process at every `daemon-reload`, and finds nothing in a guest. What reads fstab stays.
 WITHOUT_GENERATORS = [
     "cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "run",
@@ -194,9 +196,8 @@ def _build(recipe, image):
         _bootstrap(recipe, root)
         _check_modules(root)
         _index_packages(root)
-        _install(recipe, root)
         _install_salt(recipe, root, work / "wheels")
-        _write_files(root)
+        _write_files(recipe, root)
         _authorise(root, parts / "ssh_key")
         _make_busybox_tar(root)
         _take_kernel(root, parts)
@@ -224,7 +225,7 @@ def _bootstrap(recipe, root):
                       f" install {' '.join(recipe.offered)}"),
     ]  # fmt: skip
     run(
-        ["mmdebstrap", "--variant=minbase", f"--include={','.join(SYSTEM)}",
+        ["mmdebstrap", "--variant=minbase", f"--include={','.join([*SYSTEM, *recipe.installed])}",
          *(f"--{when}-hook={what}" for when, what in hooks), recipe.suite, root],
         timeout=1800,
     )  # fmt: skip
@@ -249,20 +250,6 @@ def _index_packages(root):
     )
 
 
-def _install(recipe, root):
-    """As an operator would have done before: packages, but no daemon that ever ran."""
-    if not recipe.installed:
-        return
-    policy = root / "usr/sbin/policy-rc.d"
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
-    (root / "etc/apt/sources.list").write_text(FILES["etc/apt/sources.list"])
-    _chroot(root, "apt-get", "update", "-q")
-    _chroot(root, "apt-get", "install", "-qy", "--no-install-recommends", *recipe.installed)
-    _chroot(root, "systemctl", "disable", "-q", *STARTED)
-    policy.unlink()
-
-
 def _install_salt(recipe, root, wheels):
     made = [_python_of_guest(), "-m", "pip", "wheel", "-q", "--wheel-dir", wheels]
     run([*made, *recipe.python], timeout=900)
@@ -283,7 +270,7 @@ def _python_of_guest():
     return python
 
 
-def _write_files(root):
+def _write_files(recipe, root):
     for name, text in FILES.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -298,6 +285,8 @@ def _write_files(root):
         (generators / f"systemd-{name}-generator").symlink_to("/dev/null")
     _chroot(root, "systemctl", "enable", "-q", *ENABLED)
     _chroot(root, "systemctl", "mask", "-q", *MASKED)
+    for unit in STARTED if recipe.installed else ():
+        _chroot(root, "systemctl", "disable", "-q", unit)
     _chroot(root, "apt-get", "update")
 
 

@@ -126,7 +126,8 @@ def in_guests(sections, say, over, count=2):
 
 
 def _guest(sections, say, over, share):
-    from lab import Lab
+    from lab import Lab, Recipe
+    from lab.image import PACKAGES
 
     from .guest_roles import GuestRoles
     from .host import Host
@@ -134,7 +135,8 @@ def _guest(sections, say, over, share):
     from .mapper import Mapper
 
     name = os.environ.get("LAB_NAME", "prove")
-    with Lab(f"{name}-{share[0] + 1}") as lab:
+    recipe = Recipe(installed=PACKAGES)
+    with Lab(f"{name}-{share[0] + 1}", recipe=recipe) as lab:
         given = Host(lab), Journal(), say, share
         kills = Kills(*given)
         if "device mapper" in sections:

@@ -20,7 +20,7 @@ class Host:
         self.lab, self.guest, self.number = lab, lab.guest, 0
         self.folder = FOLDER
 
-    def prepare(self, pillar, steps, before="true"):
+    def prepare(self, pillar, steps):
         """From the bare guest to one with a driver that waits for orders."""
         self.guest = self.lab.fresh()
         # The driver is what runs Salt here; at a boot a minion would only take time.
@@ -30,7 +30,6 @@ class Host:
         self.guest.must(f"tar -xf {TREE}/tree.tar -C {TREE}")
         self.guest.put(HERE / "guest_driver.py", f"{TREE}/driver.py")
         self.guest.put(HERE / "family.py", f"{TREE}/family.py")
-        self.guest.must(before, timeout=900)
         self.begin(pillar, steps)
 
     def begin(self, pillar, steps):

@@ -23,13 +23,6 @@ SETTINGS = {
     "swap": {"size": "128M"},
     "docker": {"daemon": {"log-driver": "json-file", "log-opts": {"max-size": "10m"}}},
 }
-# Docker is there but never ran: the package would start it, as it does its containerd.
-TOOLS = "lvm2 thin-provisioning-tools dmeventd parted xfsprogs e2fsprogs util-linux gdisk docker.io strace"
-INSTALL = (
-    "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; "
-    f"DEBIAN_FRONTEND=noninteractive apt-get install -qy {TOOLS} && "
-    "rm /usr/sbin/policy-rc.d && systemctl start containerd"
-)
 # Where they are there before a run, they are there after it: nothing was made anew. A pool that
 # is converted a second time keeps its UUID, and may be given other metadata.
 UUIDS = (
@@ -102,7 +95,7 @@ class Kills:
         self.host.guest.save(snapshot)
 
     def prepare(self):
-        self.host.prepare({"rancher": SETTINGS}, self.STEPS, INSTALL)
+        self.host.prepare({"rancher": SETTINGS}, self.STEPS)
 
     def run(self, over):
         """Try what is not in the journal yet; `over` says when time is up."""

@@ -7,6 +7,7 @@ import pytest
 import salt.version
 import ways_table
 from lab import Lab, Recipe
+from lab.image import PACKAGES
 
 HERE = pathlib.Path(__file__).parent
 
@@ -25,10 +26,20 @@ def lab():
 
 
 @pytest.fixture(scope="session")
+def furnished():
+    """A lab whose image has the packages, for tests of everything else: apt takes its minutes."""
+    name = os.environ.get("LAB_NAME", "test")
+    recipe = Recipe(salt=salt.version.__version__, installed=PACKAGES)
+    with Lab(f"{name}-furnished", recipe=recipe) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def pair():
     """Two guests on one network, for a server and a member of its cluster; bare at first."""
     name = os.environ.get("LAB_NAME", "test")
-    with Lab(f"{name}-pair", guests=["server1", "node1"]) as running:
+    recipe = Recipe(installed=PACKAGES)
+    with Lab(f"{name}-pair", guests=["server1", "node1"], recipe=recipe) as running:
         running.registry.start()
         yield running
 
@@ -50,7 +61,7 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_makereport(item):
     report = yield
     given = getattr(item, "funcargs", {})
-    lab = given.get("lab") or given.get("pair")
+    lab = given.get("lab") or given.get("furnished") or given.get("pair")
     if lab and report.failed:
         report.sections.append(("consoles of the guests", lab.consoles()))
     return report

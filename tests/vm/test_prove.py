@@ -9,8 +9,8 @@ from prove.mapper import BROKEN, FULL, ROLES, Mapper
 
 
 @pytest.fixture(scope="module")
-def life(lab, tmp_path_factory):
-    return Kills(Host(lab), Journal(tmp_path_factory.mktemp("prove")), lambda *_: None)
+def life(furnished, tmp_path_factory):
+    return Kills(Host(furnished), Journal(tmp_path_factory.mktemp("prove")), lambda *_: None)
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -47,8 +47,8 @@ def test_power_is_cut_behind_the_conversion(life):
 
 
 @pytest.mark.long
-def test_the_run_is_killed_while_the_server_starts(lab, tmp_path):
-    life = GuestRoles(Host(lab), Journal(tmp_path), lambda *_: None)
+def test_the_run_is_killed_while_the_server_starts(furnished, tmp_path):
+    life = GuestRoles(Host(furnished), Journal(tmp_path), lambda *_: None)
     points = life.recorded()
     number = next(p["number"] for p in points if p["what"].endswith("rancher-server/start"))
     life.round([(number, "middle")], lambda: False)

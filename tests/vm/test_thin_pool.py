@@ -14,7 +14,6 @@ PYTHON, TREE = "/opt/salt/bin/python3", "/tmp/tree"
 DISK, MARK = "/dev/disk/by-id/virtio-pool", "rancher-docker-pool"
 PROFILE = "/etc/lvm/profile/docker-thinpool.profile"
 WANT = {"name": "thinpool", "device": DISK}
-TOOLS = "lvm2 thin-provisioning-tools dmeventd parted"
 RESET = f"""
 vgremove -ff -y docker; pvremove -ff -y /dev/vdc1; wipefs -af /dev/vdc1; wipefs -af /dev/vdc
 vgremove -ff -y other; pvremove -ff -y /dev/vdb; wipefs -af /dev/vdb
@@ -72,7 +71,6 @@ class Driver:
 
     def __init__(self, guest):
         self.guest = guest
-        guest.must(f"apt-get update -q && apt-get install -qy {TOOLS}", timeout=600)
         guest.must(f"mkdir -p {TREE}")
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
@@ -104,9 +102,9 @@ def shell(line):
 
 
 @pytest.fixture(scope="module")
-def driver(lab):
-    lab.master.pillar({})
-    return Driver(lab.fresh())
+def driver(furnished):
+    furnished.master.pillar({})
+    return Driver(furnished.fresh())
 
 
 @pytest.fixture(scope="module")
