@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # Not in /run/lock, where every user may write, and so could hold it for ever.
 LOCK = "/run/rancher-salt.lock"
-# So long a run waits for another one, in seconds: a step's usual time, not that of a mkfs.
+# How long a run waits for another one, in seconds: a step's usual time, not that of a mkfs.
 WAIT = 10
 # For a command that outlived its run: whatever it does must be over before anything else is done.
 ORPHAN_WAIT = 1800

@@ -1,5 +1,5 @@
 """
-What belongs into /etc/docker/daemon.json, and what a daemon would refuse there.
+What stands in /etc/docker/daemon.json, and what a daemon would refuse there.
 """
 
 import difflib

@@ -22,7 +22,7 @@ import _host
 
 def plan(text, config):
     """
-    Compare the file with what it shall hold. Returns ``{key: {"old": ..., "new": ...}}``, values
+    Compare the file with what it should hold. Returns ``{key: {"old": ..., "new": ...}}``, values
     that may be secret as ``changed``.
     """
     if text == render(config):

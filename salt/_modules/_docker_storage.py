@@ -68,7 +68,7 @@ def parse_pool(text):
 
 def refusal(driver, root, seen, needs_pool=False, pool=None):
     """
-    Say why Docker's data does not fit the driver that shall read it. Returns one line (str), or
+    Say why Docker's data does not fit the driver that should read it. Returns one line (str), or
     None.
     """
     layers = seen["layers"]

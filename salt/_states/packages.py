@@ -2,7 +2,7 @@
 Packages through Salt's own `pkg` states and `pip`, asked only when there is something to do.
 
 What to install and how is core's decision. But its `mod_init`, and any `onlyif`, make the
-loader read every module of Salt, in vain and in each run: most of the time of a run without
+loader read every module of Salt, without need and in each run: most of the time of a run without
 changes. So a converged host never gets to them.
 """
 

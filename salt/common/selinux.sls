@@ -1,4 +1,4 @@
-# SELinux is in the wanted mode, now and at boot; what only a reboot can do is said, not done.
+# SELinux is in the wanted mode, now and at boot; what only a reboot can do is named, not done.
 {%- from 'settings.jinja' import cfg with context %}
 
 include:

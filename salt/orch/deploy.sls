@@ -1,5 +1,5 @@
 # Every host converged, the servers answering, every agent an active host in Rancher: batch by
-# batch, and nothing is begun any more after the first batch with a failure.
+# batch, and after the first batch with a failure it stops.
 
 include:
   - orch.sync

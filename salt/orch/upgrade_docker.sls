@@ -1,5 +1,5 @@
 # Docker is at the version of the settings on every agent: host by host out of service, upgraded,
-# in service again; nothing is begun any more after the first failure.
+# in service again; after the first failure it stops.
 
 include:
   - orch.sync

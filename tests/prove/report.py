@@ -15,7 +15,7 @@ SECTIONS = {
     "lying tools": ("Lying tools", "never taken for an empty disk, no write, the tool is named"),
     "lying Docker": (
         "Lying Docker",
-        "never taken for a host without containers, none changes on its word, Docker is named",
+        "never taken for a host without containers, nothing is changed, Docker is named",
     ),
     "hostile input": (
         "Hostile input",
@@ -25,9 +25,12 @@ SECTIONS = {
         "Truth of dry runs",
         "predicted changes = made changes, of the pool up to device mapper; nothing was written",
     ),
-    "races": ("Two runs at once", "steps never mix, one does the work, the other waits or is told"),
+    "races": (
+        "Two runs at once",
+        "steps never mix, one does the work, the other waits or stops with a reason",
+    ),
     "running out": ("Running out", "reported, nothing half-written, converges after relief"),
-    "clock jumps": ("Clock jumps", "the wait is as long as ever, a wrong clock is said"),
+    "clock jumps": ("Clock jumps", "the wait is as long as ever, a wrong clock is named"),
     "many agents": (
         "Many agents at once",
         "every one joins, none lost or twice, a further run nothing",
@@ -46,7 +49,7 @@ SECTIONS = {
     ),
     "device mapper": (
         "On a real device mapper",
-        "refused, nothing written; a full pool is said, Docker lives; LVM killed between two calls "
+        "refused, nothing written; a full pool is named, Docker lives; LVM killed between two calls "
         "of the kernel: one run does the rest, as foretold",
     ),
     "kills": (
