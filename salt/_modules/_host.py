@@ -5,6 +5,7 @@ Everything that acts goes through here, so time limits, the locale, "could not
 look is not absent" and atomic writes are decided once.
 """
 
+import errno
 import logging
 import os
 import shlex
@@ -22,6 +23,10 @@ log = logging.getLogger(__name__)
 _ENVIRONMENT = {"LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
 # The attribute of a thread that holds the lock of its run; see `_converge`.
 LOCK = "rancher_salt_lock"
+_LABEL = "security.selinux"
+_ACLS = ("system.posix_acl_access", "system.posix_acl_default")
+# Signatures of the old content.
+_OF_THE_BYTES = ("security.ima", "security.evm")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -96,10 +101,19 @@ def free_name(path):
     return free
 
 
+def lines(text):
+    """
+    The lines of a text, without their ends: only a line feed ends one, as for libc, systemd and
+    every tool that we ask. For ``str.splitlines`` so does U+2028 in somebody's comment.
+    """
+    found = text.split("\n")
+    return found[:-1] if found[-1] == "" else found
+
+
 def read(path):
-    """Read a text file. Returns the text, or None when there is no such file."""
+    """Read a text file, byte for byte. Returns the text, or None when there is no such file."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as handle:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as handle:
             return handle.read()
     except FileNotFoundError:
         return None
@@ -109,8 +123,9 @@ def read(path):
 
 def write(path, text, mode="0644"):
     """
-    Replace a text file whole: a reader, or a crash, meets the old text or the new one. Returns
-    True when the file was written, False when text and mode were right already.
+    Replace a text file whole: a reader, or a crash, meets the old text or the new one. Owner,
+    label, ACL and attributes stay; with mode None the mode, too. Returns True when the file was
+    written, False when text and mode were right already.
     """
     path = os.path.realpath(path)
     try:
@@ -139,10 +154,12 @@ def _replace(path, text, mode, have):
     folder, base = os.path.split(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{base}.", suffix=".new", dir=folder)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as out:
-            os.fchmod(out.fileno(), mode)
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as out:
             if have:
                 os.fchown(out.fileno(), have.st_uid, have.st_gid)
+                _copy_attributes(path, out.fileno())
+            # After the ACL: to a file with one the group's bits are its mask.
+            os.fchmod(out.fileno(), mode)
             out.write(text)
             out.flush()
             os.fsync(out.fileno())
@@ -156,3 +173,39 @@ def _replace(path, text, mode, have):
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def selinux_labels():
+    """
+    Whether labels have a meaning here: SELinux is on and has loaded a policy. A kernel that has
+    SELinux without one refuses to change a label.
+    """
+    if read("/sys/fs/selinux/enforce") is None:
+        return False
+    # What it calls every process until a policy names them.
+    return (read("/proc/self/attr/current") or "kernel").strip("\0\n") != "kernel"
+
+
+def _copy_attributes(path, handle):
+    """The label of SELinux, the ACL and whatever else the old file carries; no ACL of the folder."""
+    old, new = _attributes(path), _attributes(handle)
+    for name in new.keys() & _ACLS - old.keys():
+        os.removexattr(handle, name)
+    for name, value in old.items():
+        if new.get(name) == value or name in _OF_THE_BYTES:
+            continue
+        try:
+            os.setxattr(handle, name, value)
+        except OSError:
+            # In a container, or on a kernel without a policy, a label may not be set.
+            if name != _LABEL or selinux_labels():
+                raise
+
+
+def _attributes(file):
+    try:
+        return {name: os.getxattr(file, name) for name in os.listxattr(file)}
+    except OSError as exc:
+        if exc.errno == errno.ENOTSUP:
+            return {}
+        raise

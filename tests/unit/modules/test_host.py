@@ -126,3 +126,152 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
         host.write(str(path), "new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "old"
+
+
+# An ACL of version 2: user::rw-, user:1000:rw-, group::r--, mask::rw-, other::---.
+ACL = bytes.fromhex(
+    "02000000"
+    "0100 0600 ffffffff"
+    "0200 0600 e8030000"
+    "0400 0400 ffffffff"
+    "1000 0600 ffffffff"
+    "2000 0000 ffffffff"
+)
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A file with an ACL and an attribute, as an operator or a backup program leaves it."""
+    path = tmp_path / "hosts"
+    path.write_text("old")
+    try:
+        os.setxattr(path, "user.comment", b"kept")
+        os.setxattr(path, "system.posix_acl_access", ACL)
+    except OSError as exc:
+        pytest.skip(f"no extended attributes in {tmp_path}: {exc.strerror}")
+    return path
+
+
+def test_a_replaced_file_lost_its_acl_and_its_attributes(old):
+    before = old.stat().st_mode
+    host.write(str(old), "new", None)
+    assert old.read_text() == "new"
+    assert os.getxattr(old, "user.comment") == b"kept"
+    assert os.getxattr(old, "system.posix_acl_access") == ACL
+    assert old.stat().st_mode == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
+def test_a_replaced_file_keeps_its_owner_and_its_mode(tmp_path):
+    path = tmp_path / "hosts"
+    path.write_text("old")
+    os.chown(path, 12, 34)
+    path.chmod(0o2664)
+    host.write(str(path), "new", None)
+    have = path.stat()
+    assert (have.st_uid, have.st_gid, mode(path)) == (12, 34, 0o2664)
+
+
+def test_a_mode_that_is_asked_for_counts_more_than_the_acl(old):
+    host.write(str(old), "new", "0600")
+    assert mode(old) == 0o600
+
+
+def test_a_replaced_file_does_not_get_the_acl_of_its_folder(tmp_path, old):
+    path = tmp_path / "secret"
+    path.write_text("old")
+    path.chmod(0o640)
+    os.setxattr(tmp_path, "system.posix_acl_default", ACL)
+    host.write(str(path), "new", None)
+    assert "system.posix_acl_access" not in os.listxattr(path)
+    assert mode(path) == 0o640
+
+
+class Labels:
+    """`os` on a file system where every file has a label, and may get another one or not."""
+
+    def __init__(self, refuses=None):
+        self.refuses, self.set = refuses, {}
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def listxattr(self, file):
+        return ["security.selinux", "security.ima"] if isinstance(file, str) else []
+
+    def getxattr(self, file, name):
+        return f"{name} of {os.path.basename(file)}".encode()
+
+    def setxattr(self, file, name, value):
+        if self.refuses:
+            raise OSError(self.refuses, os.strerror(self.refuses))
+        self.set[name] = value
+
+
+@pytest.fixture
+def policy(monkeypatch):
+    """Whether SELinux has loaded a policy: what the kernel calls this process."""
+
+    def policy(name):
+        files = {"/sys/fs/selinux/enforce": "1" if name else None, "/proc/self/attr/current": name}
+        real = host.read
+        monkeypatch.setattr(host, "read", lambda path: files[path] if path in files else real(path))
+
+    return policy
+
+
+UNCONFINED = "system_u:system_r:unconfined_service_t:s0\0"
+
+
+def test_a_replaced_file_lost_its_label(tmp_path, monkeypatch, policy):
+    labels = Labels()
+    monkeypatch.setattr(host, "os", labels)
+    policy(UNCONFINED)
+    (tmp_path / "hosts").write_text("old")
+    host.write(str(tmp_path / "hosts"), "new", None)
+    # Not the signature of what the file held before.
+    assert labels.set == {"security.selinux": b"security.selinux of hosts"}
+
+
+@pytest.mark.parametrize("name", [None, "kernel\n\0"])
+def test_where_no_policy_is_loaded_a_label_that_cannot_be_set_is_no_failure(
+    tmp_path, monkeypatch, policy, name
+):
+    monkeypatch.setattr(host, "os", Labels(refuses=1))
+    policy(name)
+    assert not host.selinux_labels()
+    (tmp_path / "hosts").write_text("old")
+    assert host.write(str(tmp_path / "hosts"), "new", None) is True
+    assert (tmp_path / "hosts").read_text() == "new"
+
+
+def test_a_label_that_cannot_be_kept_leaves_the_old_file(tmp_path, monkeypatch, policy):
+    monkeypatch.setattr(host, "os", Labels(refuses=1))
+    policy(UNCONFINED)
+    (tmp_path / "hosts").write_text("old")
+    with pytest.raises(CommandExecutionError, match="could not be written: Operation not perm"):
+        host.write(str(tmp_path / "hosts"), "new", None)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("hosts", "old")]
+
+
+@pytest.mark.parametrize("raw", [b"a\r\nb\rc\n", "a # \u2028 b\x85\x0c\n".encode(), b"\xff\r\n"])
+def test_what_is_read_and_written_again_is_the_same_byte_for_byte(tmp_path, raw):
+    """Python's text mode made one kind of line end of every kind."""
+    path = tmp_path / "hosts"
+    path.write_bytes(raw)
+    host.write(str(path), host.read(str(path)) + "more\n")
+    assert path.read_bytes() == raw + b"more\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("\n", [""]),
+        ("a", ["a"]),
+        ("a\n\nb\n", ["a", "", "b"]),
+        ("a\u2028b\x0bc\x85d\re\n", ["a\u2028b\x0bc\x85d\re"]),
+    ],
+)
+def test_only_a_line_feed_ends_a_line(text, found):
+    assert host.lines(text) == found
