@@ -118,13 +118,22 @@ def _others():
     """What other files say about our values, and the table that the kernel makes of it."""
     ours = PATHS["options"]
     options = _boot_files.module_options("nf_conntrack", "hashsize")
-    others = [it for it in options if it["file"] != ours and it["value"].isdecimal()]
-    hashsize = int(others[-1]["value"]) if others else None
+    others = [it for it in options if it["file"] != ours]
+    sizes = [_boot_files.number(it["value"]) for it in others]
     keys = [*(_PREFIX + name for name in NAMES), "net.nf_conntrack_max"]
+    buckets = _PREFIX + "buckets"
     return {
-        "default": _conntrack.kernel_default(hashsize=hashsize),
-        "later_options": [it for it in others if _reads_after(it["file"], ours)],
-        "later_sysctls": _boot_files.sysctl_after(PATHS["sysctl"], keys),
+        "default": _conntrack.kernel_default(hashsize=next(filter(None, sizes[::-1]), None)),
+        "later_options": [it for it in others if it["spaced"] or _reads_after(it["file"], ours)],
+        "later_sysctls": [
+            *_boot_files.sysctl_after(PATHS["sysctl"], keys),
+            *_boot_files.tuned_sysctls(keys, ours=keys[:-1]),
+        ],
+        "later_buckets": [
+            *_boot_files.sysctl_last([buckets]),
+            *_boot_files.tuned_sysctls([buckets], ours=()),
+            *_boot_files.written_later([HASHSIZE, _sysctl("buckets")]),
+        ],
     }
 
 

@@ -5,6 +5,8 @@ the plan, and the sentences that go with it. ``_conntrack_host`` looks and acts.
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+import _boot_files
+
 _PREFIX = "net.netfilter.nf_conntrack_"
 _BUCKETS = "nf_conntrack hashsize"
 _HEADER = "# Written by Salt (common.conntrack). Change the pillar rancher:conntrack instead.\n"
@@ -23,6 +25,7 @@ def plan(seen, wanted):
             f"The running kernel {seen['release']} has no module nf_conntrack: after a kernel "
             "update reboot first, on a trimmed kernel install the package with its extra modules"
         )
+    _insist_that_it_loads(seen)
     want = {**wanted, "max": _entries(seen, wanted)}
     size = _buckets(seen, want["max"])
     pairs = {
@@ -62,6 +65,15 @@ def _check(wanted):
             raise SaltInvocationError(
                 f"{key} is {value!r}; allowed: a whole number from 1 to {_LARGEST}"
             )
+
+
+def _insist_that_it_loads(seen):
+    broken = [it["file"] for it in seen["later_options"] if it["spaced"]]
+    if broken and seen["modules"]["nf_conntrack"] != "loaded":
+        raise CommandExecutionError(
+            f"nf_conntrack cannot be loaded: {broken[0]} has spaces around the = of hashsize, "
+            "which the kernel does not take. Write it without them, then run again"
+        )
 
 
 def _entries(seen, wanted):
@@ -125,13 +137,13 @@ def _about_entries(seen, wanted, entries):
 
 
 def _about_sysctls(seen, want):
-    values = {_PREFIX + name: str(value) for name, value in want.items()}
-    values["net.nf_conntrack_max"] = str(want["max"])
+    values = {_PREFIX + name: value for name, value in want.items()}
+    values["net.nf_conntrack_max"] = want["max"]
     return [
         f"{it['file']} is read after {seen['paths']['sysctl']} and sets {it['key']} to "
         f"{it['value']}, not {values[it['key']]}: remove the line there, or it wins at boot"
         for it in seen["later_sysctls"]
-        if it["value"] != values[it["key"]]
+        if _boot_files.number(it["value"]) != values[it["key"]]
     ]
 
 
@@ -140,7 +152,19 @@ def _about_buckets(seen, size):
         f"{it['file']} sets hashsize={it['value']} after {seen['paths']['options']}, not {size}: "
         "remove it there, or it wins at boot"
         for it in seen["later_options"]
-        if it["value"] != str(size)
+        if not it["spaced"] and _boot_files.number(it["value"]) != size
+    ]
+    said += [
+        f"{it['file']} has spaces around the = of hashsize = {it['value']}, which the kernel does "
+        f"not take: remove it there, or nf_conntrack fails to load at boot with {size} buckets"
+        for it in seen["later_options"]
+        if it["spaced"]
+    ]
+    said += [
+        f"{it['file']} sets {it['key']} to {it['value']} after the module has taken hashsize="
+        f"{size}: remove the line there, or it wins at boot"
+        for it in seen["later_buckets"]
+        if _boot_files.number(it["value"]) != size
     ]
     if seen["built_in"]:
         said.append(

@@ -98,7 +98,7 @@ class Machine:
             return
         options = self.boot_files.module_options("nf_conntrack", "hashsize")
         made = self.conntrack.kernel_default(
-            hashsize=int(options[-1]["value"]) if options else None
+            hashsize=self.boot_files.number(options[-1]["value"]) if options else None
         )
         self.put(PARAMETERS, f"{made['buckets']}\n")
         self.put("/sys/module/nf_conntrack/initstate", "live\n")
@@ -147,6 +147,7 @@ class Machine:
     def _load(self):
         self.boot_files, self.conntrack = fresh("_boot_files"), fresh("_conntrack")
         self.conntrack_host, self.face = fresh("_conntrack_host"), fresh("conntrack")
+        self.lines = HOST.lines
         for module in (self.boot_files, self.conntrack, self.conntrack_host):
             module.ROOT, module.os, module._host = self.root, _Os(self), self
         self.conntrack_host._boot_files = self.boot_files

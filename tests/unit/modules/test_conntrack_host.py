@@ -88,7 +88,7 @@ def test_other_files_with_our_option_count_for_the_default(tmp_path):
     assert seen["later_options"] == []
     machine.put("/etc/modprobe.d/zzz.conf", "options nf_conntrack hashsize=512\n")
     assert observe(machine)["later_options"] == [
-        {"file": "/etc/modprobe.d/zzz.conf", "value": "512"}
+        {"file": "/etc/modprobe.d/zzz.conf", "value": "512", "spaced": False}
     ]
 
 

@@ -30,6 +30,7 @@ SEEN = {
     "recorded": {"max": None, "hashsize": None},
     "later_options": [],
     "later_sysctls": [],
+    "later_buckets": [],
     "blocked": None,
 }
 MAX = "net.netfilter.nf_conntrack_max"

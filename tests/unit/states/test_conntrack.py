@@ -3,7 +3,9 @@
 import os
 
 import pytest
+import yaml
 from fake_conntrack import OURS, PARAMETERS, SYSCTLS, Killed, Machine, numbers
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
 WANTED = {
@@ -12,6 +14,8 @@ WANTED = {
     "tcp_timeout_fin_wait": 60,
     "tcp_timeout_time_wait": 60,
 }
+# Inputs made from public reports.
+REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports_host.yaml").read_text())
 OLD, NEW = "3.10.0-1160.el7.x86_64", "6.1.0-18-amd64"
 
 
@@ -227,6 +231,33 @@ def test_a_table_that_met_no_sysctl_does_not_ratchet_up(tmp_path):
             "/etc/modprobe.d/zzz.conf sets hashsize=1024 after",
         ),
         ("/proc/cmdline", "quiet nf_conntrack.hashsize=4096", "/proc/cmdline sets hashsize=4096"),
+        (
+            "/etc/sysctl.conf",
+            REPORTS["09-sysctl.conf"],
+            "/etc/sysctl.conf sets net.netfilter.nf_conntrack_buckets to 16384 after the module has "
+            "taken hashsize=262144: remove the line there, or it wins at boot",
+        ),
+        (
+            "/etc/sysctl.d/10-first.conf",
+            "net/netfilter/nf_conntrack_buckets = 0x4000",
+            "/etc/sysctl.d/10-first.conf sets net.netfilter.nf_conntrack_buckets to 0x4000 after",
+        ),
+        (
+            "/etc/tmpfiles.d/local.conf",
+            f"w {PARAMETERS} - - - - 4096",
+            f"/etc/tmpfiles.d/local.conf sets {PARAMETERS} to 4096 after the module",
+        ),
+        (
+            "/etc/modprobe.d/local.conf",
+            "options nf_conntrack hashsize = 1024",
+            "/etc/modprobe.d/local.conf has spaces around the = of hashsize = 1024, which the "
+            "kernel does not take: remove it there, or nf_conntrack fails to load at boot",
+        ),
+        (
+            "/etc/modprobe.d/zzz.conf",
+            "install nf_conntrack /sbin/modprobe --ignore-install nf_conntrack hashsize=0x400",
+            "/etc/modprobe.d/zzz.conf sets hashsize=0x400 after",
+        ),
     ],
 )
 def test_another_file_that_wins_at_boot_is_named(tmp_path, test, path, text, words):
@@ -243,6 +274,9 @@ def test_another_file_that_wins_at_boot_is_named(tmp_path, test, path, text, wor
         ("/etc/sysctl.conf", "net.netfilter.nf_conntrack_tcp_timeout_fin_wait=60"),
         ("/etc/sysctl.d/zzz.conf", "vm.swappiness=1"),
         ("/etc/modprobe.d/local.conf", "options nf_conntrack hashsize=1024"),
+        ("/etc/modprobe.d/zzz.conf", "options nf_conntrack hashsize=0x40000"),
+        ("/etc/sysctl.conf", "net.netfilter.nf_conntrack_buckets = 262144"),
+        ("/etc/sysctl.d/zzz.conf", "net.netfilter.nf_conntrack_max = 0x40000"),
     ],
 )
 def test_another_file_that_does_no_harm_is_not_named(tmp_path, path, text):
@@ -250,6 +284,33 @@ def test_another_file_that_does_no_harm_is_not_named(tmp_path, path, text):
     loaded(machine)
     machine.put(path, text + "\n")
     assert path not in machine.state(test=False)["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_what_tuned_sets_after_the_sysctls_is_named(tmp_path, test):
+    machine = Machine(tmp_path)
+    loaded(machine)
+    machine.put("/etc/tuned/active_profile", "mine\n")
+    profile = "net.netfilter.nf_conntrack_buckets = 1024\nnet.netfilter.nf_conntrack_max = 4096\n"
+    machine.put("/etc/tuned/mine/tuned.conf", f"[sysctl]\n{profile}")
+    comment = machine.state(test)["comment"]
+    assert "/etc/tuned/mine/tuned.conf sets net.netfilter.nf_conntrack_buckets to 1024" in comment
+    # It reads the files of sysctl.d again after its own, where the maximum is ours.
+    assert "nf_conntrack_max to 4096" not in comment
+    machine.put("/etc/tuned/tuned-main.conf", "reapply_sysctl = 0\n")
+    assert "nf_conntrack_max to 4096, not 262144" in machine.state(test)["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_an_option_that_the_kernel_does_not_take_is_named_before_the_module_is_loaded(
+    tmp_path, test
+):
+    machine = Machine(tmp_path)
+    machine.put("/etc/modprobe.d/local.conf", "options nf_conntrack hashsize = 4096\n")
+    before = machine.tree()
+    ret = machine.state(test)
+    assert (ret["result"], ret["changes"], machine.tree()) == (False, {}, before)
+    assert "/etc/modprobe.d/local.conf has spaces around the = of hashsize" in ret["comment"]
 
 
 def own_namespace(machine):
