@@ -9,6 +9,7 @@ import re
 from salt.exceptions import SaltInvocationError
 from salt.syspaths import CONFIG_DIR
 
+import _cloud_init
 import _host
 import _hosts_file
 
@@ -16,12 +17,15 @@ STORED = "/etc/hostname"
 RUNNING = "/proc/sys/kernel/hostname"
 HOSTS = "/etc/hosts"
 CLOUD = "/etc/cloud"
-CLOUD_FILE = "/etc/cloud/cloud.cfg.d/99-preserve-hostname.cfg"
+CLOUD_NAME = "99-preserve-hostname.cfg"
+CLOUD_FILE = f"{_cloud_init.FOLDER}/{CLOUD_NAME}"
 CLOUD_TEXT = """\
 # Written by Salt: the host's name comes from the pillar, not from the cloud.
 preserve_hostname: true
 manage_etc_hosts: false
 """
+_CLOUD_SAYS = {"preserve_hostname": True, "manage_etc_hosts": False}
+_TAKEN = {"preserve_hostname": "the host's name", "manage_etc_hosts": HOSTS}
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
@@ -48,7 +52,7 @@ def plan(hostname, seen):
 
 
 def _settings_of(text):
-    lines = [line.strip() for line in (text or "").splitlines()]
+    lines = [line.strip() for line in _host.lines(text or "")]
     return "; ".join(line for line in lines if line and not line.startswith("#")) or None
 
 
@@ -57,11 +61,12 @@ def status(hostname):
     Look at everything that makes up the host's name. Returns a dict: ``static`` (the stored name)
     and ``running``, both None when there is none; ``address`` (the one that /etc/hosts gives to
     the name, or None); ``hosts`` (None when that is right, else what ``_hosts_file.named`` gives);
-    ``cloud`` (whether cloud-init is here) and ``cloud_text`` (what we told it).
+    ``cloud`` (whether cloud-init is here), ``cloud_text`` (what we told it) and ``overruled`` (what
+    it is told besides, see ``_cloud_init.overruled``).
     """
     read = _host.read
     static, running = _stored(read(STORED)), (read(RUNNING) or "").strip() or None
-    text = read(HOSTS)
+    text, cloud = read(HOSTS), os.path.isdir(CLOUD) and read(f"{CLOUD}/cloud-init.disabled") is None
     right = _hosts_file.resolves(text or "", hostname)
     new = "127.0.0.1 localhost\n::1 localhost\n" if text is None else text
     return {
@@ -71,11 +76,12 @@ def status(hostname):
         "hosts": None if right else _hosts_file.named(new, hostname, [static, running]),
         "cloud": os.path.isdir(CLOUD),
         "cloud_text": read(CLOUD_FILE),
+        "overruled": _cloud_init.overruled(CLOUD_NAME, _CLOUD_SAYS) if cloud else [],
     }
 
 
 def _stored(text):
-    lines = [line.strip() for line in (text or "").splitlines()]
+    lines = [line.strip() for line in _host.lines(text or "")]
     return next((line for line in lines if line and not line.startswith("#")), None)
 
 
@@ -108,6 +114,12 @@ def notes(opts, grains, hostname, seen):
     own = [*grains.get("ipv4", []), *grains.get("ipv6", [])]
     if where and where not in own and not _hosts_file.is_loopback(where):
         said.append(f"{HOSTS} gives {hostname} the address {where}, which this host does not have")
+    said += [
+        f"{it['file']} sets {it['key']} to {it['value']}, and cloud-init reads it after "
+        f"{CLOUD_FILE}: remove it there (user-data: where the instance is defined, too), or "
+        f"cloud-init takes {_TAKEN[it['key']]} back at the next boot"
+        for it in seen["overruled"]
+    ]
     if opts.get("id") != hostname and not _id_is_stored(opts):
         said.append(
             f"The minion id {opts.get('id')} is stored nowhere and will follow the host's name "

@@ -2,6 +2,10 @@
 The text of /etc/hosts and the host's own name in it; nothing here touches a file.
 """
 
+import re
+
+import _host
+
 # The address that Debian gives to a host without a fixed one; the line with it is ours.
 OWN = "127.0.1.1"
 
@@ -34,7 +38,9 @@ def named(text, hostname, former):
     Give the host its name in the text. Returns a dict: ``text``, and the lines that went and came,
     ``old`` (or None) and ``new``.
     """
-    lines = text.splitlines(keepends=True)
+    lines = [f"{line}\n" for line in _host.lines(text)]
+    if lines and not text.endswith("\n"):
+        lines[-1] = lines[-1][:-1]
     former = {name.partition(".")[0].lower() for name in former if name} - {"localhost"}
     number = _own_line(lines, former)
     old = lines.pop(number).rstrip() if number is not None else None
@@ -53,13 +59,14 @@ def named(text, hostname, former):
 
 def _parse(line):
     """One line as its address and its names; a comment has neither."""
-    words = line.partition("#")[0].split()
+    # Only these separate words for libc; `str.split` takes U+00A0 and others, too.
+    words = re.findall(r"[^ \t\r\n\v\f]+", line.partition("#")[0])
     return (words[0], [word.lower() for word in words[1:]]) if words else (None, [])
 
 
 def _naming(text, hostname):
     """Number, address and names of the first line that names the host."""
-    for number, line in enumerate(text.splitlines()):
+    for number, line in enumerate(_host.lines(text)):
         where, names = _parse(line)
         if hostname in names:
             return number, where, names

@@ -4,6 +4,7 @@ import pytest
 import yaml
 from salt.exceptions import SaltInvocationError
 
+import _host
 import _hostname
 
 NAME = "node1.example.com"
@@ -14,6 +15,7 @@ SEEN = {
     "address": "127.0.1.1",
     "cloud": False,
     "cloud_text": None,
+    "overruled": [],
 }
 
 
@@ -89,7 +91,9 @@ class Host:
     def module(self, monkeypatch):
         monkeypatch.setattr(os.path, "exists", lambda path: path in self.paths)
         monkeypatch.setattr(os.path, "isdir", lambda path: path in self.paths)
-        monkeypatch.setattr(_hostname, "_host", self)
+        monkeypatch.setattr(_host, "read", self.read)
+        monkeypatch.setattr(_host, "write", self.write)
+        monkeypatch.setattr(_host, "run", self.run)
         return _hostname
 
     def read(self, path):
@@ -114,6 +118,7 @@ def test_status_of_a_bare_host(monkeypatch):
         "hosts": {"old": "127.0.1.1 old", "new": new, "text": f"127.0.0.1 localhost\n{new}\n"},
         "cloud": False,
         "cloud_text": None,
+        "overruled": [],
     }
 
 

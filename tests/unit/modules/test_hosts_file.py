@@ -1,11 +1,12 @@
 import pytest
 import yaml
-from fakes import ROOT, load
+from fakes import ROOT
+
+import _hosts_file as hostsfile
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/hosts_file.yaml").read_text())
 NAME = "node1.example.com"
-
-hostsfile = load("_hosts_file")
+REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports_host.yaml").read_text())
 
 
 @pytest.mark.parametrize("name", CASES["hosts"])
@@ -45,3 +46,24 @@ def test_the_first_line_counts(text, address):
 )
 def test_loopback(address, loopback):
     assert hostsfile.is_loopback(address) is loopback
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        REPORTS["20-hosts-u2028"],
+        "127.0.0.1 localhost # a\x0bb\x0cc\x1cd\x85e\u2029f\n10.0.0.9 other\n",
+        "127.0.0.1 localhost # \udce9\n10.0.0.9 other\r\n",
+        f"10.0.0.9 other # \u2028127.0.1.1 old {NAME}\n",
+    ],
+)
+def test_a_line_of_others_was_cut_in_two(text):
+    made = hostsfile.named(text, NAME, ["old"])
+    own = f"127.0.1.1 {NAME} node1\n"
+    assert made["text"].count(own) == 1
+    assert made["text"].replace(own, "") == text
+
+
+def test_only_what_libc_takes_for_a_blank_separates_names():
+    assert hostsfile.address(f"10.0.0.9 x\u00a0{NAME}\n", NAME) is None
+    assert hostsfile.address(f"10.0.0.9\tx\v{NAME}\r\n", NAME) == "10.0.0.9"

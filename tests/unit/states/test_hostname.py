@@ -1,11 +1,16 @@
 import pytest
-from fakes import load_state
+import yaml
+from fakes import ROOT, load_state
 from salt.exceptions import CommandExecutionError
 
+import _cloud_init
+import _host
 import _hostname
 import hostname as face
 
 NAME = "node1.example.com"
+REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports_host.yaml").read_text())
+USER_DATA = "/var/lib/cloud/instance/user-data.txt"
 
 
 class Host:
@@ -30,7 +35,10 @@ class Host:
         return self
 
     def isdir(self, path):
-        return path == "/etc/cloud" and self.cloud
+        return path in ("/etc/cloud", _cloud_init.FOLDER) and self.cloud
+
+    def listdir(self, path):
+        return [name.rpartition("/")[2] for name in self.files if name.startswith(path)]
 
     def exists(self, _path):
         return self.systemd
@@ -63,7 +71,9 @@ def host(monkeypatch):
     monkeypatch.setattr(face, "__grains__", {}, raising=False)
     monkeypatch.setattr(face, "__opts__", {"id": "minion-7"}, raising=False)
     monkeypatch.setattr(_hostname, "os", host)
-    monkeypatch.setattr(_hostname, "_host", host)
+    monkeypatch.setattr(_cloud_init, "os", host)
+    for function in ("read", "write", "run"):
+        monkeypatch.setattr(_host, function, getattr(host, function))
     return host
 
 
@@ -80,6 +90,27 @@ def converges(host, keys):
         again = host.state(test)
         assert (again["result"], again["changes"]) == (True, {})
         assert again["comment"] == f"Host name {NAME} is already correct"
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize(
+    ("path", "text", "taken"),
+    [
+        (USER_DATA, REPORTS["08-user-data.yaml"], "/etc/hosts"),
+        (f"{_cloud_init.FOLDER}/99_provider.cfg", "manage_etc_hosts: true\n", "/etc/hosts"),
+        (f"{_cloud_init.FOLDER}/99_x.cfg", "preserve_hostname: false\n", "the host's name"),
+    ],
+)
+def test_cloud_init_took_the_name_back_at_the_next_boot_without_a_word(
+    host, test, path, text, taken
+):
+    host.files[path] = text
+    for _ in range(2):
+        comment = host.state(test)["comment"]
+        assert f"{path} sets " in comment
+        assert f"or cloud-init takes {taken} back at the next boot" in comment
+    host.files["/etc/cloud/cloud-init.disabled"] = ""
+    assert "cloud-init takes" not in host.state(test)["comment"]
 
 
 @pytest.mark.parametrize("systemd", [True, False])
