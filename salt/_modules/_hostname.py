@@ -58,11 +58,9 @@ def _settings_of(text):
 
 def status(hostname):
     """
-    Look at everything that makes up the host's name. Returns a dict: ``static`` (the stored name)
-    and ``running``, both None when there is none; ``address`` (the one that /etc/hosts gives to
-    the name, or None); ``hosts`` (None when that is right, else what ``_hosts_file.named`` gives);
-    ``cloud`` (whether cloud-init is here), ``cloud_text`` (what we told it) and ``overruled`` (what
-    it is told besides, see ``_cloud_init.overruled``).
+    Look at everything that makes up the host's name. Returns a dict: ``static`` and ``running``
+    (None: there is none); ``address`` in /etc/hosts; ``hosts`` (None: right, else what
+    ``_hosts_file.named`` gives); ``cloud`` (bool), ``cloud_text`` (of our file), ``overruled``.
     """
     read = _host.read
     static, running = _stored(read(STORED)), (read(RUNNING) or "").strip() or None
