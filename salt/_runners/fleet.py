@@ -8,8 +8,19 @@ may be started again at any time: what is right already is left alone.
 import contextlib
 import fcntl
 import os
+import sys
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+# A master's daemon keeps what it imported: after a sync this file would be new and these old.
+for _name in [each for each in sys.modules if each.startswith("_fleet_")]:
+    del sys.modules[_name]
+
+# isort: split
+import _fleet_batch  # noqa: E402
+import _fleet_minions  # noqa: E402
+import _fleet_rancher  # noqa: E402
+import _fleet_table  # noqa: E402
 
 
 def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False):
@@ -42,7 +53,7 @@ def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False):
     names = sls.split(",") if isinstance(sls, str) else list(sls)
 
     def work(some, _members):
-        return __salt__["fleet_minions.apply"](some, names, test=test)
+        return _fleet_minions.apply(__opts__, some, names, test=test)
 
     return _in_batches(role, target, tgt_type, batch, work)
 
@@ -69,9 +80,10 @@ def register(target="*", tgt_type="compound", batch=5, sls="agent"):
 
     Source: docs/decisions/orchestrated-secrets.md
     """
+    rancher = _fleet_rancher.Rancher(__opts__)
 
     def work(some, members):
-        return _register(some, members, sls)
+        return _register(rancher, some, members, sls)
 
     return _in_batches("agent", target, tgt_type, batch, work)
 
@@ -93,15 +105,16 @@ def ready(target="*", tgt_type="compound"):
 
     Source: see ``rancher.ready``
     """
+    rancher = _fleet_rancher.Rancher(__opts__)
 
     def run():
-        members = __salt__["fleet_minions.members"](target, tgt_type)
-        agents = __salt__["fleet_minions.with_role"](members, "agent")
+        members = _fleet_minions.members(__opts__, target, tgt_type)
+        agents = _fleet_minions.with_role(members, "agent")
         waits = {members[name]["server_url"]: members[name]["ready_timeout"] for name in agents}
         report = {"done": {}, "failed": {}, "left": []}
         for url, timeout in waits.items():
             if url:
-                __salt__["fleet_rancher.ready"](url, timeout)
+                rancher.ready(url, timeout)
                 report["done"][url] = "ready"
         return report
 
@@ -134,9 +147,10 @@ def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
 
     Source: Rancher 1.6 documentation, "Hosts": Evacuating Hosts
     """
+    rancher = _fleet_rancher.Rancher(__opts__)
 
     def work(some, members):
-        return _emptied(some, members, sls)
+        return _emptied(rancher, some, members, sls)
 
     return _in_batches("agent", target, tgt_type, batch, work)
 
@@ -165,13 +179,14 @@ def remove(minion, project=None, machine=True, sls="agent.absent"):
 
     Source: Rancher 1.6 documentation, "Hosts": Removing Hosts
     """
+    rancher = _fleet_rancher.Rancher(__opts__)
 
     def work(_some, members):
         one = members[minion]
         if "agent" in one["roles"]:
             why = "its pillar still gives it the role agent; take that out first"
             return {minion: {"failed": why}}
-        return {minion: _leave(minion, _of_project(one, project), machine, sls)}
+        return {minion: _leave(rancher, minion, _of_project(one, project), machine, sls)}
 
     return _in_batches(None, minion, "list", 1, work)
 
@@ -199,17 +214,18 @@ def move(minion, project, sls="agent", leave="agent.absent"):
 
     Source: Rancher 1.6 documentation, "Hosts"; rancher/rancher issue 5839: remove it first
     """
+    rancher = _fleet_rancher.Rancher(__opts__)
 
     def work(some, members):
         one = members[minion]
         if one["project"] == project:
             return {minion: {"failed": f"its pillar names project {project!r} itself"}}
         # Begun earlier, and there already: its new agent must stay.
-        if not __salt__["fleet_rancher.known"](one):
-            left = _leave(minion, _of_project(one, project), True, leave)
+        if not rancher.known(one):
+            left = _leave(rancher, minion, _of_project(one, project), True, leave)
             if "failed" in left:
                 return {minion: left}
-        return _register(some, members, sls)
+        return _register(rancher, some, members, sls)
 
     return _in_batches("agent", minion, "list", 1, work)
 
@@ -233,85 +249,83 @@ def status(target="*", tgt_type="compound"):
 
     Source: see ``capacity.status``, ``rancher.hosts``
     """
-    members = __salt__["fleet_minions.members"](target, tgt_type)
-    answers = __salt__["fleet_minions.call"](list(members), "capacity.status")
-    agents = __salt__["fleet_minions.with_role"](members, "agent")
+    rancher = _fleet_rancher.Rancher(__opts__)
+    members = _fleet_minions.members(__opts__, target, tgt_type)
+    answers = _fleet_minions.call(__opts__, list(members), "capacity.status")
+    agents = _fleet_minions.with_role(members, "agent")
     try:
-        hosts = __salt__["fleet_rancher.states"]({name: members[name] for name in agents})
+        hosts = rancher.states({name: members[name] for name in agents})
     except (CommandExecutionError, SaltInvocationError) as exc:
         hosts = dict.fromkeys(agents, str(exc))
-    rows = [
-        __salt__["fleet_table.row"](name, answers[name], hosts.get(name, "-"))
-        for name in sorted(members)
-    ]
+    rows = [_fleet_table.row(name, answers[name], hosts.get(name, "-")) for name in sorted(members)]
     # As lists: of dicts Salt's table would sort the columns by their names.
     table = [list(rows[0]), *(list(row.values()) for row in rows)] if rows else []
     return {"data": table, "outputter": "table"}
 
 
-def _register(some, members, sls):
+def _register(rancher, some, members, sls):
     chosen = {name: members[name] for name in some}
     try:
-        problems = __salt__["fleet_rancher.hand_over"](chosen)
+        problems = rancher.hand_over(chosen)
         able = [name for name in some if name not in problems]
-        results = __salt__["fleet_minions.apply"](able, [sls])
+        results = _fleet_minions.apply(__opts__, able, [sls])
     finally:
-        __salt__["fleet_rancher.take_back"](some)
+        rancher.take_back(some)
     # Else the master's cache of pillars would keep the URL until the next run.
-    __salt__["fleet_minions.call"](able, "saltutil.refresh_pillar")
+    _fleet_minions.call(__opts__, able, "saltutil.refresh_pillar")
     applied = {name: chosen[name] for name in able if "done" in results[name]}
-    problems.update(__salt__["fleet_rancher.active"](applied))
+    problems.update(rancher.active(applied))
     return {**results, **{name: {"failed": why} for name, why in problems.items()}}
 
 
-def _emptied(some, members, sls):
-    dry = __salt__["fleet_minions.apply"](some, [sls], test=True)
+def _emptied(rancher, some, members, sls):
+    dry = _fleet_minions.apply(__opts__, some, [sls], test=True)
     bad = {name: one for name, one in dry.items() if "failed" in one}
     if bad:
         # Known before any host was emptied for it.
         return bad
     to_do = [name for name in some if dry[name]["done"] != "nothing to change"]
     for name in to_do:
-        __salt__["fleet_rancher.mark"](name, members[name])
-    failed = _at_rancher("evacuate", to_do, members)
+        rancher.mark(name, members[name])
+    failed = _at_rancher(rancher, "evacuate", to_do, members)
     able = [name for name in to_do if name not in failed]
-    results = {**dry, **failed, **__salt__["fleet_minions.apply"](able, [sls])}
+    results = {**dry, **failed, **_fleet_minions.apply(__opts__, able, [sls])}
     # Also those that an earlier run left out of service, but none that an operator did.
     whole = [name for name in some if "done" in results[name]]
-    ours = __salt__["fleet_rancher.marked"](whole)
-    late = _at_rancher("activate", ours, members)
+    ours = rancher.marked(whole)
+    late = _at_rancher(rancher, "activate", ours, members)
     for name in ours:
         if name not in late:
-            __salt__["fleet_rancher.unmark"](name)
+            rancher.unmark(name)
     return {**results, **late}
 
 
-def _leave(minion, member, machine, sls):
+def _leave(rancher, minion, member, machine, sls):
     if machine:
-        problem = __salt__["fleet_minions.idle"]([minion]).get(minion)
+        problem = _fleet_minions.idle(__opts__, [minion]).get(minion)
         if problem:
             return {"failed": f"{problem}; machine=False if it is gone for good"}
     for action in ("evacuate", "remove") if machine else ("remove",):
         failed = {}
-        if action == "remove" or __salt__["fleet_rancher.known"](member):
-            failed = _at_rancher(action, [minion], {minion: member})
+        if action == "remove" or rancher.known(member):
+            failed = _at_rancher(rancher, action, [minion], {minion: member})
         if failed:
             return failed[minion]
     if not machine:
         return {"done": "forgotten by Rancher"}
-    return __salt__["fleet_minions.apply"]([minion], [sls])[minion]
+    return _fleet_minions.apply(__opts__, [minion], [sls])[minion]
 
 
 def _of_project(member, project):
     return {**member, "project": project or member["project"]}
 
 
-def _at_rancher(action, names, members):
+def _at_rancher(rancher, action, names, members):
     """The minions for which it failed."""
     failed = {}
     for name in names:
         try:
-            __salt__["fleet_rancher.host"](action, members[name])
+            rancher.host(action, members[name])
         except (CommandExecutionError, SaltInvocationError) as exc:
             failed[name] = {"failed": f"{action} in Rancher: {exc}"}
     return failed
@@ -319,12 +333,12 @@ def _at_rancher(action, names, members):
 
 def _in_batches(role, target, tgt_type, batch, work):
     def run():
-        members = __salt__["fleet_minions.members"](target, tgt_type)
+        members = _fleet_minions.members(__opts__, target, tgt_type)
         if not members:
             raise SaltInvocationError(f"no minion is known that matches {target!r}")
-        chosen = __salt__["fleet_minions.with_role"](members, role)
-        batches = __salt__["fleet_batch.split"](chosen, batch)
-        return __salt__["fleet_batch.walk"](batches, lambda some: work(some, members))
+        chosen = _fleet_minions.with_role(members, role)
+        batches = _fleet_batch.split(chosen, batch)
+        return _fleet_batch.walk(batches, lambda some: work(some, members))
 
     return _reported(run)
 

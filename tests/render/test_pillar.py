@@ -8,7 +8,9 @@ import salt.config
 import salt.loader
 import salt.pillar
 import yaml
-from fakes import DEFAULTS, ROOT, load
+
+import _settings
+from fakes import DEFAULTS, ROOT
 
 MASTER = yaml.safe_load((ROOT / "etc/master").read_text())
 FILES = sorted((ROOT / "pillar").glob("*.sls"))
@@ -53,7 +55,7 @@ def test_the_id_decides(compiled, minion, roles):
     pillar = compiled(minion)
     assert "_errors" not in pillar
     assert pillar["rancher"].get("roles") == roles
-    assert load("settings").problems(dict(pillar["rancher"]), DEFAULTS) == []
+    assert _settings.problems(dict(pillar["rancher"]), DEFAULTS) == []
 
 
 @pytest.mark.parametrize(
@@ -79,7 +81,7 @@ def test_no_grain_decides(path):
 def test_the_secrets_of_the_example_are_all_that_there_are():
     example = yaml.safe_load((ROOT / "pillar/example_secrets.sls").read_text())["rancher"]
     given = {key for section in example.values() for key in section}
-    assert given == load("settings")._SECRETS - {"password"}
+    assert given == _settings._SECRETS - {"password"}
     assert "password" in example["server"]["database"]
 
 

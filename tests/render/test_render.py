@@ -13,6 +13,7 @@ import pytest
 import salt.config
 import salt.loader
 import salt.state
+
 from fakes import GOOD_PILLAR, ROOT
 
 SYSTEMS = {

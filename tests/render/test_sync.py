@@ -5,6 +5,7 @@ import pathlib
 import shutil
 
 import pytest
+
 from fakes import ROOT
 
 

@@ -3,10 +3,10 @@
 import fcntl
 
 import pytest
-from fakes import Salt, load_runner
 from salt.exceptions import CommandExecutionError
 
-BATCH, TABLE = load_runner("fleet_batch"), load_runner("fleet_table")
+import fleet
+
 NOTHING, CHANGED = {"done": "nothing to change"}, {"done": "changed: docker"}
 
 
@@ -27,69 +27,69 @@ def member(*roles, **over):
 class World:
     """Three agents and a server; `log` is what was done, `results` what states answer."""
 
-    def __init__(self, tmp_path):
+    def __init__(self, tmp_path, monkeypatch):
         self.members = {name: member("agent") for name in ("a1", "a2", "a3")}
         self.members["s1"] = member("server")
         self.log, self.results, self.dry = [], {}, {}
         self.no_registration, self.inactive, self.rancher_says, self.down = {}, {}, {}, {}
-        self.known, self.marked, self.on_purpose = True, set(), set()
-        minions = load_runner("fleet_minions")
-        self.fleet = load_runner(
-            "fleet",
-            Salt(
-                {
-                    "fleet_batch.split": BATCH.split,
-                    "fleet_batch.walk": BATCH.walk,
-                    "fleet_table.row": TABLE.row,
-                    "fleet_minions.members": self._members,
-                    "fleet_minions.with_role": minions.with_role,
-                    "fleet_minions.apply": self._apply,
-                    "fleet_minions.call": self._call,
-                    "fleet_minions.idle": lambda names, limit=0: self.down,
-                    "fleet_rancher.hand_over": self._hand_over,
-                    "fleet_rancher.take_back": lambda names: self.log.append(f"take {names}"),
-                    "fleet_rancher.active": self._active,
-                    "fleet_rancher.host": self._host,
-                    "fleet_rancher.known": lambda one: self.known,
-                    "fleet_rancher.ready": self._ready,
-                    "fleet_rancher.mark": lambda name, one: (
-                        name in self.on_purpose or self.marked.add(name)
-                    ),
-                    "fleet_rancher.marked": lambda some: [n for n in some if n in self.marked],
-                    "fleet_rancher.unmark": self.marked_no_more,
-                    "fleet_rancher.states": lambda some: dict.fromkeys(some, "active"),
-                }
-            ),
-            __opts__={"cachedir": str(tmp_path)},
-        )
-        self.tmp_path = tmp_path
+        self.known_there, self.marks, self.on_purpose = True, set(), set()
+        self.fleet, self.tmp_path, self.context = fleet, tmp_path, {}
+        dunders = {"__opts__": {"cachedir": str(tmp_path)}, "__context__": self.context}
+        for name, value in dunders.items():
+            monkeypatch.setattr(fleet, name, value, raising=False)
+        for name in ("members", "apply", "call", "idle"):
+            monkeypatch.setattr(fleet._fleet_minions, name, getattr(self, f"_{name}"))
+        monkeypatch.setattr(fleet._fleet_rancher, "Rancher", lambda opts: self)
 
     @property
     def failed(self):
-        return self.fleet.__context__.get("retcode") == 1
+        return self.context.get("retcode") == 1
 
-    def _members(self, target, tgt_type):
+    # As `_fleet_minions`.
+
+    def _members(self, opts, target, tgt_type):
         if tgt_type == "list":
             return {name: one for name, one in self.members.items() if name == target}
         return self.members if target == "*" else {}
 
-    def _apply(self, names, sls, test=False):
+    def _apply(self, opts, names, sls, test=False):
         self.log.append(f"{'dry' if test else 'apply'} {','.join(sls)} {','.join(names)}")
         answers = self.dry if test else self.results
         return {name: answers.get(name, CHANGED) for name in names}
 
-    def _call(self, names, function, args=(), timeout=30, **kwargs):
+    def _call(self, opts, names, function, args=(), timeout=30, **kwargs):
         self.log.append(f"call {function} {','.join(names)}")
         return dict.fromkeys(names, {"ret": {"hostname": "h"}})
 
-    def _hand_over(self, members):
+    def _idle(self, opts, names, limit=0):
+        return self.down
+
+    # As `_fleet_rancher.Rancher`.
+
+    def take_back(self, names):
+        self.log.append(f"take {names}")
+
+    def known(self, member):
+        return self.known_there
+
+    def mark(self, name, member):
+        if name not in self.on_purpose:
+            self.marks.add(name)
+
+    def marked(self, names):
+        return [name for name in names if name in self.marks]
+
+    def states(self, members):
+        return dict.fromkeys(members, "active")
+
+    def hand_over(self, members):
         self.log.append(f"hand over {','.join(members)}")
         return {name: why for name, why in self.no_registration.items() if name in members}
 
-    def _active(self, members):
+    def active(self, members):
         return {name: why for name, why in self.inactive.items() if name in members}
 
-    def _host(self, action, one, timeout=0):
+    def host(self, action, one, timeout=0):
         (name,) = [
             key for key, value in self.members.items() if value["hostname"] == one["hostname"]
         ]
@@ -97,17 +97,17 @@ class World:
         if (action, name) in self.rancher_says:
             raise CommandExecutionError(self.rancher_says[action, name])
 
-    def marked_no_more(self, name):
-        self.marked.remove(name)
+    def unmark(self, name):
+        self.marks.remove(name)
 
-    def _ready(self, url, timeout):
+    def ready(self, url, timeout):
         if url == "http://slow":
             raise CommandExecutionError("http://slow was not ready in 60 s: connection refused")
 
 
 @pytest.fixture
-def world(tmp_path):
-    found = World(tmp_path)
+def world(tmp_path, monkeypatch):
+    found = World(tmp_path, monkeypatch)
     for name, one in found.members.items():
         one["hostname"] = name
     return found
@@ -194,11 +194,11 @@ def test_a_host_that_does_not_become_active_is_a_failure(world):
     }
 
 
-def test_what_was_handed_over_is_taken_back_whatever_happens(world):
+def test_what_was_handed_over_is_taken_back_whatever_happens(world, monkeypatch):
     def broken(*_args, **_more):
         raise KeyboardInterrupt
 
-    world.fleet.__salt__["fleet_minions.apply"] = broken
+    monkeypatch.setattr(fleet._fleet_minions, "apply", broken)
     with pytest.raises(KeyboardInterrupt):
         world.fleet.register(batch=2)
     assert world.log == ["hand over a1,a2", "take ['a1', 'a2']"]
@@ -219,10 +219,10 @@ def test_upgrade_leaves_hosts_alone_that_are_right(world):
 
 
 def test_upgrade_brings_back_what_an_earlier_run_left_out_of_service(world):
-    world.dry, world.marked = dict.fromkeys(world.members, NOTHING), {"a2"}
+    world.dry, world.marks = dict.fromkeys(world.members, NOTHING), {"a2"}
     world.fleet.upgrade_docker(batch=3)
     assert [entry for entry in world.log if "activate" in entry] == ["activate a2 None"]
-    assert world.marked == set()
+    assert world.marks == set()
 
 
 def test_upgrade_leaves_a_host_inactive_that_an_operator_made_so(world):
@@ -230,7 +230,7 @@ def test_upgrade_leaves_a_host_inactive_that_an_operator_made_so(world):
     world.fleet.upgrade_docker(batch=3)
     activated = [entry for entry in world.log if entry.startswith("activate")]
     assert activated == ["activate a2 None", "activate a3 None"]
-    assert "evacuate a1 None" in world.log and world.marked == set()
+    assert "evacuate a1 None" in world.log and world.marks == set()
 
 
 def test_upgrade_goes_host_by_host(world):
@@ -262,7 +262,7 @@ def test_upgrade_stops_where_it_fails(world, trouble, reason, steps):
     report = world.fleet.upgrade_docker()
     assert report == {"done": {}, "failed": {"a1": reason}, "left": ["a2", "a3"], "retcode": 1}
     assert [entry for entry in world.log if "a2" in entry] == []
-    assert world.marked == (set() if reason == "refused" else {"a1"})
+    assert world.marks == (set() if reason == "refused" else {"a1"})
     # `apply` of nobody is asked for after a failed evacuation, and does nothing.
     assert len(world.log) == steps
 
@@ -294,7 +294,7 @@ def test_remove_needs_the_machine_unless_it_is_gone(world):
 
 
 def test_remove_again_asks_for_no_evacuation(world):
-    world.members["a1"]["roles"], world.known = [], False
+    world.members["a1"]["roles"], world.known_there = [], False
     world.fleet.remove("a1", project="Old")
     assert world.log == ["remove a1 Old", "apply agent.absent a1"]
 
@@ -302,7 +302,7 @@ def test_remove_again_asks_for_no_evacuation(world):
 def test_move(world):
     known = iter([False, True])
     world.members["a1"]["project"] = "New"
-    world.fleet.__salt__["fleet_rancher.known"] = lambda one: next(known)
+    world.known = lambda member: next(known)
     assert world.fleet.move("a1", "Old")["done"] == {"a1": "changed: docker"}
     assert world.log == [
         "evacuate a1 Old",

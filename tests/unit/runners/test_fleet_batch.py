@@ -1,8 +1,8 @@
 import pytest
-from fakes import load_runner
 from salt.exceptions import SaltInvocationError
 
-batch = load_runner("fleet_batch")
+import _fleet_batch as batch
+
 FIVE = ["a1", "a2", "a3", "a4", "a5"]
 
 

@@ -2,10 +2,11 @@ import contextlib
 
 import pytest
 import salt.client
-from fakes import Salt, load_runner
 from salt.exceptions import SaltClientError
 
-BATCH = load_runner("fleet_batch")
+import _fleet_minions as minions
+
+OPTS = {"gather_job_timeout": 10}
 
 
 class Client:
@@ -29,20 +30,15 @@ def ask(monkeypatch):
         monkeypatch.setattr(
             salt.client, "get_local_client", lambda **_: contextlib.nullcontext(client)
         )
-        runner = load_runner(
-            "fleet_minions",
-            Salt({"fleet_batch.verdict": BATCH.verdict}),
-            __opts__={"gather_job_timeout": 10},
-        )
-        monkeypatch.setattr(runner, "_PAUSE", 0)
-        return runner, client
+        monkeypatch.setattr(minions, "_PAUSE", 0)
+        return client
 
     return prepare
 
 
 def test_call_tells_who_did_not_answer(ask):
-    runner, client = ask({"a1": {"ret": True}, "a2": False})
-    assert runner.call(["a1", "a2", "a3"], "test.ping", x=1) == {
+    client = ask({"a1": {"ret": True}, "a2": False})
+    assert minions.call(OPTS, ["a1", "a2", "a3"], "test.ping", x=1) == {
         "a1": {"ret": True},
         "a2": False,
         "a3": False,
@@ -53,37 +49,39 @@ def test_call_tells_who_did_not_answer(ask):
 def test_the_words_of_salt_3008_for_no_answer_are_none(ask):
     # A run waited an hour for a host that was down, taking these words for a busy one's list.
     words = {"out": "no_return", "ret": "Minion did not return. [No response]", "retcode": 1}
-    runner, _ = ask({"a1": words})
-    assert runner.idle(["a1"]) == {"a1": "does not answer; is it up, and its minion running?"}
+    ask({"a1": words})
+    assert minions.idle(OPTS, ["a1"]) == {
+        "a1": "does not answer; is it up, and its minion running?"
+    }
 
 
 def test_a_minion_that_cannot_tell_its_runs(ask):
-    runner, _ = ask({"a1": {"ret": "'saltutil.is_running' is not available."}})
-    assert "gave no list of its runs" in runner.idle(["a1"])["a1"]
+    ask({"a1": {"ret": "'saltutil.is_running' is not available."}})
+    assert "gave no list of its runs" in minions.idle(OPTS, ["a1"])["a1"]
 
 
 def test_call_to_nobody_asks_nobody(ask):
-    runner, client = ask()
-    assert runner.call([], "test.ping") == {} and client.asked == []
+    client = ask()
+    assert minions.call(OPTS, [], "test.ping") == {} and client.asked == []
 
 
 def test_a_master_that_is_down(ask):
-    runner, _ = ask(SaltClientError("no route"), SaltClientError("no route"))
-    assert runner.call(["a1"], "test.ping") == {
+    ask(SaltClientError("no route"), SaltClientError("no route"))
+    assert minions.call(OPTS, ["a1"], "test.ping") == {
         "a1": {"ret": "the master could not send it: no route"}
     }
 
 
 def test_idle_waits_for_a_state_run(ask):
     busy = {"ret": [{"fun": "state.apply", "pid": 1}]}
-    runner, client = ask({"a1": busy, "a2": {"ret": []}}, {"a1": busy}, {"a1": {"ret": []}})
-    assert runner.idle(["a1", "a2"]) == {}
+    client = ask({"a1": busy, "a2": {"ret": []}}, {"a1": busy}, {"a1": {"ret": []}})
+    assert minions.idle(OPTS, ["a1", "a2"]) == {}
     assert [tgt for tgt, *_ in client.asked] == [["a1", "a2"], ["a1"], ["a1"]]
 
 
 def test_idle_gives_up_and_names_who_is_down(ask):
-    runner, _ = ask({"a1": {"ret": [{"pid": 1}]}, "a2": False})
-    assert runner.idle(["a1", "a2"], limit=0) == {
+    ask({"a1": {"ret": [{"pid": 1}]}, "a2": False})
+    assert minions.idle(OPTS, ["a1", "a2"], limit=0) == {
         "a1": "another state run did not end in 0 s",
         "a2": "does not answer; is it up, and its minion running?",
     }
@@ -94,8 +92,8 @@ def test_apply(ask, test):
     state = {
         "x": {"result": None if test else True, "changes": {"a": 1}, "__id__": "id", "comment": ""}
     }
-    runner, client = ask({"a1": {"ret": []}, "a2": False}, {"a1": {"ret": state}})
-    assert runner.apply(["a1", "a2"], ["common", "docker"], test=test) == {
+    client = ask({"a1": {"ret": []}, "a2": False}, {"a1": {"ret": state}})
+    assert minions.apply(OPTS, ["a1", "a2"], ["common", "docker"], test=test) == {
         "a1": {"done": "would change: id" if test else "changed: id"},
         "a2": {"failed": "does not answer; is it up, and its minion running?"},
     }
@@ -112,7 +110,7 @@ def test_facts_hold_no_secret():
             "agent": {"server_url": "http://r", **secrets},
         }
     }
-    found = load_runner("fleet_minions")._facts("a1", pillar)
+    found = minions._facts("a1", pillar)
     assert found["registration_given"] is True and found["hostname"] == "a1"
     for secret in ("KEY", "SECRET", "TOKEN", "PASSWORD"):
         assert secret not in str(found)
@@ -122,12 +120,13 @@ def test_facts_hold_no_secret():
     "pillar", [{}, {"rancher": None}, {"rancher": 5}, {"rancher": {"roles": None}}]
 )
 def test_facts_of_a_strange_pillar(pillar):
-    found = load_runner("fleet_minions")._facts("a1", pillar)
+    found = minions._facts("a1", pillar)
     assert (found["roles"], found["server_url"], found["hostname"]) == ([], None, "a1")
 
 
 def test_roles():
-    runner = load_runner("fleet_minions")
     members = {"a": {"roles": ["agent"]}, "s": {"roles": ["server"]}, "c": {"roles": []}}
-    assert runner.with_role(members, "agent") == ["a"]
-    assert runner.with_role(members, None) == runner.with_role(members, "common") == ["a", "s", "c"]
+    assert minions.with_role(members, "agent") == ["a"]
+    assert (
+        minions.with_role(members, None) == minions.with_role(members, "common") == ["a", "s", "c"]
+    )

@@ -2,10 +2,13 @@ import json
 import stat
 
 import pytest
-from fakes import Salt, load, load_runner
 from salt.exceptions import CommandExecutionError
 
-HOST = load("_rancher_host")
+import _fleet_rancher
+import _rancher
+import _rancher_host
+from fakes import ROOT
+
 TOKEN = "http://r/v1/scripts/TOKEN"
 
 
@@ -28,37 +31,33 @@ def row(name, state="active", agent_state="active"):
 
 @pytest.fixture
 def runner(tmp_path, monkeypatch):
+    """The master's Rancher; `rows` are its hosts, `asked` the registrations it was asked for."""
     folder = tmp_path / "handover"
     opts = {"ext_pillar": [{"other": 1}, {"rancher_handover": str(folder)}], "id": "m_master"}
-    opts["cachedir"] = str(tmp_path)
-    found = load_runner("fleet_rancher", __opts__=opts)
-    monkeypatch.setattr(found, "_PAUSE", 0)
+    opts.update(cachedir=str(tmp_path), module_dirs=[str(ROOT / "salt")], extension_modules="/none")
+    found = _fleet_rancher.Rancher(opts)
+    found._pillar = {}
+    monkeypatch.setattr(_fleet_rancher, "_PAUSE", 0)
     found.folder, found.asked = folder, []
     found.rows, found.ready_after = [row("a1")], 0
 
-    def registration(url, project=None, timeout=60):
+    def registration(pillar, url, project=None, timeout=60):
         found.asked.append((url, project))
         if project == "none":
             raise CommandExecutionError("http://r shows no project 'none'")
         return {"url": f"{TOKEN}-{project}", "image": "rancher/agent:v1.2.5"}
 
-    def ready(url):
+    def ready(pillar, url):
         found.ready_after -= 1
         return {"ready": found.ready_after < 0, "reason": "connection refused"}
 
-    found.__context__["fleet_rancher"] = Salt(
-        {
-            "_host.write": load("_host").write,
-            "_rancher.ready": ready,
-            "_rancher.registration": registration,
-            "_rancher.hosts": lambda url, project=None: found.rows,
-            "_rancher_host.pick": HOST.pick,
-            "_rancher_host.evacuate": lambda url, host, project=None, timeout=0: (
-                url,
-                host,
-                project,
-            ),
-        }
+    monkeypatch.setattr(_rancher, "ready", ready)
+    monkeypatch.setattr(_rancher, "registration", registration)
+    monkeypatch.setattr(_rancher, "hosts", lambda pillar, url, project=None: found.rows)
+    monkeypatch.setattr(
+        _rancher_host,
+        "evacuate",
+        lambda pillar, url, host, project=None, timeout=0: (url, host, project),
     )
     return found
 
@@ -89,7 +88,7 @@ def test_one_registration_for_each_project(runner):
 def test_take_back(runner):
     runner.hand_over({"a1": member("a1"), "a2": member("a2"), "a3": member("a3")})
     assert runner.take_back(["a1", "a9"]) == 1
-    assert runner.take_back() == 2
+    assert runner.take_back(["a2", "a3"]) == 2
     assert list(runner.folder.iterdir()) == []
 
 
@@ -131,7 +130,7 @@ def test_marks_outlive_the_run(runner):
 
 def test_active_waits(runner, monkeypatch):
     runner.rows = []
-    monkeypatch.setattr(runner.time, "sleep", lambda _: runner.rows.append(row("a1")))
+    monkeypatch.setattr(_fleet_rancher.time, "sleep", lambda _: runner.rows.append(row("a1")))
     assert runner.active({"a1": member("a1", registered_timeout=60)}) == {}
 
 
@@ -142,7 +141,8 @@ def test_two_hosts_of_one_name_are_no_guess(runner):
 
 def test_ready(runner):
     runner.ready_after = 2
-    assert runner.ready("http://r", timeout=60) is True
+    runner.ready("http://r", timeout=60)
+    assert runner.ready_after == -1
     runner.ready_after = 10**6
     with pytest.raises(CommandExecutionError, match="http://r was not ready in 0 s: connection"):
         runner.ready("http://r", timeout=0)
@@ -154,6 +154,18 @@ def test_host_uses_the_names_of_the_settings(runner):
 
 
 def test_without_the_ext_pillar(runner):
-    runner.__opts__["ext_pillar"] = []
+    runner._opts["ext_pillar"] = []
     with pytest.raises(CommandExecutionError, match="lacks ext_pillar: rancher_handover"):
         runner.hand_over({"a1": member("a1")})
+
+
+def test_a_master_that_never_synced(runner):
+    runner._opts["module_dirs"] = []
+    with pytest.raises(CommandExecutionError, match="salt-run state.orchestrate orch.sync"):
+        runner.known(member("a1"))
+
+
+def test_a_folder_of_private_files_is_on_no_path_afterwards(runner):
+    before = list(_fleet_rancher.sys.path)
+    assert runner.known(member("a1")) is True
+    assert _fleet_rancher.sys.path == before

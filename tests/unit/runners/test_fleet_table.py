@@ -1,6 +1,5 @@
-from fakes import load_runner
+import _fleet_table as table
 
-table = load_runner("fleet_table")
 FULL = {
     "hostname": "node1.example.com",
     "pool_data_percent": 41.26,

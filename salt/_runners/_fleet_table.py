@@ -5,24 +5,8 @@ One row of the table of a fleet. Pure.
 
 def row(minion, answer, rancher="-"):
     """
-    Write down what is known of one host.
-
-    minion (str)
-        Its id.
-    answer (dict or False)
-        Full return of ``capacity.status``; False: no answer.
-    rancher (str, default ``-``)
-        Its state in Rancher.
-
-    Returns a dict whose keys are the headings.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt-run fleet_table.row node1 False
-
-    Source: see ``capacity.status``
+    Write down what is known of one host: a dict whose keys are the headings. `answer` is the full
+    return of ``capacity.status`` or False, `rancher` its state there.
     """
     found = answer.get("ret") if answer else "no answer"
     known = found if isinstance(found, dict) else {}

@@ -11,26 +11,7 @@ _LONGEST = 400
 
 
 def split(minions, size):
-    """
-    Divide minions into batches, in the order of their names.
-
-    minions (list of str)
-        Minion ids.
-    size (int, or str such as ``25%``)
-        How many at once; of a percentage at least one.
-
-    Returns a list of lists.
-
-    Raises SaltInvocationError when the size is neither.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt-run fleet_batch.split '[a1, a2, a3]' 2
-
-    Source: Salt's documentation, "Batch Size", whose notation this is
-    """
+    """Divide minions into batches of `size`, a number or such as ``25%``, in the order of their names."""
     names = sorted(set(minions))
     text = str(size)
     if isinstance(size, bool) or not re.fullmatch(r"[1-9][0-9]*|(100|[1-9][0-9]?)%", text):
@@ -42,22 +23,8 @@ def split(minions, size):
 def walk(batches, work):
     """
     Work through the batches; after the first one with a failure nothing is begun any more.
-
-    batches (list of lists of str)
-        What ``split`` returned.
-    work (callable(list of str) -> dict)
-        Works on one batch; for each minion ``{"done": text}`` or ``{"failed": reason}``, nothing
-        for one that it did not begin with.
-
-    Returns a dict: ``done`` (minion: text), ``failed`` (minion: reason), ``left`` (list).
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        # Not for the command line: it takes a function.
-
-    Source: Salt's own batches only slow a roll-out down, and do not name what is left
+    ``work(batch)`` gives ``{"done": text}`` or ``{"failed": reason}`` for each minion, nothing for
+    one that it did not begin with. Returns a dict: ``done``, ``failed`` and ``left``.
     """
     report = {"done": {}, "failed": {}, "left": []}
     for batch in batches:
@@ -74,22 +41,8 @@ def walk(batches, work):
 
 def verdict(answer, dry=False):
     """
-    Say in one line what a minion made of ``state.apply``.
-
-    answer (dict or False)
-        What the client gave for the minion with ``full_return``; False: no answer.
-    dry (bool, default False)
-        It was a dry run.
-
-    Returns ``{"done": text}`` or ``{"failed": reason}``.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt-run fleet_batch.verdict '{ret: {}, retcode: 0}'
-
-    Source: Salt's documentation, "State Modules", section "Return Data"
+    Say in one line what a minion made of ``state.apply``: ``{"done": text}`` or
+    ``{"failed": reason}``. `answer` is its full return, or False when none came.
     """
     if not answer:
         return {"failed": "no answer: it is down, or was cut off during the run"}

@@ -1,0 +1,233 @@
+"""
+What a fleet's master does at the Rancher server itself.
+
+The API keys are those of the master's own pillar (`rancher:agent` of the id that `salt-run
+config.get id` shows): no minion has them. The code that talks to Rancher is that of `_modules`.
+"""
+
+import functools
+import importlib
+import json
+import os
+import sys
+import time
+
+import salt.loader
+import salt.pillar
+import salt.utils.minions
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+# Seconds between two looks at the list of hosts.
+_PAUSE = 3
+# Whoever took a host out of service in Rancher meant it.
+_ON_PURPOSE = ("inactive", "deactivating")
+
+
+class Rancher:
+    """
+    The Rancher servers of a fleet, asked with the master's own keys. A `member` is one value of
+    what `_fleet_minions.members` returned, `members` the whole of it.
+    """
+
+    def __init__(self, opts):
+        self._opts = opts
+
+    # Looks.
+
+    def ready(self, url, timeout=600):
+        """Wait until a server answers; raises CommandExecutionError after `timeout` seconds."""
+        until = time.monotonic() + timeout
+        while True:
+            answer = self._private("_rancher").ready(self._pillar, url)
+            if answer["ready"]:
+                return
+            if time.monotonic() + _PAUSE > until:
+                raise CommandExecutionError(
+                    f"{url} was not ready in {timeout} s: {answer['reason']}"
+                )
+            time.sleep(_PAUSE)
+
+    def active(self, members):
+        """
+        Wait until Rancher shows the host of each minion as active, or as one that somebody took
+        out of service. Returns the reason for each that is not after its ``registered_timeout``.
+        """
+        start = time.monotonic()
+        while True:
+            problems = {
+                name: words
+                for name, (state, words) in self._looked(members).items()
+                if state not in ("active", *_ON_PURPOSE)
+            }
+            passed = time.monotonic() - start
+            if not any(passed + _PAUSE < members[name]["registered_timeout"] for name in problems):
+                return problems
+            time.sleep(_PAUSE)
+
+    def known(self, member):
+        """Tell whether Rancher lists the host of a minion in the project of its settings."""
+        return self._row(self._hosts(member), member) is not None
+
+    def states(self, members):
+        """Tell the state of each minion's host as Rancher shows it, or why it is not known."""
+        return {name: state or words for name, (state, words) in self._looked(members).items()}
+
+    def _hosts(self, member):
+        url, project = _server_of(member), member["project"]
+        return self._private("_rancher").hosts(self._pillar, url, project)
+
+    def _row(self, rows, member):
+        return self._private("_rancher_host").pick(rows, member["hostname"])
+
+    def _looked(self, members):
+        """By minion: (state or None, what to say of it)."""
+        lists, found = {}, {}
+        for name, one in members.items():
+            place = (one["server_url"], one["project"])
+            try:
+                if place not in lists:
+                    lists[place] = self._hosts(one)
+                row = self._row(lists[place], one)
+            except (CommandExecutionError, SaltInvocationError) as exc:
+                found[name] = (None, str(exc))
+                continue
+            if row is None:
+                found[name] = (None, f"Rancher lists no host {one['hostname']!r}")
+            else:
+                # API v1 keeps `state` at active while the agent is gone.
+                state = row["agent_state"] or "active" if row["state"] == "active" else row["state"]
+                found[name] = (state, f"its host {row['id']} is {state} in Rancher, not active")
+        return found
+
+    # The registration, handed to single minions by pillar: docs/decisions/orchestrated-secrets.md
+
+    def hand_over(self, members):
+        """
+        Fetch the registration once for each project and hand its URL, and the agent's image that
+        belongs to the server, to each minion. Returns the reason for each that gets none.
+        """
+        folder, write = self._folder(), self._private("_host").write
+        problems, found = {}, {}
+        for name, one in members.items():
+            if one["registration_given"]:
+                continue
+            place = (one["server_url"], one["project"])
+            if place not in found:
+                found[place] = self._registration(one)
+            token, problem = found[place]
+            if problem:
+                problems[name] = problem
+                continue
+            given = {"registration_url": token["url"]}
+            if not one["image_given"]:
+                given["image"] = token["image"]
+            path = os.path.join(folder, f"{name}.json")
+            write(path, json.dumps({"rancher": {"agent": given}}), "0600")
+        return problems
+
+    def take_back(self, minions):
+        """Delete what was handed over to these minions. Returns the number of files."""
+        folder = self._folder()
+        paths = [os.path.join(folder, f"{name}.json") for name in minions]
+        found = [path for path in paths if os.path.exists(path)]
+        for path in found:
+            os.unlink(path)
+        return len(found)
+
+    def _registration(self, member):
+        """(registration, None) or (None, reason)."""
+        try:
+            url = _server_of(member)
+            rancher = self._private("_rancher")
+            return rancher.registration(self._pillar, url, member["project"], timeout=300), None
+        except (CommandExecutionError, SaltInvocationError) as exc:
+            return None, str(exc)
+
+    def _folder(self):
+        """The directory of the ext_pillar, which must be configured: made, and closed to others."""
+        for source in self._opts.get("ext_pillar") or []:
+            if "rancher_handover" in source:
+                folder = source["rancher_handover"]
+                os.makedirs(folder, mode=0o700, exist_ok=True)
+                os.chmod(folder, 0o700)
+                return folder
+        raise CommandExecutionError(
+            "the master's configuration lacks ext_pillar: rancher_handover; see etc/master.d"
+        )
+
+    # Hosts out of service.
+
+    def host(self, action, member, timeout=600):
+        """Deactivate, evacuate, activate or remove the host of one minion."""
+        act = getattr(self._private("_rancher_host"), action)
+        name, project = member["hostname"], member["project"]
+        return act(self._pillar, _server_of(member), name, project, timeout=timeout)
+
+    def mark(self, name, member):
+        """
+        Remember that this master takes a host out of service, unless an operator did that already.
+        Returns whether it is remembered.
+        """
+        if self.states({name: member})[name] in _ON_PURPOSE and not self.marked([name]):
+            return False
+        os.makedirs(self._marks, mode=0o700, exist_ok=True)
+        with open(os.path.join(self._marks, name), "a", encoding="utf-8"):
+            return True
+
+    def marked(self, names):
+        """Pick the minions whose host this master took out of service, also in a killed run."""
+        return [name for name in names if os.path.exists(os.path.join(self._marks, name))]
+
+    def unmark(self, name):
+        """Forget that a host is out of service."""
+        if self.marked([name]):
+            os.unlink(os.path.join(self._marks, name))
+
+    @property
+    def _marks(self):
+        return os.path.join(self._opts["cachedir"], "fleet-out-of-service")
+
+    # What all of it is done with.
+
+    @functools.cached_property
+    def _pillar(self):
+        """The master's own pillar."""
+        own = self._opts["id"]
+        if salt.utils.minions.CkMinions(self._opts).check_minions(own, "list")["minions"]:
+            raise CommandExecutionError(
+                f"a minion has the master's own id {own}, so it would get the master's pillar; "
+                "give the master another id"
+            )
+        grains = salt.loader.grains(self._opts)
+        return salt.pillar.Pillar(self._opts, grains, own, "base").compile_pillar()
+
+    def _private(self, name):
+        """A private file of `_modules`, where the master's own sync put it."""
+        own = os.path.join(self._opts["extension_modules"], "modules")
+        folders = [
+            os.path.join(folder, kind)
+            for folder in self._opts.get("module_dirs") or []
+            for kind in ("modules", "_modules")
+        ]
+        folder = next(
+            (each for each in [*folders, own] if os.path.exists(os.path.join(each, f"{name}.py"))),
+            None,
+        )
+        if folder is None:
+            raise CommandExecutionError(
+                "the master does not have this tree's modules yet: "
+                "salt-run state.orchestrate orch.sync"
+            )
+        sys.path.insert(0, folder)
+        try:
+            # First of all: it drops what a long-running master imported before the last sync.
+            importlib.import_module("_fresh").checked  # noqa: B018
+            return importlib.import_module(name)
+        finally:
+            sys.path.remove(folder)
+
+
+def _server_of(member):
+    if not member["server_url"]:
+        raise SaltInvocationError("its pillar names no rancher:agent:server_url")
+    return member["server_url"]
