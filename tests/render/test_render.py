@@ -13,7 +13,6 @@ import pytest
 import salt.config
 import salt.loader
 import salt.state
-
 from fakes import GOOD_PILLAR, ROOT
 
 SYSTEMS = {

@@ -5,7 +5,6 @@ import pathlib
 import shutil
 
 import pytest
-
 from fakes import ROOT
 
 

@@ -2,12 +2,12 @@ import json
 import stat
 
 import pytest
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
 import _fleet_rancher
 import _rancher
 import _rancher_host
-from fakes import ROOT
 
 TOKEN = "http://r/v1/scripts/TOKEN"
 
