@@ -76,7 +76,10 @@ def answer(world, request, names=("v1", "v2-beta")):
     if request.path == "/healthcheck":
         return Answer(200, b"{}")
     if words == [""] and not request.is_browser:
-        return Answer(200, documents.encode(documents.versions(request.base, names)))
+        # Its root version is the oldest.
+        headers = {"X-Rancher-Version": world.version} if "v2-beta" in names else {}
+        document = documents.version(f"{request.base}/v1", "v1")
+        return Answer(200, documents.encode(document), headers=headers)
     accept = request.headers.get("accept", "")
     wants_page = request.is_browser and (not accept or "*/*" in accept)
     if words[0] not in names or wants_page:
@@ -85,7 +88,7 @@ def answer(world, request, names=("v1", "v2-beta")):
     place = None
     try:
         if words[-2:-1] == ["scripts"]:
-            return _script(world, request, words)
+            return _script(world, request, words, old)
         if words[1:] == ["subscribe"] and request.method == "POST":
             return _subscribe(world, request)
         place = _place(world, request, words)
@@ -95,7 +98,9 @@ def answer(world, request, names=("v1", "v2-beta")):
         document = documents.error(status, refused.code, old=old, **refused.more)
     result = Answer(status, documents.encode(document))
     where = place.where if place else f"{request.base}/{words[0]}"
-    result.headers = _headers(request, where, place)
+    result.headers = _headers(world, request, where, place)
+    if status in (401, 403):
+        del result.headers["X-API-Client-IP"]
     if not old:
         result.headers["X-Rancher-Version"] = world.version
     if status == 401 and request.headers.get("x-api-no-challenge") != "true":
@@ -103,7 +108,7 @@ def answer(world, request, names=("v1", "v2-beta")):
     return result
 
 
-def _headers(request, where, place):
+def _headers(world, request, where, place):
     own = request.path.rstrip("/").rpartition("/")
     if place and not place.in_path and own[0].endswith("/projects"):
         # A client that starts at a project stays in it.
@@ -111,7 +116,10 @@ def _headers(request, where, place):
     headers = {"X-API-Schemas": f"{where}/schemas", "X-API-Client-IP": request.address}
     if place:
         account = place.project or "1a1"
-        headers.update({"X-API-ACCOUNT-ID": account, "X-API-USER-ID": "1a1"})
+        headers.update({"X-API-ACCOUNT-ID": account, "X-API-USER-ID": place.key.project or "1a1"})
+        kind = "project" if place.key.project else "admin" if place.key.role == "admin" else "user"
+        own = world.projects[place.key.project]["name"] if place.key.project else kind
+        headers.update({"X-API-ACCOUNT-KIND": kind, "X-API-ACCOUNT-NAME": own})
     if "PL=" not in request.headers.get("cookie", ""):
         headers["Set-Cookie"] = "PL=rancher;Path=/"
     return headers
@@ -137,7 +145,10 @@ def _key(world, request):
             raise Refused(401)
         return Key(*given, project=token["project"], role="registration")
     key = world.keys.get(given[0]) if given else None
-    known = key is not None and key.secret == given[1]
+    known = key is not None and key.secret == given[1] and key.active
+    if known and key.project is not None:
+        # The keys of a project end with it.
+        known = world.projects[key.project]["state"] == "active"
     enforced = world.access_control or request.headers.get("x-enforce-authentication") == "true"
     if not enforced:
         # Whoever asks is an administrator, with the wrong key, too.
@@ -158,7 +169,7 @@ def _place(world, request, words):
         place.project = (
             request.headers.get("x-api-project-id") or request.query.get("projectId") or key.project
         )
-    if place.project is not None and not _may_see(world, key, place.project):
+    if place.project is not None and not _may_use(world, key, place.project):
         raise Refused(403)
     return place
 
@@ -173,18 +184,38 @@ def _may_see(world, key, project):
         return False
     if key.project is not None:
         return key.project == project
-    return key.role == "admin" or project in key.projects
+    return key.role == "admin" or _is_member(key, row)
 
 
-def _script(world, request, words):
+def _may_use(world, key, project):
+    """What a project holds is closed to everybody while it is not active."""
+    return _may_see(world, key, project) and world.projects[project]["state"] == "active"
+
+
+def _is_member(key, row):
+    if key.projects is None:
+        return not row["foreign"]
+    return row["id"] in key.projects
+
+
+def _api_host(world):
+    """The setting as agents are told it: without a scheme it gets one."""
+    host = world.settings["api.host"]
+    return f"http://{host}" if host and not host.startswith("http") else host
+
+
+def _script(world, request, words, old):
     token = world.token_of_text(words[-1])
+    headers = _headers(world, request, f"{request.base}/{words[0]}".lower(), None)
+    if not old:
+        headers["X-Rancher-Version"] = world.version
     if token is None:
-        body = documents.encode(documents.error(404))
-        return Answer(404, body)
-    url = (world.settings["api.host"] or request.base) + "/v1"
+        return Answer(404, documents.encode(documents.error(404)), headers=headers)
+    host = _api_host(world)
+    url = f"{host}/v1" if host else f"{request.base}/{words[0]}"
     forwarded = request.headers.get("x-forwarded-for", "").partition(",")[0].strip()
     text = documents.script(words[-1], url, forwarded or request.address)
-    return Answer(200, text.encode(), "text/plain")
+    return Answer(200, text.encode(), "text/plain", headers)
 
 
 def _subscribe(world, request):
@@ -207,9 +238,8 @@ def _body(request):
         body = json.loads(request.body)
     except ValueError:
         raise Refused(400, "InvalidBodyContent") from None
-    if not isinstance(body, dict):
-        raise Refused(400, "InvalidBodyContent")
-    return body
+    # A list is as good as an empty object to it.
+    return body if isinstance(body, dict) else {}
 
 
 class _Routes:
@@ -225,10 +255,7 @@ class _Routes:
             return 200, documents.schemas(self.place.where)
         kind = documents.type_of_path(words[0])
         if kind == "host" and words[2:] == ["instances"] and self.request.method == "GET":
-            row = self.row(self.world.hosts, words[1])
-            links = {"self": f"{self.place.where}/hosts/{row['id']}/instances"}
-            data = [documents.instance(one, self.place.where) for one in row["instances"]]
-            return 200, documents.collection("instance", data, links)
+            return self.instances(words[1])
         if kind is None or len(words) > 3 or words[2:] not in ([], [""]):
             raise Refused(404)
         if len(words) == 1:
@@ -241,7 +268,19 @@ class _Routes:
 
     # Collections
 
-    def listed(self, kind, shown):
+    def instances(self, host):
+        """The containers of a host; none of one that it does not know."""
+        row = self.world.hosts.get(host)
+        known = row is not None and self.place.project in (None, row["project"])
+        where, version = self.place.where, self.place.version
+        pairs = [
+            (one, documents.instance(one, where, version))
+            for one in (row["instances"] if known else [])
+            if one["state"] not in ("removed", "purged")
+        ]
+        return self.listed("instance", pairs, f"{where}/hosts/{host}/instances")
+
+    def listed(self, kind, shown, url=None):
         """A page of (row, document) pairs after filters."""
         query = self.request.query
         for key, value in query.items():
@@ -252,7 +291,7 @@ class _Routes:
         limit = limit if 0 < limit <= MOST else MOST
         marker = query.get("marker", "m0")[1:]
         start = int(marker) if marker.isdecimal() else 0
-        url = f"{self.place.where}/{documents.path_of_type(kind)}"
+        url = url or f"{self.place.where}/{documents.path_of_type(kind)}"
         following, before = start + limit, max(0, start - limit)
         pagination = {
             "first": self.page_url(url, 0) if start else None,
@@ -283,11 +322,12 @@ class _Routes:
         if method != "GET":
             raise Refused(405)
         key, query, world = self.place.key, self.request.query, self.world
-        ids = [row["id"] for row in world.projects.values() if not row.gone]
-        ids = [one for one in ids if _may_see(world, key, one)]
-        if world.access_control and key.projects and query.get("all") != "true":
-            ids = [one for one in ids if one in key.projects]
-        rows = [world.projects[one] for one in ids]
+        rows = [row for row in world.projects.values() if _may_see(world, key, row["id"])]
+        by_id = "id" in query or "uuid" in query
+        if key.project is None and not by_id and query.get("all", "").lower() != "true":
+            rows = [row for row in rows if _is_member(key, row)]
+        if key.role not in ("admin", "owner"):
+            rows = [row for row in rows if row["state"] == "active"]
         for column in ("id", "uuid", "name"):
             if column in query:
                 rows = [row for row in rows if row[column].lower() == query[column].lower()]
@@ -310,7 +350,7 @@ class _Routes:
 
     def token(self, row):
         text = self.world.token_text(row)
-        host = self.world.settings["api.host"]
+        host = _api_host(self.world)
         script = f"{self.plain}/projects/{row['project']}/scripts/{text}"
         if host:
             script = f"{host}/v1/scripts/{text}"
@@ -318,17 +358,20 @@ class _Routes:
         return documents.token(row, self.place.where, text, self.world.image, script, run)
 
     def all_registrationToken(self, method):
+        if not self.place.key.may_modify:
+            # Their schemas do not know the type at all.
+            raise Refused(404)
         if method == "GET":
-            rows = self.in_scope(self.world.tokens) if self.place.key.role != "readonly" else []
+            rows = self.in_scope(self.world.tokens)
             return self.listed("registrationToken", [(row, self.token(row)) for row in rows])
         if method != "POST" or self.place.project is None:
             raise Refused(405)
-        if self.place.key.role == "readonly":
-            raise Refused(403, message="Cannot access registrationToken")
         self.body()
         return 201, self.token(self.world.add_token(self.place.project))
 
     def one_registrationToken(self, method, name, action):
+        if not self.place.key.may_modify:
+            raise Refused(404)
         row = self.row(self.world.tokens, name)
         if method == "GET":
             return 200, self.token(row)
@@ -339,8 +382,9 @@ class _Routes:
     # Hosts
 
     def host(self, row):
-        document = documents.host(row, self.place.where, self.place.version != "v1")
-        if self.place.key.role == "readonly":
+        scoped = self.place.project is not None
+        document = documents.host(row, self.place.where, self.place.version, scoped)
+        if not self.place.key.may_modify:
             document["actions"] = {}
         return document
 
@@ -356,7 +400,7 @@ class _Routes:
             return 200, self.host(row)
         if method == "POST" and action:
             return self.act("host", row, action, self.host)
-        if not self.place.in_path or self.place.key.role == "readonly":
+        if not self.place.in_path or not self.place.key.may_modify:
             raise Refused(405)
         if method == "PUT":
             row.update({key: self.body()[key] for key in ("name", "labels") if key in self.body()})
@@ -373,7 +417,7 @@ class _Routes:
         return row
 
     def act(self, kind, row, action, show):
-        if action not in documents.TYPES[kind][4]:
+        if action not in documents.TYPES[kind][4] or not self.place.key.may_modify:
             raise Refused(422, "InvalidAction", field="action")
         if action not in show(row)["actions"]:
             raise Refused(422, "ActionNotAvailable", field="action")
@@ -387,7 +431,10 @@ class _Routes:
                 row["filled"] = True
             self.world.move(row, *moves[action], removed=action == "remove")
         if action == "evacuate":
+            # The answer comes before anything happens.
+            before = show(row)
             self.world.evacuate(row)
+            return 200, before
         return 202, show(row)
 
     # Settings, keys, and what the agent's bootstrap needs
@@ -402,11 +449,10 @@ class _Routes:
         return 200, documents.collection("setting", data, links)
 
     def one_setting(self, method, name, action):
-        if name not in self.world.settings:
-            raise Refused(404)
         if method == "PUT":
             self.world.settings[name] = self.body().get("value")
-        return 200, documents.setting(name, self.world.settings[name], self.plain)
+        # One that nobody ever set is a document, too.
+        return 200, documents.setting(name, self.world.settings.get(name), self.plain)
 
     def all_apiKey(self, method):
         world = self.world

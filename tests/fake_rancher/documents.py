@@ -41,7 +41,18 @@ TYPES = {
         ["GET"],
         ["GET", "PUT", "DELETE"],
         ["name", "hostname", "state", "agentState", "agentIpAddress", "labels"],
-        ["activate", "deactivate", "remove", "evacuate", "update"],
+        [
+            "activate",
+            "deactivate",
+            "remove",
+            "evacuate",
+            "update",
+            "upgrade",
+            "delete",
+            "provision",
+            "dockersocket",
+            "purge",
+        ],
     ),
     "setting": ("settings", ["GET"], ["GET", "PUT"], ["name", "value"], []),
     "apiKey": ("apiKeys", ["GET", "POST"], ["GET"], ["accountId", "publicValue"], []),
@@ -83,15 +94,6 @@ def error(status, code=None, message=None, detail=None, field=None, old=False):
     if status == 422:
         document["fieldName"] = field
     return document
-
-
-def versions(base, names):
-    data = [
-        {"id": name, "type": "apiVersion", "links": {"self": f"{base}/{name}"}, "actions": {}}
-        for name in names
-    ]
-    links = {"self": f"{base}/", "latest": f"{base}/{names[-1]}"}
-    return collection("apiVersion", data, links)
 
 
 def version(where, name):
@@ -147,12 +149,14 @@ def collection(kind, data, links, pagination=None, filters=None):
 
 def project(row, where):
     own = f"{where}/projects/{row['id']}"
-    links = {plural: f"{own}/{plural.lower()}" for plural in ("hosts", "registrationTokens")}
+    plurals = ("hosts", "registrationTokens", "instances", "settings", "schemas")
+    links = {plural: f"{own}/{plural.lower()}" for plural in plurals}
+    actions = ["deactivate"] if row["state"] == "active" else ["activate", "remove"]
     return {
         "id": row["id"],
         "type": "project",
         "links": {"self": own, **links},
-        "actions": _actions(own, ["update", "deactivate"]),
+        "actions": _actions(own, [*actions, "update", "delete", "setmembers"]),
         "baseType": "account",
         "name": row["name"],
         "state": row["state"],
@@ -161,10 +165,12 @@ def project(row, where):
         "description": None,
         **_created(row),
         "healthState": "healthy",
+        "hostRemoveDelaySeconds": None,
         "members": None,
         "orchestration": "cattle",
-        "projectTemplateId": "1pt1",
+        "projectTemplateId": None,
         "removed": None,
+        "version": "2",
         **_transition(row),
         "virtualMachine": False,
     }
@@ -180,7 +186,8 @@ TOKEN_ACTIONS = {
 def token(row, where, text, image, script, run="--rm"):
     """A registration token; `script` is the URL that serves its script."""
     own = f"{where}/registrationtokens/{row['id']}"
-    filled = row["filled"] and row["state"] == "active"
+    # Also of an inactive one.
+    filled = row["filled"]
     command = (
         f"sudo docker run {run} --privileged -v /var/run/docker.sock:/var/run/docker.sock "
         f"-v /var/lib/rancher:/var/lib/rancher {image} {script}"
@@ -206,57 +213,93 @@ def token(row, where, text, image, script, run="--rm"):
         "uuid": row["uuid"],
     }
     if filled:
+        document["windowsCommand"] = 'PowerShell -Sta -Command "docker run ..."'
         document["links"]["registrationUrl"] = script
     return document
 
 
 HOST_ACTIONS = {
-    "active": ["update", "deactivate", "evacuate", "dockersocket"],
-    "inactive": ["activate", "remove", "evacuate", "dockersocket", "update"],
+    "active": ["update", "upgrade", "deactivate", "delete", "evacuate", "dockersocket"],
+    "inactive": [
+        "activate",
+        "remove",
+        "delete",
+        "evacuate",
+        "dockersocket",
+        "update",
+        "upgrade",
+        "provision",
+    ],
+    "deactivating": ["dockersocket"],
+    "activating": ["dockersocket"],
 }
 
 
-def host(row, where, shows_agent):
-    """A host; `shows_agent`: the state of an active one is its agent's (v2-beta)."""
+HOST_LINKS = (
+    "account", "clusters", "containerEvents", "containerStats", "healthcheckInstanceHostMaps",
+    "hostLabels", "hostStats", "hosts", "instances", "ipAddresses", "physicalHost",
+    "serviceEvents", "stats", "storagePools", "volumes",
+)  # fmt: skip
+
+
+def host(row, where, version, in_project=True):
+    """A host. v2-beta: the state of an active one is its agent's. v1 knows fewer fields."""
     own = f"{where}/hosts/{row['id']}"
     number = row["id"][2:]
-    state = row["state"]
-    if shows_agent and state == "active" and row["agent_state"]:
+    state, actions = row["state"], HOST_ACTIONS.get(row["state"], [])
+    if version == "v1":
+        actions = [name for name in actions if name != "evacuate"]
+    elif state == "active" and row["agent_state"]:
         state = row["agent_state"]
-    links = {name: f"{own}/{name.lower()}" for name in ("physicalHost", "instances", "hostStats")}
-    return {
+    document = {
         "id": row["id"],
         "type": "host",
-        "links": {"self": own, **links},
-        "actions": _actions(own, HOST_ACTIONS.get(row["state"], [])),
+        "links": {"self": own, **{name: f"{own}/{name.lower()}" for name in HOST_LINKS}},
+        "actions": _actions(own, actions),
         "baseType": "host",
         "name": row["name"],
         "state": state,
         "accountId": row["project"],
-        "agentId": f"1a{1000 + int(number)}",
-        "agentIpAddress": row["ip"],
         "agentState": row["agent_state"],
+        "computeTotal": 1000000,
+        "description": None,
+        "hostTemplateId": None,
         "hostname": row["hostname"],
         "kind": "docker",
         "labels": row["labels"],
-        "memory": 2097152000,
-        "milliCpu": 2000,
-        "localStorageMb": 15000,
         "physicalHostId": f"1ph{number}",
         "publicEndpoints": None,
-        "instanceIds": None,
         "info": {"osInfo": {"dockerVersion": "Docker version 17.12.1-ce"}},
         "removed": _date(row["removed"]),
+        "stackId": None,
         **_created(row),
         **_transition(row),
         "uuid": row["uuid"],
     }
+    if version != "v1":
+        document.update(
+            agentIpAddress=row["ip"],
+            memory=2097152000,
+            milliCpu=2000,
+            localStorageMb=15000,
+            instanceIds=[one["id"] for one in row["instances"]],
+        )
+        if not in_project:
+            document.update(agentId=f"1a{1000 + int(number)}", reportedUuid=row["uuid"])
+    return document
 
 
-def instance(row, where):
+def instance(row, where, version="v2-beta"):
     """A container of a host."""
     own = f"{where}/containers/{row['id']}"
-    return {
+    labels = {"io.rancher.environment.uuid": "adminProject", **row["labels"]}
+    unit = None
+    if row["service"]:
+        unit = str(uuid.uuid5(uuid.NAMESPACE_URL, row["id"]))
+        labels["io.rancher.service.deployment.unit"] = unit
+    if row["system"]:
+        labels.setdefault("io.rancher.container.system", "true")
+    document = {
         "id": row["id"],
         "type": "container",
         "links": {"self": own},
@@ -264,10 +307,19 @@ def instance(row, where):
         "baseType": "instance",
         "name": row["name"],
         "state": row["state"],
+        "hostId": row["host"],
+        "kind": "container",
         "system": row["system"],
         "nativeContainer": row["native"],
-        "labels": None,
+        "labels": labels,
+        "transitioning": "no",
+        "transitioningMessage": None,
     }
+    if version != "v1":
+        document["deploymentUnitUuid"] = unit
+        services = [one for one in (row["service"], row["selector"]) if one]
+        document["serviceIds"] = services or None
+    return document
 
 
 def setting(name, value, where):
@@ -317,6 +369,7 @@ def register(known, key, where):
 
 def script(text, url, address):
     return f"""#!/bin/sh
+
 export CATTLE_REGISTRATION_ACCESS_KEY="registrationToken"
 export CATTLE_REGISTRATION_SECRET_KEY="{text}"
 export CATTLE_URL="{url}"

@@ -159,8 +159,8 @@ class FakeRancher:
 
     def configure(self, **settings):
         """
-        Set any of: access_control, token_mode, token_seconds, seconds, image, version, liveness,
-        restless_tokens, api_host, versions, link_scheme, clock_error, per_request.
+        Set any of: access_control, token_mode, token_seconds, seconds, address_seconds, image,
+        version, liveness, restless_tokens, api_host, versions, link_scheme, clock_error, per_request.
         """
         with self.lock:
             for name, value in settings.items():
@@ -308,13 +308,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def reply(self, status, body, kind, headers=None):
-        self.send_response(status)
+        self.send_response_only(status)
+        self.send_header("Date", self.date_time_string())
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 class _ControlHandler(_Handler):
@@ -366,7 +368,26 @@ class _ApiHandler(_Handler):
         fake.journal.append(seen)
         seen.status = self._stage(fake.stage) or self._answer(request)
 
-    do_GET = do_POST = do_PUT = do_DELETE = serve
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = serve
+
+    def _in_pieces(self, answer):
+        """As the original's Jetty: chunked, compressed if the client takes that."""
+        headers, body = dict(answer.headers), answer.body
+        if answer.kind.startswith("application/json") and "gzip" in (
+            self.headers.get("Accept-Encoding") or ""
+        ):
+            headers["Content-Encoding"], body = "gzip", gzip.compress(body, 1)
+        self.send_response_only(answer.status)
+        self.send_header("Date", self.date_time_string())
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Transfer-Encoding", "chunked")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            for piece in filter(None, (body[:512], body[512:])):
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            self.wfile.write(b"0\r\n\r\n")
 
     def _base(self, headers):
         scheme = headers.get("x-forwarded-proto") or self.server.fake.link_scheme
@@ -391,7 +412,7 @@ class _ApiHandler(_Handler):
         fault = self.server.fake.fault_for(request.method, request.path)
         if fault is None:
             answer = self.server.fake.answer(request)
-            self.reply(answer.status, answer.body, answer.kind, answer.headers)
+            self._in_pieces(answer)
             return answer.status
         answer = self.server.fake.answer(request) if fault.after else None
         if fault.kind.isdecimal():

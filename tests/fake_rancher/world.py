@@ -15,8 +15,13 @@ import uuid
 EPOCH = 1588665600  # 2020-05-05T08:00:00Z: the double's time 0
 
 ENDED = ("removed", "purging", "purged")
-# Seconds without a word from a host's agent: six pings of five seconds, then three minutes.
-RECONNECTING, DISCONNECTED = 30, 210
+UNDER_WAY = {"transitioning": "yes", "transitioningMessage": "In Progress"}
+AT_REST = {"transitioning": "no", "transitioningMessage": None}
+# Seconds without a word from a host's agent, as seen on 1.6.30: reconnecting was there after 51
+# to 57, disconnected after 248.
+RECONNECTING, DISCONNECTED = 55, 248
+# Seconds until a new host has an address: it comes with the second ping of its agent.
+ADDRESS = 50
 
 
 class Clock:
@@ -33,6 +38,12 @@ class Clock:
 
     def advance(self, seconds):
         self._moved += seconds
+
+
+def is_own(instance):
+    """Whether a container is Rancher's own: an evacuation leaves those, and no others."""
+    label = instance["labels"].get("io.rancher.container.system")
+    return instance["system"] or (label, instance["name"]) == ("rancher-agent", "rancher-agent")
 
 
 class WallClock(Clock):
@@ -57,20 +68,38 @@ class Row(dict):
         while self.due and self.due[0][0] <= now:
             self.update(self.due.pop(0)[1])
 
+    def forget(self):
+        """Drop the changes of state that are still to come; an address comes all the same."""
+        self.due = [(at, changes) for at, changes in self.due if "state" not in changes]
+
     @property
     def gone(self):
         return self["state"] in ENDED
 
 
+ROLES = ("admin", "owner", "member", "restricted", "readonly", "registration")
+
+
 @dataclasses.dataclass
 class Key:
-    """An API key: of an account (project None) or of one project; what it may do."""
+    """
+    An API key: of an account (project None) or of one project; what it may do.
+
+    An administrator's list of projects shows those of which it is a member, unless it asks for
+    all; it may use all of them either way.
+    """
 
     access: str
     secret: str
     project: str | None = None
-    role: str = "admin"  # admin, owner, readonly
-    projects: tuple = ()  # what an owner or reader sees; an admin sees all when asking so
+    role: str = "admin"  # one of ROLES
+    projects: tuple | None = None  # of which it is a member; None: all but those of others
+    active: bool = True  # False: expired, that is deactivated
+
+    @property
+    def may_modify(self):
+        """Whether it may change hosts and join new ones."""
+        return self.role not in ("readonly", "restricted")
 
 
 class World:
@@ -86,6 +115,8 @@ class World:
         self.token_mode = "normal"
         self.token_seconds = 1.0
         self.seconds = 1.0  # every other change of state
+        # Until a host that registers has its address.
+        self.address_seconds = float(ADDRESS)
         self.image = "rancher/agent:v1.2.11"
         self.version = "v1.6.30"
         # True: a host comes with the first ping of its agent, and its state tells how long ago
@@ -109,12 +140,14 @@ class World:
     def _listen(self, known, now):
         """The state of a host's agent, from the time of its last word."""
         row = known["host"]
-        if row is None or row.gone or row.due:
+        if row is None or row.gone or any("state" in changes for _, changes in row.due):
             return
         silent = now - self._heard.get(known["id"], self._born)
-        row["agent_state"] = "active"
         if silent > RECONNECTING:
             row["agent_state"] = "disconnected" if silent > DISCONNECTED else "reconnecting"
+        elif row["agent_state"] is not None:
+            # Of an agent that was never lost there is no state.
+            row["agent_state"] = "active"
 
     def stamp(self, at=None):
         return int((EPOCH + (self.clock.now() if at is None else at)) * 1000)
@@ -124,7 +157,8 @@ class World:
         self._numbers[letters] = number + 1
         return f"1{letters}{number}"
 
-    def add_project(self, name, id=None, uuid=None, state="active"):
+    def add_project(self, name, id=None, uuid=None, state="active", foreign=False):
+        """`foreign`: made by somebody else, administrators are no members of it."""
         row = Row(
             {
                 "id": id or self._next("a"),
@@ -132,6 +166,7 @@ class World:
                 "uuid": uuid or self._uuid(name),
                 "state": state,
                 "transitioning": "no",
+                "foreign": foreign,
                 "createdTS": self.stamp(),
             }
         )
@@ -146,15 +181,15 @@ class World:
                 "id": self._next("c"),
                 "project": project,
                 "state": state or "registering",
-                "transitioning": "no" if state else "yes",
-                "transitioningMessage": None if state else "In Progress",
-                "filled": state == "active",
+                **(AT_REST if state else UNDER_WAY),
+                # An inactive one was active once.
+                "filled": state in ("active", "inactive"),
                 "createdTS": self.stamp(),
                 "removed": None,
             }
         )
         row["uuid"] = self._uuid(row["id"])
-        active = {"state": "active", "transitioning": "no", "transitioningMessage": None}
+        active = {"state": "active", **AT_REST}
         ready = now + self.token_seconds
         if state is None and self.token_mode == "normal":
             row.later(ready, **active, filled=True)
@@ -196,10 +231,11 @@ class World:
         appears=0.0,
         active=0.0,
         name=None,
+        address=0.0,
     ):
         """
         A host. `appears`: seconds until the list shows it; `active`: seconds from then on in
-        which it is still registering.
+        which it is still registering; `address`: seconds from then on in which it has none.
         """
         now = self.clock.now()
         row = Row(
@@ -208,7 +244,7 @@ class World:
                 "project": project,
                 "hostname": hostname,
                 "name": name,
-                "ip": ip,
+                "ip": None if address else ip,
                 "labels": {
                     "io.rancher.host.docker_version": "17.12",
                     "io.rancher.host.linux_kernel_version": "4.9",
@@ -216,8 +252,9 @@ class World:
                     **(labels or {}),
                 },
                 "state": state if not active else "registering",
-                "agent_state": agent_state if not active else "activating",
+                "agent_state": None if active else agent_state,
                 "transitioning": "no" if not active else "yes",
+                "transitioningMessage": None if not active else "In Progress",
                 "hidden": appears > 0,
                 "instances": [],
                 "createdTS": self.stamp(now + appears),
@@ -228,50 +265,87 @@ class World:
         if appears:
             row.later(now + appears, hidden=False)
         if active:
-            row.later(
-                now + appears + active, state=state, agent_state=agent_state, transitioning="no"
-            )
+            row.later(now + appears + active, state=state, agent_state=agent_state, **AT_REST)
+        if address:
+            row.later(now + appears + active + address, ip=ip)
         self.hosts[row["id"]] = row
         return row
 
-    def add_instance(self, host, name, system=False, native=False, state="running"):
-        """A container on a host."""
-        row = {"id": self._next("i"), "name": name, "state": state}
-        row.update(system=system, native=native)
+    def add_instance(
+        self,
+        host,
+        name,
+        system=False,
+        native=False,
+        service=None,
+        selector=None,
+        state="running",
+        labels=None,
+    ):
+        """
+        A container on a host. service: id of the one that makes it again; selector: of one that
+        only counts it as its own. native: somebody started it without Rancher.
+        """
+        row = {"id": self._next("i"), "name": name, "state": state, "host": host}
+        row.update(system=system, native=native, labels=labels or {})
+        row.update(service=service, selector=selector)
         self.hosts[host]["instances"].append(row)
         return row
 
     def evacuate(self, row):
-        """Deactivate a host; what Rancher may move leaves it in a while."""
+        """
+        What an event does that comes after the answer: the host is deactivated, then everything
+        but Rancher's own is removed. Only what belongs to a service is made again elsewhere.
+        """
+        now = self.clock.now()
+        stays = [one for one in row["instances"] if is_own(one)]
+        row.forget()
+        at = now
         if row["state"] == "active":
-            self.move(row, "deactivating", "inactive")
-        stays = [one for one in row["instances"] if one["system"] or one["native"]]
-        row.later(self.clock.now() + 2 * self.seconds, instances=stays)
+            row.later(now, state="deactivating", **UNDER_WAY)
+            at = now + self.seconds
+            row.later(at, state="inactive", **AT_REST)
+        row.later(at + self.seconds, instances=stays)
+        others = [
+            other
+            for other in self.hosts.values()
+            if other["project"] == row["project"]
+            and other["state"] == "active"
+            and other is not row
+        ]
+        for one in row["instances"] if others else []:
+            if one["service"] and not is_own(one):
+                again = {**one, "id": self._next("i"), "host": others[0]["id"]}
+                others[0].later(at + 2 * self.seconds, instances=[*others[0]["instances"], again])
 
     def move(self, row, through, to, removed=False):
         """A change of state that takes time: deactivating to inactive, and so on."""
-        row.due.clear()
-        row.update(state=through, transitioning="yes")
+        row.forget()
+        row.update(state=through, **UNDER_WAY)
         at = self.clock.now() + self.seconds
         row.later(
             at,
             state=to,
-            transitioning="no",
             removed=self.stamp(at) if removed else row.get("removed"),
+            **AT_REST,
         )
 
-    def add_key(self, access, secret, project=None, role="admin", projects=()):
-        self.keys[access] = Key(access, secret, project, role, tuple(projects))
+    def add_key(self, access, secret, project=None, role="admin", projects=None, active=True):
+        if role not in ROLES:
+            raise ValueError(f"role is {role!r}, allowed: {', '.join(ROLES)}")
+        projects = projects if projects is None else tuple(projects)
+        self.keys[access] = Key(access, secret, project, role, projects, active)
         return self.keys[access]
 
     def register(self, machine, project, address, fields):
         """
-        What the agent's bootstrap does: the same machine token is the same host.
+        What the agent's bootstrap does: the same machine token is the same host, until that is
+        removed: then it is a new registration, with new keys and a new host.
 
         The original makes the host when the agent connects; so does this with `liveness`.
         """
         known = self.registers.get(machine)
-        if known is None:
+        if known is None or (known["host"] is not None and known["host"].gone):
             number = self._next("r")
             access = hashlib.sha256(f"access {number} {machine}".encode()).hexdigest()[:20].upper()
             secret = hashlib.sha256(f"secret {number} {machine}".encode()).hexdigest()[:40]
@@ -303,13 +377,17 @@ class World:
                 ip=fields.get("agentIpAddress") or address,
                 labels=fields.get("labels"),
                 project=known["project"],
+                agent_state=None,
                 appears=self.seconds,
                 active=self.seconds,
+                address=self.address_seconds,
             )
         else:
-            # A second machine with the same state directory takes the row over.
-            known["host"]["ip"] = fields.get("agentIpAddress") or address
-            known["host"]["hostname"] = fields.get("hostname") or known["host"]["hostname"]
+            # A second machine with the same state directory takes the row over; labels stay.
+            row = known["host"]
+            row["hostname"] = fields.get("hostname") or row["hostname"]
+            if row["ip"] is not None:
+                row["ip"] = fields.get("agentIpAddress") or address
 
     # What outlives the server's process.
 
@@ -347,8 +425,8 @@ class World:
             for machine, known in data["registers"].items()
         }
         self.keys = {}
-        for access, secret, project, role, projects in data["keys"]:
-            self.add_key(access, secret, project, role, projects)
+        for fields in data["keys"]:
+            self.add_key(*fields)
         self.apikeys = {number: tuple(pair) for number, pair in data["apikeys"].items()}
         self.settings = data["settings"]
         self.access_control = data["access_control"]

@@ -125,10 +125,9 @@ def test_a_client_may_take_it_for_its_proxy(fake):
     assert answer.json()["links"]["self"] == other
 
 
-def test_the_root_lists_versions_and_other_paths_are_web_pages(fake):
-    versions = get(fake, "/").json()
-    assert [one["id"] for one in versions["data"]] == ["v1", "v2-beta"]
-    assert versions["links"]["latest"] == f"{fake.url}/v2-beta"
+def test_the_root_is_a_version_and_other_paths_are_web_pages(fake):
+    root = get(fake, "/").json()
+    assert (root["type"], root["links"]["self"]) == ("apiVersion", f"{fake.url}/v1")
     assert get(fake, "/v3/projects").headers["Content-Type"] == "text/html"
     browser = {"User-Agent": "Mozilla/5.0"}
     assert get(fake, "/v2-beta", headers=browser).headers["Content-Type"] == "text/html"
@@ -164,18 +163,89 @@ def test_access_control_off_takes_any_key(fake):
     assert "WWW-Authenticate" not in silent.headers
 
 
-def test_a_reader_sees_no_tokens_and_makes_none(fake):
+@pytest.mark.parametrize("role", ["readonly", "restricted"])
+def test_a_reader_knows_no_tokens_and_no_actions(fake, role):
     fake.configure(access_control=True)
     fake.add_token(state="active")
-    fake.add_key("reader", "key", role="readonly", projects=["1a5"])
-    assert get(fake, TOKENS, auth=("reader", "key")).json()["data"] == []
-    answer = post(fake, TOKENS, auth=("reader", "key"))
-    assert (answer.status_code, answer.json()["message"]) == (
-        403,
-        "Cannot access registrationToken",
-    )
+    fake.add_key("reader", "key", role=role, projects=["1a5"])
+    asked = {"auth": ("reader", "key")}
+    assert get(fake, TOKENS, **asked).status_code == 404
+    assert get(fake, f"{TOKENS}/1c1", **asked).status_code == 404
+    assert post(fake, TOKENS, **asked).status_code == 404
     fake.add_host("node1")
-    assert get(fake, HOSTS, auth=("reader", "key")).json()["data"][0]["actions"] == {}
+    assert get(fake, HOSTS, **asked).json()["data"][0]["actions"] == {}
+    answer = post(fake, f"{HOSTS}/1h1/?action=deactivate", **asked)
+    assert (answer.status_code, answer.json()["code"]) == (422, "InvalidAction")
+
+
+def test_an_expired_key_is_no_key(fake):
+    fake.configure(access_control=True)
+    fake.add_key("old", "key", active=False)
+    assert get(fake, "/v2-beta/projects", auth=("old", "key")).status_code == 401
+
+
+def test_projects_of_others_only_when_all_are_asked_for(fake):
+    fake.add_project("Theirs", foreign=True)
+
+    fake.add_key("boss", "key")
+
+    def ids(query=""):
+        rows = get(fake, f"/v2-beta/projects{query}", auth=("boss", "key")).json()["data"]
+        return [row["name"] for row in rows]
+
+    # With access control and without.
+    for enforced in (False, True):
+        fake.configure(access_control=enforced)
+        assert ids() == ["Default"]
+        assert ids("?all=true") == ["Default", "Theirs"]
+        assert ids("?name=theirs") == []
+        assert ids("?id=1a6") == ["Theirs"]
+
+
+def test_an_inactive_project_is_closed(fake):
+    fake.add_host("node1")
+    fake.change("1a5", state="inactive")
+    assert get(fake, "/v2-beta/projects").json()["data"][0]["state"] == "inactive"
+    assert get(fake, HOSTS).status_code == 403
+    fake.configure(access_control=True)
+    fake.add_key("own", "key", project="1a5")
+    assert get(fake, "/v2-beta/projects", auth=("own", "key")).status_code == 401
+
+
+def test_evacuation_removes_everything_but_ranchers_own(fake):
+    fake.add_host("node1")
+    fake.add_host("node2")
+    fake.add_instance("1h1", "web-1", service="1s3")
+    fake.add_instance("1h1", "ipsec-1", system=True, service="1s1")
+    fake.add_instance("1h1", "plain")
+    fake.add_instance("1h1", "by-hand", native=True)
+    own = {"io.rancher.container.system": "rancher-agent"}
+    fake.add_instance("1h1", "rancher-agent", native=True, labels=own)
+    fake.add_instance("1h1", "exited_bootstrap", native=True, labels=own)
+
+    def there(host):
+        rows = get(fake, f"{HOSTS}/{host}/instances").json()["data"]
+        return [row["name"] for row in rows]
+
+    answer = post(fake, f"{HOSTS}/1h1/?action=evacuate")
+    assert (answer.status_code, answer.json()["state"]) == (200, "active")
+    assert get(fake, f"{HOSTS}/1h1").json()["state"] == "deactivating"
+    assert len(there("1h1")) == 6
+    fake.advance(3)
+    assert get(fake, f"{HOSTS}/1h1").json()["state"] == "inactive"
+    assert there("1h1") == ["ipsec-1", "rancher-agent"]
+    # Only what belongs to a service comes back.
+    assert there("1h2") == ["web-1"]
+
+
+def test_containers_come_in_pages(fake):
+    fake.add_host("node1")
+    for number in range(130):
+        fake.add_instance("1h1", f"c{number}")
+    first = get(fake, f"{HOSTS}/1h1/instances").json()
+    assert len(first["data"]) == 100
+    last = requests.get(first["pagination"]["next"], timeout=5).json()
+    assert [row["name"] for row in last["data"]] == [f"c{number}" for number in range(100, 130)]
 
 
 def test_statuses_for_wrong_requests(fake):
@@ -251,7 +321,7 @@ def test_the_script_is_a_script(fake):
         check=True,
     )
     where, who = shell.stdout.splitlines()
-    assert where == f"{fake.url}/v1 203.0.113.7"
+    assert where == f"{fake.url}/v2-beta 203.0.113.7"
     assert who == f"registrationToken {url.rpartition('/')[2]}"
     assert requests.get(url + "x", timeout=5).json()["status"] == 404
     fake.change("1c1", state="inactive")
@@ -293,6 +363,74 @@ def test_the_same_machine_registers_as_the_same_host(fake):
         ("node1", "active")
     ]
     assert post(fake, "/v1/register", fields, auth=("registrationToken", "x")).status_code == 401
+
+
+def registered(fake, key="machine-1", **fields):
+    text = fake.world.token_text(fake.world.tokens["1c1"])
+    fields = {"key": key, "hostname": "node1", **fields}
+    return post(fake, "/v1/register", fields, auth=("registrationToken", text)).json()
+
+
+def test_a_removed_host_comes_back_as_a_new_one(fake):
+    fake.add_token(state="active")
+    old = registered(fake)
+    fake.advance(5)
+    fake.change("1h1", state="removed")
+    new = registered(fake)
+    fake.advance(5)
+    assert (old["id"], new["id"]) == ("1r1", "1r2")
+    assert old["secretKey"] != new["secretKey"]
+    assert [row["id"] for row in get(fake, HOSTS).json()["data"]] == ["1h2"]
+
+
+def test_a_copied_state_directory_takes_the_row_over(fake):
+    fake.add_token(state="active")
+    fake.configure(address_seconds=0)
+    registered(fake, labels={"zone": "a"}, agentIpAddress="192.0.2.1")
+    fake.advance(5)
+    registered(fake, labels={"zone": "b"}, agentIpAddress="192.0.2.2", hostname="node2")
+    (row,) = get(fake, HOSTS).json()["data"]
+    assert (row["hostname"], row["agentIpAddress"]) == ("node2", "192.0.2.2")
+    assert row["labels"]["zone"] == "a"
+
+
+def test_a_fresh_host_has_neither_address_nor_state_of_its_agent(fake):
+    fake.add_token(state="active")
+    registered(fake, agentIpAddress="192.0.2.1")
+    seen = []
+    for seconds in (3, 26, 26):
+        fake.advance(seconds)
+        (row,) = get(fake, HOSTS).json()["data"]
+        seen.append((row["state"], row["agentState"], row["agentIpAddress"]))
+    assert seen == [("active", None, None)] * 2 + [("active", None, "192.0.2.1")]
+
+
+def test_an_agent_that_is_lost_and_comes_back(fake):
+    fake.add_token(state="active")
+    fake.configure(liveness=True, address_seconds=0)
+    keys = registered(fake)
+    agent = {"auth": (keys["accessKey"], keys["secretKey"])}
+    seen = []
+
+    def look():
+        (row,) = get(fake, HOSTS).json()["data"]
+        (old,) = get(fake, "/v1/projects/1a5/hosts").json()["data"]
+        seen.append((row["state"], row["agentState"], old["state"]))
+
+    post(fake, "/v1/subscribe", {}, **agent)
+    for seconds in (5, 40, 15, 180, 20):
+        fake.advance(seconds)
+        look()
+    post(fake, "/v1/subscribe", {}, **agent)
+    look()
+    assert seen == [
+        ("active", None, "active"),
+        ("active", None, "active"),
+        ("reconnecting", "reconnecting", "active"),
+        ("reconnecting", "reconnecting", "active"),
+        ("disconnected", "disconnected", "active"),
+        ("active", "active", "active"),
+    ]
 
 
 def test_slow_start_in_real_time():
