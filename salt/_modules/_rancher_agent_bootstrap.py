@@ -63,9 +63,13 @@ _WHY_UNREACHABLE = (
 )
 
 
-def environment(ip, labels):
-    """Make the variables for the bootstrap; pure. Returns a dict."""
+def environment(ip, labels, proxy=None):
+    """The variables for the bootstrap; pure. Those of the proxy reach the agent, too."""
     made = {"CATTLE_HOST_LABELS": urllib.parse.urlencode(labels, quote_via=urllib.parse.quote)}
+    for name, value in (proxy or {}).items():
+        if value:
+            # Its programs read the one spelling or the other.
+            made.update({name: value, name.upper(): value})
     return {**made, "CATTLE_AGENT_IP": ip} if ip else made
 
 
@@ -97,10 +101,7 @@ def check_docker(version):
 
 
 def trouble(lines):
-    """
-    Find out from what the bootstrap says whether there is no hope left; pure. Returns None, or one
-    line (str): what it said, and the way out.
-    """
+    """Why there is no hope left, as the bootstrap tells, and the way out: one line, or None; pure."""
     for sign, way_out in _SIGNS:
         for line in lines:
             if re.search(sign, line):
@@ -165,7 +166,7 @@ def _socket():
 
 
 def left():
-    """List the containers that a bootstrap left on this host. Returns a list of ids (str)."""
+    """Ids of the containers that a bootstrap left on this host."""
     return [each["Id"] for each in _listed() if _is_itself(each) or _is_look(each, runs=False)]
 
 
@@ -216,6 +217,7 @@ def _last(lines):
 
 
 def _clean(line, url):
-    """A line without the token and without keys."""
+    """A line without the token, keys, and the password of a proxy, which the bootstrap prints."""
     line = _rancher_agent_script.hidden(line, url)
+    line = re.sub(r"//[^/\s@]+@", "//***@", line)
     return re.sub(r"((?:SECRET|TOKEN|ACCESS_KEY)\w*=)\S+", r"\1***", line)

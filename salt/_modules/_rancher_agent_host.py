@@ -5,6 +5,7 @@ What a host shows of itself and of its Rancher 1.x agent, and the id that tells 
 import calendar
 import logging
 import os
+import re
 import socket
 import time
 import uuid
@@ -21,21 +22,21 @@ log = logging.getLogger(__name__)
 NAME = "rancher-agent"
 UPGRADE = "rancher-agent-upgrade"
 STATE = "/var/lib/rancher"
+PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 # Seconds for an agent that the server replaces just now, and between two looks at that.
 UPGRADING, PAUSE = 120, 3
-# Of Docker, and the same on every host.
-_BRIDGES = ("lo", "docker", "veth", "br-")
+# Of Docker (its own bridges have 12 hexadecimal digits), and the same on every host.
+_BRIDGES = re.compile(r"lo|docker.*|veth.*|br-[0-9a-f]{12}")
 
 
 def marks(ip=None):
     """
-    Collect what Rancher may list this machine by. Returns a dict: ``id`` (str or None), ``names``
-    and ``addresses`` (lists of str).
+    What Rancher may list this machine by: ``id`` (str or None), ``names`` and ``addresses``.
     """
     addresses = {
         address["address"]
         for name, card in salt.utils.network.interfaces().items()
-        if not name.startswith(_BRIDGES)
+        if not _BRIDGES.fullmatch(name)
         for address in card.get("inet", [])
     }
     return {
@@ -56,7 +57,7 @@ def _names():
 
 
 def own_id():
-    """Give this machine's id, made at the first call. Returns a str."""
+    """This machine's id, made at the first call; it lives beside the agent's own identity."""
     mine = _read_id() or uuid.uuid4().hex
     _host.write(_id_file(), f"{mine}\n")
     return mine
@@ -72,10 +73,9 @@ def _id_file():
 
 def agent(authority=False):
     """
-    Look at the container rancher-agent. Returns None when there is none, else a dict without any
-    secret: ``genuine`` and ``running`` (bool), ``url`` and ``ip`` (its variables, str or None),
-    ``age`` (seconds), ``outdated`` (bool: the certificate came after its start), ``complaint``
-    (str or None).
+    The container rancher-agent, None when there is none: ``genuine``, ``running``, ``url``, ``ip``
+    and ``proxy`` (its variables; the proxies may hold a password), ``age`` (seconds), ``outdated``
+    (the certificate came after its start), ``complaint`` (str or None).
     """
     found = _settled()
     if found is None:
@@ -88,6 +88,7 @@ def agent(authority=False):
         "running": bool(state.get("Running")) and not state.get("Paused"),
         "url": variables.get("CATTLE_URL"),
         "ip": variables.get("CATTLE_AGENT_IP"),
+        "proxy": {name: variables[name] for name in PROXIES if variables.get(name)},
         "age": _age(found),
         # It reads the certificate when it starts.
         "outdated": authority and started < _changed(f"{STATE}/etc/ssl/ca.crt"),
@@ -110,13 +111,12 @@ def _age(found):
 
 def resting(ip=None):
     """
-    Say what the agent will be when Docker, which gives no answer now, runs again: the daemon
-    itself starts it, on a host that has joined. Returns None on a host that never joined, else a
-    dict as of ``agent``.
+    What the agent will be when Docker, which gives no answer now, runs again: the daemon itself
+    starts it, on a host that has joined. None on a host that never joined.
     """
     if _host.read(f"{STATE}/state/.registration_token") is None:
         return None
-    known = {"genuine": True, "running": True, "url": None, "ip": ip, "age": 0.0}
+    known = {"genuine": True, "running": True, "url": None, "ip": ip, "proxy": None, "age": 0.0}
     return {**known, "outdated": False, "complaint": None}
 
 

@@ -24,15 +24,12 @@ PAUSE = 5
 
 
 def base(url):
-    """
-    Give the part of a registration URL that is no secret. Returns everything in front of
-    ``/scripts/`` (str).
-    """
+    """The part of a registration URL that is no secret: everything in front of ``/scripts/``."""
     return url.partition("/scripts/")[0].rstrip("/")
 
 
 def hidden(text, url):
-    """Take the registration token out of a text. Returns the text with ``***`` in its place."""
+    """A text with ``***`` in place of the registration token."""
     token = url.partition("/scripts/")[2].strip("/")
     for form in {token, urllib.parse.unquote(token), urllib.parse.quote(token, safe="")} - {""}:
         text = text.replace(form, "***")
@@ -41,26 +38,20 @@ def hidden(text, url):
 
 
 def origin(url):
-    """
-    Give scheme, host and port of a URL in one spelling. Returns a str such as
-    ``http://rancher.example.com:8080``, the port always there.
-    """
+    """Scheme, host and port of a URL in one spelling: ``http://rancher.example.com:8080``."""
     parts = urllib.parse.urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     return f"{parts.scheme}://{(parts.hostname or '').lower()}:{port}"
 
 
 def is_loopback(url):
-    """Tell whether a URL means the machine that uses it. Returns a bool."""
+    """Whether a URL means the machine that uses it."""
     host = (urllib.parse.urlsplit(url).hostname or "").lower()
     return host in ("localhost", "::1", "0.0.0.0") or host.startswith("127.")  # noqa: S104
 
 
 def refusal(url, answer, before, after):
-    """
-    Judge what came for a registration URL; pure. Returns None when the script is good, else one
-    line (str).
-    """
+    """Judge what came for a registration URL; pure. None when the script is good, else one line."""
     where = base(url)
     if answer["status"] == 404:
         return (
@@ -79,19 +70,13 @@ def refusal(url, answer, before, after):
 
 
 def server(script):
-    """
-    Read from a registration script where the agent will report to. Returns the URL (str), or None
-    when it names none.
-    """
+    """Where the agent will report to, as a registration script says; None when it does not."""
     found = re.search(r"^\s*export\s+CATTLE_URL=[\"']?([^\s\"']+)", str(script), re.M)
     return found[1] if found else None
 
 
 def clock(date, before, after):
-    """
-    Compare the clocks; pure. Returns None when they agree, or the server does not tell, else one
-    line (str).
-    """
+    """Compare the clocks; pure. None when they agree, or the server does not tell, else one line."""
     try:
         theirs = email.utils.parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError):
@@ -106,7 +91,7 @@ def clock(date, before, after):
 
 
 def wrong_url(where, reports_to=None):
-    """Judge where a registration leads; pure. Returns None when it is good, else one line (str)."""
+    """Judge where a registration leads; pure. None when it is good, else one line."""
     for url in filter(None, (where, reports_to)):
         if is_loopback(url):
             return (
@@ -114,16 +99,18 @@ def wrong_url(where, reports_to=None):
                 "itself; in Rancher under Admin, Settings, set the Host Registration URL to an "
                 "address that every host reaches, or change rancher:agent:server_url"
             )
-    if reports_to and where.endswith("/v1") and where.lower() != reports_to.rstrip("/").lower():
+    # The agent's own start script cuts the URL off like this, and insists only when that ends in /v1.
+    begins = re.sub(r"/v1.*/scripts.*", "/v1", f"{where}/scripts/")
+    if reports_to and begins.endswith("/v1") and begins != reports_to:
         return (
-            f"the registration URL begins with {where}, but the server's Host Registration URL is "
+            f"the registration URL begins with {begins}, but the server's Host Registration URL is "
             f"{reports_to}, and the agent insists that they agree; take the URL that Rancher "
             "shows now, or change that setting in Rancher under Admin, Settings"
         )
     return None
 
 
-def fetch(url, ca_certificate=None, timeout=60):
+def fetch(url, ca_certificate=None, proxy=None, timeout=60):
     """
     Fetch a registration script, which proves that the server is in reach and the token active.
     Returns the script (str), a secret.
@@ -139,6 +126,7 @@ def fetch(url, ca_certificate=None, timeout=60):
                 "GET",
                 url,
                 ca_certificate=ca_certificate,
+                proxy=proxy,
                 timeout=max(1, min(30, until - time.monotonic())),
             )
         problem = refusal(url, answer, before, time.time())

@@ -32,7 +32,7 @@ def connect(pillar, url, access_key=None, secret_key=None, ca_certificate=None, 
     """
     Prepare a conversation with a server; made for modules. Nothing is sent yet. Returns an object
     with ``base``, ``project`` (of the pillar), ``ask``, ``knock``, ``get``, ``collection``,
-    ``pages``, ``link``, ``action``, ``passed`` and ``pause``. It never shows the keys.
+    ``pages``, ``link``, ``action``, ``passed`` and ``pause``. It never shows the keys or the proxy.
     """
     # Not pillar.get: from Salt 3008 on it gives modules asterisks in place of values.
     pillar = (pillar.get("rancher") or {}).get("agent") or {}
@@ -45,8 +45,17 @@ def connect(pillar, url, access_key=None, secret_key=None, ca_certificate=None, 
         "access_key": access_key and str(access_key),
         "secret_key": secret_key and str(secret_key),
         "ca_certificate": _certificate(ca_certificate or pillar.get("ca_certificate")),
+        "proxy": pillar.get("proxy"),
     }
     return _Conversation(_base(url), access, _seconds(timeout), pillar.get("project"))
+
+
+class Refused(CommandExecutionError):
+    """A server's no, with its HTTP status."""
+
+    def __init__(self, words, status):
+        super().__init__(words)
+        self.status = status
 
 
 def _certificate(given):
@@ -65,12 +74,12 @@ def _base(url):
     if "@" in text:
         raise SaltInvocationError(
             "the server's URL must not contain user and password; "
-            "API keys belong into rancher:agent:access_key and secret_key"
+            "API keys go into rancher:agent:access_key and secret_key"
         )
     if "/scripts/" in text:
         raise SaltInvocationError(
             "the server's URL is that of a registration script; "
-            "it belongs into rancher:agent:registration_url, without its path into server_url"
+            "set rancher:agent:registration_url to it, and server_url to the part before its path"
         )
     for version in VERSIONS:
         text = text.removesuffix(f"/{version}")
@@ -116,6 +125,8 @@ class _Conversation:
         self.project = project
         self._access = access
         self._start = time.monotonic()
+        # Whether the server is known to have the oldest version only.
+        self.old = False
 
     def passed(self):
         """Seconds since the conversation began."""
@@ -131,6 +142,7 @@ class _Conversation:
             "GET",
             f"{self.base}{path}",
             ca_certificate=self._access["ca_certificate"],
+            proxy=self._access["proxy"],
             timeout=self._left(),
         )
 
@@ -145,17 +157,20 @@ class _Conversation:
             if answer["problem"] is None:
                 return answer
             if not answer["passing"]:
-                raise CommandExecutionError(f"{self.base}: {answer['problem']}")
+                raise Refused(f"{self.base}: {answer['problem']}", answer["status"])
             self.pause(next(turns), f"an answer of {self.base}", answer["problem"])
 
     def collection(self, name):
         """URL and rows of a collection at the root, in the newest version the server has."""
         for version in VERSIONS:
+            if self.old and version != VERSIONS[-1]:
+                continue
             url = f"{self.base}/{version}/{name}"
             first = self.get(url)
             # An old server answers paths that it does not know with its web pages.
             if first["kind"] == "json":
                 return url, self.pages(url, first)
+            self.old = True
         raise CommandExecutionError(
             f"{self.base} answers with a web page where the API should be; "
             "check host and port of the URL, Rancher's own port is 8080"
@@ -197,6 +212,6 @@ class _Conversation:
         pause = PAUSES[min(turn, len(PAUSES) - 1)]
         passed = self.passed()
         if passed + pause + SHORTEST > self.limit:
-            raise CommandExecutionError(f"waited {self.limit:g} s in vain for {what}: {why}")
+            raise CommandExecutionError(f"{self.base}: waited {self.limit:g} s for {what}: {why}")
         log.info("waiting for %s (%s): %d s of %d s", what, why, passed, self.limit)
         time.sleep(pause)

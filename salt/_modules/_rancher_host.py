@@ -2,7 +2,6 @@
 What is done to a host in Rancher: deactivate, evacuate, activate, remove.
 
 Each function looks first, asks once, waits with a limit, and may be called again at any time.
-`rancher` tells what there is; the API keys come from the pillar `rancher:agent` unless given.
 """
 
 import itertools
@@ -10,90 +9,17 @@ import itertools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _rancher
-import _rancher_api
 
 GONE = ("removed", "purging", "purged")
-# Containers in these states use a host no longer.
-_OVER = (*GONE, "removing", "error", "stopped")
-
-
-def deactivate(
-    pillar,
-    url,
-    host,
-    project=None,
-    access_key=None,
-    secret_key=None,
-    ca_certificate=None,
-    timeout=300,
-):
-    """
-    Let Rancher start nothing new on a host; what runs there goes on. Returns a dict: ``id``,
-    ``hostname``, ``state`` (all str) and ``changed`` (bool).
-    """
-    there = _Host(pillar, url, host, project, access_key, secret_key, ca_certificate, timeout)
-    return there.drive(_to_inactive, "inactive")
-
-
-def activate(
-    pillar,
-    url,
-    host,
-    project=None,
-    access_key=None,
-    secret_key=None,
-    ca_certificate=None,
-    timeout=300,
-):
-    """
-    Let Rancher use a host again, and wait until it and its agent are active. Returns a dict:
-    ``id``, ``hostname``, ``state`` (all str) and ``changed`` (bool).
-    """
-    there = _Host(pillar, url, host, project, access_key, secret_key, ca_certificate, timeout)
-    return there.drive(_to_active, "active")
-
-
-def evacuate(
-    pillar,
-    url,
-    host,
-    project=None,
-    access_key=None,
-    secret_key=None,
-    ca_certificate=None,
-    timeout=300,
-):
-    """
-    Deactivate a host and move its containers elsewhere. Rancher's own ones (system), and those
-    that somebody started without Rancher (native), stay. Returns a dict: ``id``, ``hostname``,
-    ``state`` (all str) and ``changed`` (bool).
-    """
-    there = _Host(pillar, url, host, project, access_key, secret_key, ca_certificate, timeout)
-    done = there.drive(_to_inactive, "inactive")
-    return there.empty(done)
-
-
-def remove(
-    pillar,
-    url,
-    host,
-    project=None,
-    access_key=None,
-    secret_key=None,
-    ca_certificate=None,
-    timeout=300,
-):
-    """
-    Deactivate a host and take it out of Rancher. Nothing is done on the machine itself. Returns a
-    dict: ``id`` (None when there was no such host), ``hostname``, ``state`` (``removed``) and
-    ``changed`` (bool).
-    """
-    there = _Host(pillar, url, host, project, access_key, secret_key, ca_certificate, timeout)
-    return there.drive(_to_gone, "removed")
+# On every container that a service made, and makes again.
+UNIT = "io.rancher.service.deployment.unit"
+# On every container that Rancher runs for itself, and on what its agent starts.
+SYSTEM = "io.rancher.container.system"
+_MOVING = ("deactivating", "registering", "activating")
 
 
 def pick(rows, host):
-    """Find the host that is meant. Returns the row, or None."""
+    """The row of the host that is meant by id, full name or the first part of it; None: not there."""
     if not isinstance(host, str) or not host.strip() or host != host.strip():
         raise SaltInvocationError(f"host is {host!r}, allowed is an id or a host name")
     for fits in (
@@ -112,13 +38,35 @@ def pick(rows, host):
     return None
 
 
+def sorted_out(instances):
+    """
+    What an evacuation means to each container of a host; pure. A dict of lists of names: ``moves``
+    (a service makes them again elsewhere), ``lost`` (removed for good), ``stays`` (Rancher's own).
+    """
+    found = {"moves": [], "lost": [], "stays": []}
+    for one in instances:
+        if one.get("state") in GONE:
+            continue
+        name, labels = one.get("name") or one["id"], one.get("labels") or {}
+        if one.get("system") or SYSTEM in labels:
+            found["stays"].append(name)
+        elif one.get("nativeContainer"):
+            found["lost"].append(f"{name} (started without Rancher)")
+        elif labels.get(UNIT):
+            found["moves"].append(name)
+        else:
+            # Also one that a service only picks by its labels.
+            found["lost"].append(f"{name} (started without a service)")
+    return {key: sorted(names) for key, names in found.items()}
+
+
 # Pure: the next step on the way to a goal: "done", "wait", or the action to ask for.
 
 
 def _to_inactive(row):
     if row["state"] == "inactive":
         return "done"
-    return _offered(row, "deactivate", waits=("deactivating", "registering", "activating"))
+    return _offered(row, "deactivate", _MOVING)
 
 
 def _to_active(row):
@@ -134,84 +82,149 @@ def _to_gone(row):
         return "done"
     actions = row.get("actions") or {}
     way = "remove" if "remove" in actions else "deactivate"
-    return _offered(row, way, waits=("deactivating", "removing", "registering", "activating"))
+    return _offered(row, way, ("removing", *_MOVING))
 
 
 def _offered(row, action, waits=()):
-    if action in (row.get("actions") or {}):
+    actions = row.get("actions") or {}
+    if action in actions:
         return action
     if row["state"] in waits or row.get("transitioning") == "yes":
         return "wait"
+    words = f"host {row['id']} ({row.get('hostname')}) is {row['state']}, and Rancher offers no {action}"
+    if not actions:
+        raise CommandExecutionError(
+            f"{words}: these API keys may only read; take keys of an owner or a member of the project"
+        )
     raise CommandExecutionError(
-        f"Rancher offers no {action} for host {row['id']} ({row.get('hostname')}), which is "
-        f"{row['state']}; take API keys of an owner or a member of the project"
+        f"{words} for it, only {', '.join(sorted(actions))}; look at it in Rancher"
     )
 
 
-def _stays(instance):
-    """Whether a container is none that an evacuation moves."""
-    labels = instance.get("labels") or {}
-    system = instance.get("system") or "io.rancher.container.system" in labels
-    return bool(system or instance.get("nativeContainer") or instance.get("state") in _OVER)
+def _still_heard(row):
+    """Whether an order to remove containers could reach the machine."""
+    return row.get("agentState") not in ("reconnecting", "disconnected")
 
 
-class _Host:
+class Host:
     """One host of one project, while somebody leads it to a state."""
 
-    def __init__(self, pillar, url, host, project, access_key, secret_key, ca_certificate, timeout):
-        keys = {"access_key": access_key, "secret_key": secret_key}
-        keys["ca_certificate"] = ca_certificate
+    def __init__(self, api, host, project=None):
         pick([], host)
-        self.api = _rancher_api.connect(pillar, url, timeout=timeout, **keys)
-        where = _rancher.project(pillar, url, project, timeout=timeout, **keys)
-        projects, _ = self.api.collection("projects")
-        self.list = f"{projects}/{where}/hosts"
-        self.name, self.project, self.id = host, where, None
+        self.api, self.name, self.id = api, host, None
+        self.project = _rancher.Project(api, project)
 
-    def look(self):
+    def deactivate(self):
+        """Let Rancher start nothing new on it; what runs there goes on."""
+        return self._drive(_to_inactive, "inactive")
+
+    def activate(self):
+        """Let Rancher use it again, and wait until it and its agent are active."""
+        return self._drive(_to_active, "active")
+
+    def containers(self):
+        """What an evacuation would do: as ``sorted_out``, and ``others``, hosts that could take over."""
+        row = self._there()
+        others = [
+            one["id"]
+            for one in self.project.hosts()
+            if one["id"] != self.id and "active" == one["state"] == (one["agent_state"] or "active")
+        ]
+        return {**self._sorted_out(row), "others": others}
+
+    def evacuate(self):
+        """
+        Deactivate it and let the services' containers be made again elsewhere. Refused while it
+        has containers that nobody makes again: Rancher removes those, too, at once.
+        """
+        row = self._there()
+        # Before anything is done, else the host would be left inactive.
+        if self.api.old:
+            raise CommandExecutionError(
+                f"{self.api.base} has API v1 only (Rancher before 1.2), which cannot evacuate host "
+                f"{row['id']}; nothing was done. Deactivate it, and remove its containers in Rancher"
+            )
+        _offered(row, "evacuate", _MOVING)
+        self._refuse_loss(row, "an evacuation")
+        done = self._drive(_to_inactive, "inactive")
+        return self._empty(done)
+
+    def remove(self):
+        """
+        Deactivate it and take it out of Rancher. Refused while its agent is heard and it has
+        containers that nobody makes again: the server orders the agent to remove all.
+        """
+        row = self._look()
+        if row is not None and row["state"] not in (*GONE, "removing") and _still_heard(row):
+            self._refuse_loss(row, "removing a host whose agent runs")
+        return self._drive(_to_gone, "removed")
+
+    def _look(self):
         """The row as it is now, or None."""
-        rows = self.api.pages(self.list)
+        rows = self.project.host_rows()
         if self.id:
             return next((row for row in rows if row["id"] == self.id), None)
         found = pick(rows, self.name)
         self.id = found and found["id"]
         return found
 
-    def drive(self, step_of, goal):
+    def _there(self):
+        row = self._look()
+        if row is None:
+            raise CommandExecutionError(
+                f"project {self.project.id} of {self.api.base} has no host {self.name!r}; "
+                "rancher.hosts lists them"
+            )
+        return row
+
+    def _sorted_out(self, row):
+        return sorted_out(self.api.pages(self.api.link(row, "instances")))
+
+    def _refuse_loss(self, row, what):
+        lost = self._sorted_out(row)["lost"]
+        if lost:
+            raise CommandExecutionError(
+                f"host {row['id']} ({row.get('hostname')}) has containers that no service makes "
+                f"again: {_few(lost)}. Rancher removes them at once at {what}. Nothing was done; "
+                "move their data and remove them first, or leave the host in service"
+            )
+
+    def _drive(self, step_of, goal):
         """Take steps until the goal is there."""
-        turns, changed = itertools.count(), False
-        while True:
-            row = self.look()
-            if row is None and goal != "removed":
-                raise CommandExecutionError(
-                    f"project {self.project} of {self.api.base} has no host {self.name!r}; "
-                    "rancher.hosts lists them"
-                )
+        changed = False
+        for turn in itertools.count():
+            row = self._look() if goal == "removed" else self._there()
             step = step_of(row)
             if step == "done":
-                return self._result(row, goal, changed)
-            why = f"it is {row['state']}" + self._message(row)
+                break
+            text = row.get("transitioningMessage")
+            why = f"it is {row['state']}" + (f" ({text})" if text else "")
             if step != "wait":
                 why = self._act(row, step) or f"{step} was asked for"
                 changed = True
-            self._pause(next(turns), row, goal, why)
+            self._pause(turn, row, goal, why)
+        name = (row or {}).get("hostname") or self.name
+        return {"id": self.id, "hostname": name, "state": goal, "changed": changed}
 
-    def empty(self, done):
+    def _empty(self, done):
         """Ask for the evacuation and wait until nothing is left that it moves."""
-        turns, asked = itertools.count(), False
-        while True:
-            row = self.look()
+        asked = False
+        for turn in itertools.count():
+            row = self._look()
             if row is None:
                 raise CommandExecutionError(f"host {self.id} was removed while it was emptied")
-            rows = self.api.pages(self.api.link(row, "instances"))
-            left = [one.get("name") or one["id"] for one in rows if not _stays(one)]
+            if not asked:
+                # The last look: nothing may have come since.
+                self._refuse_loss(row, "an evacuation")
+            left = self._sorted_out(row)["moves"]
             if not left:
-                return {**done, "changed": done["changed"] or asked}
-            why = f"still there: {', '.join(left[:5])}"
+                break
+            why = f"still there: {_few(left)}"
             if not asked:
                 problem = self._act(row, _offered(row, "evacuate"))
                 asked, why = problem is None, problem or why
-            self._pause(next(turns), row, "empty", why)
+            self._pause(turn, row, "empty", why)
+        return {**done, "changed": done["changed"] or asked}
 
     def _pause(self, turn, row, goal, why):
         self.api.pause(turn, f"host {row['id']} ({row.get('hostname')}) to be {goal}", why)
@@ -226,11 +239,6 @@ class _Host:
             )
         return answer["problem"]
 
-    def _result(self, row, goal, changed):
-        name = (row or {}).get("hostname") or self.name
-        return {"id": self.id, "hostname": name, "state": goal, "changed": changed}
 
-    @staticmethod
-    def _message(row):
-        text = row.get("transitioningMessage")
-        return f" ({text})" if text else ""
+def _few(names):
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

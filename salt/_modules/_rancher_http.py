@@ -53,39 +53,47 @@ _TROUBLES = [
     (ssl.SSLError, "TLS failed ({detail}); is this really an https port?", False),
     (urllib3.exceptions.DecodeError, "the answer is compressed in a broken way", True),
     (http.client.HTTPException, "the answer is not HTTP; is this the right port?", False),
-    (requests.exceptions.ProxyError, "the proxy named in the environment failed", True),
+    (requests.exceptions.ProxyError, "the proxy does not work; check rancher:agent:proxy, or the environment", True),
     (requests.exceptions.InvalidURL, "the URL is not valid", False),
 ]
 
 _REFUSALS = {
     400: "the server did not understand the request",
     403: "this user may not do that; take API keys of an owner or a member of the project",
-    404: "there is no such thing on this server",
+    404: "there is no such thing on this server, or not for this user",
     405: "the server does not allow that to this user or in this state",
+    407: "the proxy wants a user and a password; set them in rancher:agent:proxy",
     409: "the server is busy with the same thing",
     422: "the server did not accept the request",
     500: "the server failed inside; its log tells why",
     502: "the proxy in front of Rancher runs, Rancher itself does not yet; a start takes minutes",
     503: "a load balancer in front has no server to send this to",
-    504: "a load balancer in front waited in vain for the server",
+    504: "a load balancer in front got no answer from the server",
 }
 
 
 def exchange(
-    method, url, body=None, access_key=None, secret_key=None, ca_certificate=None, timeout=30
+    method,
+    url,
+    body=None,
+    access_key=None,
+    secret_key=None,
+    ca_certificate=None,
+    proxy=None,
+    timeout=30,
 ):
     """
     Send one request to a Rancher API and give its answer, good or bad, as a value. Returns a dict:
     ``problem`` (None or one line), ``passing`` (bool: another try can help), ``status`` (int or
     None), ``kind`` (``json``, ``html``, ``other`` or None), ``body`` (parsed JSON or text) and
-    ``date`` (the server's clock as it says it, or None).
+    ``date`` (the server's clock as it says it, or None). ``proxy`` is ``agent:proxy``.
     """
     until = time.monotonic() + timeout
     data = None if body is None else json.dumps(body).encode()
     headers = _headers(data, access_key, secret_key)
     for _ in range(REDIRECTS + 1):
         trust = _trust(ca_certificate) if url.startswith("https:") else None
-        answer = _within(until, _send, method, url, headers, data, trust, until)
+        answer = _within(until, _send, method, url, headers, data, trust, proxy, until)
         if answer["location"] is None:
             break
         target = _next_hop(url, answer["location"])
@@ -138,7 +146,7 @@ def _within(until, work, *args):
     return _answer("the HTTP library failed in a new way; the traceback is on standard error")
 
 
-def _send(method, url, headers, data, trust, until):
+def _send(method, url, headers, data, trust, proxy, until):
     adapter = _Adapter(trust)
     left = max(0.1, until - time.monotonic())
     try:
@@ -146,7 +154,7 @@ def _send(method, url, headers, data, trust, until):
             requests.Request(method, url, headers=headers, data=data).prepare(),
             stream=True,
             timeout=(min(10, left), left),
-            proxies=_proxies(url),
+            proxies=_proxies(url, proxy),
         )
         with contextlib.closing(response):
             content = _content(response, until)
@@ -162,11 +170,16 @@ def _send(method, url, headers, data, trust, until):
     return _read(content, response.headers.get("Content-Type", ""), known)
 
 
-def _proxies(url):
-    """Those of the environment, but for this host itself, which no proxy can reach."""
+def _proxies(url, given):
+    """Those of the settings, else of the environment; none for this host itself."""
     host = urllib.parse.urlsplit(url).hostname or ""
-    own = host in ("localhost", "::1") or host.startswith("127.")
-    return {} if own else requests.utils.get_environ_proxies(url)
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return {}
+    if not given:
+        return requests.utils.get_environ_proxies(url)
+    if requests.utils.should_bypass_proxies(url, given.get("no_proxy") or ""):
+        return {}
+    return {kind: given[f"{kind}_proxy"] for kind in ("http", "https") if given.get(f"{kind}_proxy")}
 
 
 def _content(response, until):
@@ -198,7 +211,10 @@ def _explained(answer, access_key, secret_key):
         return answer
     words = _REFUSALS.get(status, "the server refused")
     if status == 401 and access_key:
-        words = "the server does not know these API keys; check pillar rancher:agent:access_key"
+        words = (
+            "the server does not know these API keys; check pillar rancher:agent:access_key (a "
+            "project's own keys end with it when it is deactivated)"
+        )
     elif status == 401:
         words = "the server wants API keys; set pillar rancher:agent:access_key and secret_key"
     if answer["kind"] == "html" and status not in (502, 503, 504):

@@ -12,6 +12,7 @@ import _docker_engine
 import _rancher
 import _rancher_agent
 import _rancher_agent_plan
+import _rancher_api
 import _rancher_server
 import _rancher_server_fit
 import _rancher_server_replace
@@ -81,9 +82,7 @@ def project(url, project=None, access_key=None, secret_key=None, ca_certificate=
 
     Source: Rancher 1.6 documentation, API, "Project"; cattle's start data (adminProject)
     """
-    return _rancher.project(
-        __pillar__, url, project, access_key, secret_key, ca_certificate, timeout
-    )
+    return _project(url, project, access_key, secret_key, ca_certificate, timeout).id
 
 
 def registration(
@@ -102,7 +101,7 @@ def registration(
     says whether it is another token.
 
     url (str)
-        ``http(s)://host[:port]``. This and the rest are as in ``_rancher.project``.
+        ``http(s)://host[:port]``. This and the rest are as in ``rancher.project``.
     project (str, default pillar rancher:agent:project)
     access_key (str, default pillar rancher:agent:access_key)
     secret_key (str, default pillar rancher:agent:secret_key)
@@ -126,9 +125,8 @@ def registration(
 
     Source: Rancher 1.6 documentation, API, "RegistrationToken"
     """
-    return _rancher.registration(
-        __pillar__, url, project, access_key, secret_key, ca_certificate, timeout, create
-    )
+    found = _project(url, project, access_key, secret_key, ca_certificate, timeout)
+    return found.registration(create)
 
 
 def hosts(url, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60):
@@ -136,7 +134,7 @@ def hosts(url, project=None, access_key=None, secret_key=None, ca_certificate=No
     List the hosts of a project, sorted by name.
 
     url (str)
-        ``http(s)://host[:port]``. This and the rest are as in ``_rancher.project``.
+        ``http(s)://host[:port]``. This and the rest are as in ``rancher.project``.
     project (str, default pillar rancher:agent:project)
     access_key (str, default pillar rancher:agent:access_key)
     secret_key (str, default pillar rancher:agent:secret_key)
@@ -160,7 +158,7 @@ def hosts(url, project=None, access_key=None, secret_key=None, ca_certificate=No
 
     Source: Rancher 1.6 documentation, API, "Host"
     """
-    return _rancher.hosts(__pillar__, url, project, access_key, secret_key, ca_certificate, timeout)
+    return _project(url, project, access_key, secret_key, ca_certificate, timeout).hosts()
 
 
 def server_running(name, image, port=8080, start=True, data_directory=None, test=False):
@@ -280,3 +278,8 @@ def agent_registered(
             test=test,
             notes=with_want(_rancher_agent_plan.notes),
         )
+
+
+def _project(url, project, access_key, secret_key, ca_certificate, timeout):
+    api = _rancher_api.connect(__pillar__, url, access_key, secret_key, ca_certificate, timeout)
+    return _rancher.Project(api, project)

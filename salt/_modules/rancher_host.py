@@ -5,6 +5,7 @@ A host in Rancher: taken out of service, emptied, put back, removed. The API key
 from _fresh import checked  # noqa: F401
 
 # isort: split
+import _rancher_api
 import _rancher_host
 
 
@@ -15,7 +16,7 @@ def deactivate(
     Let Rancher start nothing new on a host; what runs there goes on.
 
     url (str)
-        ``http(s)://host[:port]``. This and the rest are as in ``_rancher.project``.
+        ``http(s)://host[:port]``. This and the rest are as in ``rancher.project``.
     host (str)
         Id, full host name, or its first part when no other host begins so.
     project (str, default pillar rancher:agent:project)
@@ -38,9 +39,7 @@ def deactivate(
 
     Source: Rancher 1.6 documentation, API, "Host": actions
     """
-    return _rancher_host.deactivate(
-        __pillar__, url, host, project, access_key, secret_key, ca_certificate, timeout
-    )
+    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).deactivate()
 
 
 def activate(
@@ -50,14 +49,14 @@ def activate(
     Let Rancher use a host again, and wait until it and its agent are active.
 
     url (str), host (str), project (str), access_key (str), secret_key (str)
-        As in ``_rancher_host.deactivate``.
+        As in ``rancher_host.deactivate``.
     ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
     timeout (seconds, default 300)
         For everything, until the host is active.
 
     Returns a dict: ``id``, ``hostname``, ``state`` (all str) and ``changed`` (bool).
 
-    Raises as ``_rancher_host.deactivate`` does.
+    Raises as ``rancher_host.deactivate`` does.
 
     CLI Example:
 
@@ -67,27 +66,57 @@ def activate(
 
     Source: Rancher 1.6 documentation, API, "Host": actions
     """
-    return _rancher_host.activate(
-        __pillar__, url, host, project, access_key, secret_key, ca_certificate, timeout
-    )
+    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).activate()
+
+
+def containers(
+    url, host, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60
+):
+    """
+    Tell what an evacuation, or a removal while its agent runs, means to each container of a host.
+
+    url (str), host (str), project (str), access_key (str), secret_key (str)
+        As in ``rancher_host.deactivate``.
+    ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
+    timeout (seconds, default 60)
+        For everything.
+
+    Returns a dict of lists: ``moves`` (a service makes them again on another host), ``lost``
+    (removed for good), ``stays`` (Rancher's own) and ``others`` (ids of active hosts that could
+    take over).
+
+    Raises as ``rancher_host.deactivate`` does.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt 'node1' rancher_host.containers http://rancher.example.com:8080 node1.example.com
+
+    Source: cattle v0.183.83, ExternalHostEventCreate and HostRemove
+    """
+    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).containers()
 
 
 def evacuate(
     url, host, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=300
 ):
     """
-    Deactivate a host and move its containers elsewhere. Rancher's own ones (system), and those
-    that somebody started without Rancher (native), stay.
+    Deactivate a host and let its services' containers be made again on other hosts.
+
+    Rancher removes **every** container of the host that is not its own, at once, with its anonymous
+    volumes; only those of services are made again. So a host with others, stopped ones too, is
+    refused by name, and nothing is done. ``rancher_host.containers`` tells beforehand.
 
     url (str), host (str), project (str), access_key (str), secret_key (str)
-        As in ``_rancher_host.deactivate``.
+        As in ``rancher_host.deactivate``.
     ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
     timeout (seconds, default 300)
         For everything, until the host is inactive and empty.
 
     Returns a dict: ``id``, ``hostname``, ``state`` (all str) and ``changed`` (bool).
 
-    Raises as ``_rancher_host.deactivate`` does.
+    Raises as ``rancher_host.deactivate`` does.
 
     CLI Example:
 
@@ -97,9 +126,7 @@ def evacuate(
 
     Source: Rancher 1.6 documentation, "Hosts": Evacuating Hosts; API, "Host": actions
     """
-    return _rancher_host.evacuate(
-        __pillar__, url, host, project, access_key, secret_key, ca_certificate, timeout
-    )
+    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).evacuate()
 
 
 def remove(
@@ -108,8 +135,11 @@ def remove(
     """
     Deactivate a host and take it out of Rancher. Nothing is done on the machine itself.
 
+    While its agent is heard, Rancher orders that to remove the containers of the host; so a host
+    with containers that no service makes again is refused. When the agent is gone they stay.
+
     url (str), project (str), access_key (str), secret_key (str)
-        As in ``_rancher_host.deactivate``.
+        As in ``rancher_host.deactivate``.
     host (str)
         As there; one that is not known any more is right already.
     ca_certificate (str, PEM text or path, default pillar rancher:agent:ca_certificate)
@@ -119,7 +149,7 @@ def remove(
     Returns a dict: ``id`` (None when there was no such host), ``hostname``, ``state``
     (``removed``) and ``changed`` (bool).
 
-    Raises as ``_rancher_host.deactivate`` does, but not when the host is gone.
+    Raises as ``rancher_host.deactivate`` does, but not when the host is gone.
 
     CLI Example:
 
@@ -129,6 +159,9 @@ def remove(
 
     Source: Rancher 1.6 documentation, "Hosts": Removing Hosts; API, "Host": actions
     """
-    return _rancher_host.remove(
-        __pillar__, url, host, project, access_key, secret_key, ca_certificate, timeout
-    )
+    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).remove()
+
+
+def _host(url, host, project, access_key, secret_key, ca_certificate, timeout):
+    api = _rancher_api.connect(__pillar__, url, access_key, secret_key, ca_certificate, timeout)
+    return _rancher_host.Host(api, host, project)
