@@ -158,7 +158,7 @@ class _Conversation:
                 return answer
             if not answer["passing"]:
                 raise Refused(f"{self.base}: {answer['problem']}", answer["status"])
-            self.pause(next(turns), f"an answer of {self.base}", answer["problem"])
+            self.pause(next(turns), "an answer", answer["problem"])
 
     def collection(self, name):
         """URL and rows of a collection at the root, in the newest version the server has."""
@@ -213,5 +213,5 @@ class _Conversation:
         passed = self.passed()
         if passed + pause + SHORTEST > self.limit:
             raise CommandExecutionError(f"{self.base}: waited {self.limit:g} s for {what}: {why}")
-        log.info("waiting for %s (%s): %d s of %d s", what, why, passed, self.limit)
+        log.info("%s: waiting for %s (%s): %d s of %d s", self.base, what, why, passed, self.limit)
         time.sleep(pause)

@@ -53,7 +53,11 @@ _TROUBLES = [
     (ssl.SSLError, "TLS failed ({detail}); is this really an https port?", False),
     (urllib3.exceptions.DecodeError, "the answer is compressed in a broken way", True),
     (http.client.HTTPException, "the answer is not HTTP; is this the right port?", False),
-    (requests.exceptions.ProxyError, "the proxy does not work; check rancher:agent:proxy, or the environment", True),
+    (
+        requests.exceptions.ProxyError,
+        "the proxy does not work; check rancher:agent:proxy, or the environment",
+        True,
+    ),
     (requests.exceptions.InvalidURL, "the URL is not valid", False),
 ]
 
@@ -179,7 +183,9 @@ def _proxies(url, given):
         return requests.utils.get_environ_proxies(url)
     if requests.utils.should_bypass_proxies(url, given.get("no_proxy") or ""):
         return {}
-    return {kind: given[f"{kind}_proxy"] for kind in ("http", "https") if given.get(f"{kind}_proxy")}
+    return {
+        kind: given[f"{kind}_proxy"] for kind in ("http", "https") if given.get(f"{kind}_proxy")
+    }
 
 
 def _content(response, until):

@@ -117,6 +117,7 @@ class Host:
         settings = build.settings(*IMAGE.split(":"))
         changes = [f"ENTRYPOINT {json.dumps(settings['Entrypoint'])}"]
         changes += [f"ENV {each}" for each in settings["Env"]]
+        changes += [f"LABEL {key}={value}" for key, value in settings["Labels"].items()]
         name, tag = IMAGE.split(":")
         answer = self.client.import_image_from_data(
             out.getvalue(), repository=name, tag=tag, changes=changes

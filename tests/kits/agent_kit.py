@@ -9,7 +9,6 @@ The fake Docker stands where the SDK does (`docker.APIClient`, with its signatur
 bootstrap's container does what the original does: reads the script, registers, starts the agent.
 """
 
-import inspect
 import json
 import re
 import time
@@ -22,8 +21,16 @@ import uuid
 import docker
 import requests
 from fake_docker import pong
-from fakes import Salt, load, load_state
-from rancher_kit import Kit as Api
+from fakes import LOCK, load_state
+from rancher_kit import face
+
+import _converge
+import _docker_engine
+import _rancher_agent
+import _rancher_agent_bootstrap
+import _rancher_agent_cgroup
+import _rancher_agent_host
+import _rancher_agent_script
 
 IMAGE = "rancher/agent:v1.2.11"
 BOOTSTRAP = "rancher-agent-bootstrap"
@@ -41,6 +48,7 @@ class FakeDocker:
         self.state = state  # stands for /var/lib/rancher
         self.containers, self.images, self.calls = {}, {IMAGE}, []
         self.version_said = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"}
+        self.info_said = {"CgroupVersion": "1", "CgroupDriver": "cgroupfs", "SecurityOptions": []}
         self.says, self.exit_code = None, None
         self.agent_says, self.agent_runs, self.agent_starts = [], True, True
         self.hostname, self.address, self.pid = NAME, ADDRESS, None
@@ -123,6 +131,8 @@ class FakeDocker:
         self.containers.pop("rancher-agent", None)
         if self.agent_starts:
             self.add_agent(said["CATTLE_URL"], variables.get("CATTLE_AGENT_IP"), age=0)
+            passed = [f"{k}={v}" for k, v in variables.items() if k.lower().endswith("_proxy")]
+            self.containers["rancher-agent"]["Config"]["Env"] += passed
             self.containers["rancher-agent"]["logs"] = list(self.agent_says)
             self.containers["rancher-agent"]["State"]["Running"] = self.agent_runs
         box["logs"] = [f"INFO: Launched Rancher Agent: {id(box)}"]
@@ -175,6 +185,9 @@ class Client:
 
     def version(self, api_version=True):
         return self.daemon.version_said
+
+    def info(self):
+        return self.daemon.info_said
 
     def containers(
         self,
@@ -329,46 +342,27 @@ class Kit:
         self.given = {"server_url": fake.url, "timeout": 20, **given}
         self.addresses = [ADDRESS]
         self.names = {"node1", NAME}
-        self._wire(Api(agent))
+        self.cgroup_is_unified = False
+        self._wire(monkeypatch)
 
-    def _wire(self, api):
-        salt = Salt({})
-        real = {
-            name: load(name, salt)
-            for name in [
-                "_converge",
-                "_host",
-                "_docker_engine",
-                "_docker_pull",
-                "_docker_change",
-                "_rancher_agent_script",
-                "_rancher_agent_match",
-                "_rancher_agent_bootstrap",
-                "_rancher_agent",
-                "_rancher_agent_plan",
-                "_rancher_agent_host",
-                "_rancher_agent_site",
-            ]
-        }
-        real.update(_rancher=api.private, _rancher_api=api.api, _rancher_http=api.http)
-        for name, module in real.items():
-            module.STATE = str(self.folder)
-            for key, function in vars(module).items():
-                if inspect.isfunction(function) and not key.startswith("_"):
-                    dict.__setitem__(salt, f"{name}.{key}", function)
-        real["_rancher_agent_host"].salt = types.SimpleNamespace(
-            utils=types.SimpleNamespace(network=types.SimpleNamespace(interfaces=self._cards))
-        )
-        self.salt, self.modules = salt, real
-        real["_docker_engine"]._listens = lambda url: True
-        real["_rancher_agent_host"]._names = lambda: self.names
+    def _wire(self, monkeypatch):
+        patch = monkeypatch.setattr
+        for module in (_rancher_agent, _rancher_agent_host, _rancher_agent_bootstrap):
+            patch(module, "STATE", str(self.folder))
+        cards = types.SimpleNamespace(interfaces=lambda: self._cards())
+        patch(_rancher_agent_host.salt.utils, "network", cards)
+        patch(_docker_engine, "_listens", lambda url: True)
+        patch(_converge, "LOCK", LOCK)
+        patch(_rancher_agent_host, "_names", lambda: self.names)
+        patch(_rancher_agent_cgroup, "is_unified", lambda: self.cgroup_is_unified)
         # Patience for tests: the same looks, closer together.
-        real["_rancher_agent"].PAUSES = (0.005, 0.01)
-        real["_rancher_agent"].STEADY = 0.05
-        real["_rancher_agent_host"].PAUSE = real["_rancher_agent_bootstrap"].PAUSE = 0.005
-        real["_rancher_agent_script"].PAUSE = 0.01
+        patch(_rancher_agent, "PAUSES", (0.005, 0.01))
+        patch(_rancher_agent, "STEADY", 0.05)
+        patch(_rancher_agent_host, "PAUSE", 0.005)
+        patch(_rancher_agent_bootstrap, "PAUSE", 0.005)
+        patch(_rancher_agent_script, "PAUSE", 0.01)
         # The double listens at 127.0.0.1; what that means to an agent is tested by itself.
-        real["_rancher_agent_script"].is_loopback = lambda url: "localhost" in url
+        patch(_rancher_agent_script, "is_loopback", lambda url: "localhost" in url)
 
     def _cards(self):
         inet = [{"address": address} for address in self.addresses]
@@ -380,15 +374,17 @@ class Kit:
         }
 
     def run(self, test=False):
-        state = load_state("rancher", self.salt, test, __context__={}, __pillar__=self.pillar)
-        return state.agent_registered("rancher-agent", **self.given)
+        """The state, as Salt would call it: its face does the work."""
+        rancher = face("rancher", __pillar__=self.pillar)
+        faces = {"rancher.agent_registered": rancher.agent_registered}
+        return load_state("rancher", faces, test).agent_registered("rancher-agent", **self.given)
 
     def posts(self):
         return [seen for seen in self.fake.journal if seen.method != "GET"]
 
     def registered(self, **fields):
         """This machine as a member, in Rancher and in Docker, as an earlier run left it."""
-        self.modules["_rancher_agent_host"].own_id()
+        _rancher_agent_host.own_id()
         mine = (self.folder / "state" / ".salt_id").read_text().strip()
         row = {"hostname": NAME, "ip": ADDRESS, "labels": {"rancher.salt.id": mine}, **fields}
         host = self.fake.add_host(row.pop("hostname"), **row)

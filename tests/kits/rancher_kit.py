@@ -1,39 +1,42 @@
 """
-The real Rancher modules, wired as Salt would, for tests against the double.
+The real Rancher modules for tests against the double.
 
     kit = Kit({"access_key": ..., "secret_key": ...})
     kit.rancher.hosts(fake.url)
 """
 
 import functools
+import importlib.util
 
-from fakes import load
+from fakes import ROOT
+
+import _rancher_api
 
 # What a password generator may think of; all of it in both keys.
 NASTY = "A$HOME'\"#{{ grains.id }}%s %20äß€\\"
 ACCESS, SECRET = f"access-{NASTY}", f"secret-{NASTY}"
+# Patience for tests: the same looks, closer together.
+_rancher_api.PAUSES = (0.002, 0.005, 0.01)
+_rancher_api.SHORTEST = 0.25
+
+
+def face(name, **dunders):
+    """A face of `_modules` as the loader makes it: a copy of its own with these dunders."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"salt/_modules/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    vars(module).update({"__opts__": {}, "__context__": {}, **dunders})
+    spec.loader.exec_module(module)
+    return module
 
 
 class Kit:
     """`agent` is what the pillar holds under rancher:agent."""
 
-    host = load("_host")
-    http = load("_rancher_http")
-
     def __init__(self, agent=None):
-        pillar = {"rancher": {"agent": agent}}
-        calls = {"_host.read": self.host.read, "_rancher_http.exchange": self.http.exchange}
-        self.api = load("_rancher_api", calls)
-        self.private = load("_rancher", {"_rancher_api.connect": self.api.connect})
-        functions = {
-            f"_rancher.{name}": getattr(self.private, name)
-            for name in ("ready", "project", "registration", "hosts")
-        }
-        self.rancher = load("rancher", functions, __pillar__=pillar)
-        self.connect = functools.partial(self.api.connect, pillar)
-        # Patience for tests: the same looks, closer together.
-        self.api.PAUSES = (0.002, 0.005, 0.01)
-        self.api.SHORTEST = 0.25
+        self.pillar = {"rancher": {"agent": agent}}
+        self.rancher = face("rancher", __pillar__=self.pillar)
+        self.host = face("rancher_host", __pillar__=self.pillar)
+        self.connect = functools.partial(_rancher_api.connect, self.pillar)
 
 
 def everything(exc):

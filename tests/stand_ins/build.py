@@ -41,6 +41,7 @@ def settings(name, tag):
             **common,
             "Entrypoint": ["/run.sh"],
             "Env": [*common["Env"], f"RANCHER_AGENT_IMAGE={name}:{tag}"],
+            "Labels": {"io.rancher.container.system": "rancher-agent"},
             "Volumes": {},
         }
     return {

@@ -5,12 +5,20 @@ The client is held against the same answers, served by `rancher_replay` and not 
 the two cannot agree with each other alone.
 """
 
+import re
+
 import pytest
 import requests
 import yaml
 from fake_rancher import FakeRancher
 from fakes import ROOT
-from rancher_replay import based
+from rancher_kit import Kit
+from rancher_replay import based, replay
+from salt.exceptions import CommandExecutionError
+
+import _rancher
+import _rancher_agent_script
+import _rancher_api
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/rancher_api.yaml").read_text())["cases"]
 
@@ -78,3 +86,96 @@ def test_every_case_says_where_it_was_seen():
     for name, case in CASES.items():
         assert case["seen"] in ("recorded", "watched") or case.get("where"), name
         assert "client" not in case or "gives" in case or "fails" in case, name
+
+
+# The client, at the recorded answers.
+
+KEYS = {"access_key": "KEY", "secret_key": "KEY"}
+
+
+def script(url, case):
+    path = case["ask"].split()[1]
+    return _rancher_agent_script.server(_rancher_agent_script.fetch(url + path, timeout=2))
+
+
+def address(url, _, keys):
+    return _rancher.registration_host(Kit(keys).connect(url))
+
+
+READERS = {
+    "ready": lambda url, case, keys: Kit(keys).rancher.ready(url),
+    "project": lambda url, case, keys: Kit(keys).rancher.project(url, timeout=2),
+    "hosts": lambda url, case, keys: Kit(keys).rancher.hosts(url, timeout=2),
+    "registration": lambda url, case, keys: Kit(keys).rancher.registration(url, timeout=2),
+    "registration, only look": lambda url, case, keys: Kit(keys).rancher.registration(
+        url, create=False
+    ),
+    "evacuation": lambda url, case, keys: {
+        key: names
+        for key, names in Kit(keys).host.containers(url, "1h1").items()
+        if key != "others"
+    },
+    "registration address": address,
+    "script": lambda url, case, keys: script(url, case),
+}
+# What of an answer is not the same at each replay: it stands for a server's long time.
+PATIENT = "waited 2 s for "
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "client" in CASES[name]])
+def test_the_client_reads_what_the_original_says(name, monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(_rancher_agent_script, "is_loopback", lambda url: False)
+    monkeypatch.setattr(_rancher_agent_script, "PAUSE", 5)
+    case = CASES[name]
+    reader = case["client"].removesuffix(" v1")
+    if reader != case["client"]:
+        monkeypatch.setattr(_rancher_api, "VERSIONS", ("v1",))
+    served = [case, *(CASES[other] for other in case.get("with", []))]
+    with replay(served) as (url, journal):
+
+        def look():
+            return READERS[reader](url, case, KEYS if "as" in case else None)
+
+        if "fails" in case:
+            with pytest.raises(CommandExecutionError, match=re.escape(case["fails"])) as caught:
+                look()
+            assert "\n" not in str(caught.value)
+        else:
+            assert look() == based(case["gives"], url)
+        assert case["ask"] in journal
+
+
+def test_each_request_that_the_tree_sends_has_a_case():
+    """What is in the modules: paths by name, links that a document offers, actions."""
+    sent = {
+        "GET /ping",
+        "GET /v2-beta/projects",
+        "GET /v2-beta/projects?all=true",
+        "GET /v1/projects",
+        "GET /v2-beta/projects/1a5/hosts",
+        "GET /v2-beta/projects/1a5/hosts/1h1/instances",
+        "GET /v2-beta/projects/1a5/registrationtokens",
+        "POST /v2-beta/projects/1a5/registrationtokens",
+        "GET /v1/settings/api.host",
+        "GET /v2-beta/projects/1a5/scripts/TOKEN",
+    }
+    sent |= {
+        f"POST /v2-beta/projects/1a5/hosts/1h1/?action={action}"
+        for action in ("deactivate", "activate", "remove", "evacuate")
+    }
+    assert sent <= {case["ask"] for case in CASES.values()}
+    sources = "".join(
+        path.read_text() for path in sorted((ROOT / "salt/_modules").glob("_rancher*.py"))
+    )
+    paths = set(re.findall(r"/(?:v1|v2-beta)/[a-z.]+(?:/[a-z.]+)?|/ping", sources))
+    assert paths <= {"/ping", "/v1/settings/api.host", "/v2-beta/projects", "/v1/scripts"}, paths
+    assert set(re.findall(r"\.link\([\w.]+, \"(\w+)\"\)", sources)) == {
+        "hosts",
+        "instances",
+        "registrationTokens",
+    }
+    assert set(re.findall(r"collection\(\"([^\"]+)\"\)", sources)) == {
+        "projects",
+        "projects?all=true",
+    }

@@ -4,6 +4,10 @@ What runs in the stand-in for rancher/agent.
     /run.sh URL             the bootstrap: registers this machine, starts rancher-agent, ends
     /run.sh inspect-host    its side container: the host's token
     /run.sh run             rancher-agent: says every few seconds that the host lives
+    /run.sh -- share-mnt    its side container: finds itself in /proc/self/cgroup, or does not
+
+It needs what the original needs: its container's id as host name, Docker's socket, the mounts, to be
+privileged, and a /proc/self/cgroup that names its container. Not done: the mounts themselves.
 
 Its own environment: STAND_IN_TRIES (300) looks at the URL, STAND_IN_PAUSE (2) seconds apart.
 """
@@ -37,15 +41,15 @@ PING = 5
 def main():
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     words = sys.argv[1:]
+    if words[:1] == ["--"]:
+        return share_mnt()
     if len(words) != 1:
         error("One parameter required")
         return 1
     if words[0] == "inspect-host":
         return inspect_host()
-    if words[0] == "run":
-        return run()
     try:
-        return register(words[0])
+        return run() if words[0] == "run" else register(words[0])
     except docker_socket.DockerError as refused:
         print(refused, file=sys.stderr, flush=True)
         return 1
@@ -63,26 +67,31 @@ def error(text):
 
 
 def register(url):
+    docker = docker_socket.Docker()
+    image = own_image(docker)
+    if image is None:
+        print(f"Error: No such image or container: {socket.gethostname()}", flush=True)
+        return 1
     refused = bootstrap.complaint(url, os.environ)
     if refused:
         error(refused)
         return 1
-    info("Running Agent Registration Process, CATTLE_URL=" + bootstrap.base(url) + "/v1")
+    print(os.environ.get("http_proxy", ""), os.environ.get("https_proxy", ""), flush=True)
+    info(f"Running Agent Registration Process, CATTLE_URL={bootstrap.shown(url)}")
     text = patiently(url)
     if text is None:
-        error(f"Could not reach {bootstrap.base(url)}/v1. Giving up.")
+        error(f"Could not reach {bootstrap.shown(url)}. Giving up.")
         return 1
     given = bootstrap.exports(text)
     if given is None:
-        print(f"{url} returned:\n--- START ---\n{text}\n--- END ---", flush=True)
-        error("Failed to load registration env from CATTLE_URL=" + bootstrap.base(url))
+        error(f"{bootstrap.shown(url)} returned")
+        print(f"ERROR: --- START ---\n{text}\nERROR: --- END ---", flush=True)
+        error(f"Failed to load registration env from CATTLE_URL={bootstrap.shown(url)}")
         return 1
     refused = bootstrap.mismatch(url, given["CATTLE_URL"])
     if refused:
         error(refused)
         return 1
-    docker = docker_socket.Docker()
-    image = own_image(docker)
     token = host_token(docker, image)
     info("Running registration")
     keys = registered(given, token)
@@ -113,7 +122,7 @@ def patiently(url):
     """What the URL answers; None when it did not for too long."""
     tries = int(os.environ.get("STAND_IN_TRIES") or 300)
     pause = float(os.environ.get("STAND_IN_PAUSE") or 2)
-    where = f"{bootstrap.base(url)}/v1"
+    where = bootstrap.shown(url)
     info(f"Attempting to connect to: {where}")
     for _ in range(tries):
         try:
@@ -147,9 +156,9 @@ def trust(url):
 
 
 def own_image(docker):
-    mounts = pathlib.Path("/proc/self/mountinfo").read_text()
-    me = docker.inspect(docker_socket.own_id(mounts) or socket.gethostname())
-    return me["Config"]["Image"] if me else os.environ["RANCHER_AGENT_IMAGE"]
+    """By the host name, which Docker makes from the container's id; None when it has another."""
+    me = docker.inspect(socket.gethostname())
+    return me and me["Config"]["Image"]
 
 
 def host_token(docker, image):
@@ -159,11 +168,12 @@ def host_token(docker, image):
         code, text = docker.output(made)
     finally:
         docker.remove(made)
-    lines = dict(line.partition("=")[::2] for line in text.split())
+    said = [line.removeprefix("INFO: env ") for line in text.splitlines()]
+    lines = dict(line.partition("=")[::2] for line in said)
     if code or "TOKEN" not in lines:
         raise docker_socket.DockerError(f"the host could not be inspected: {text.strip()}")
-    info("Boot2Docker: false")
-    info(f"Host writable: {lines['WRITABLE']}")
+    info(f"Boot2Docker: {lines['CATTLE_BOOT2DOCKER']}")
+    info(f"Host writable: {lines['CATTLE_VAR_LIB_WRITABLE']}")
     info("Token: xxxxxxxx")
     return lines["TOKEN"]
 
@@ -192,7 +202,20 @@ def inspect_host():
     path = STATE / ".registration_token"
     if not path.exists():
         path.write_text(secrets.token_hex(64))
-    print(f"WRITABLE=true\nTOKEN={path.read_text().strip()}", flush=True)
+    info(f"env TOKEN={path.read_text().strip()}")
+    info("env CATTLE_BOOT2DOCKER=false")
+    info("env CATTLE_VAR_LIB_WRITABLE=true")
+    return 0
+
+
+def share_mnt(cgroup="/proc/self/cgroup"):
+    """What the original's share-mnt begins with: on cgroup v2 it ends here."""
+    text = pathlib.Path(cgroup).read_text()
+    if bootstrap.container_id(text) is None:
+        shown = json.dumps(f"Failed to find container id:\n{text}")
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        print(f'time="{now}" level=fatal msg={shown}', file=sys.stderr, flush=True)
+        return 1
     return 0
 
 
@@ -200,6 +223,20 @@ def inspect_host():
 
 
 def run():
+    refused = bootstrap.lacking(pathlib.Path("/proc/self/status").read_text(), os.path.exists)
+    if refused:
+        print(refused, file=sys.stderr, flush=True)
+        return 1
+    docker = docker_socket.Docker()
+    made = docker.create(None, bootstrap.share_container(os.environ["RANCHER_AGENT_IMAGE"]))
+    try:
+        code, text = docker.output(made)
+    finally:
+        docker.remove(made)
+    print(text, end="", file=sys.stderr, flush=True)
+    if code:
+        # Its shell ends at the first command that fails; Docker starts it again, for ever.
+        return code
     url = os.environ["CATTLE_URL"]
     keys = os.environ["CATTLE_ACCESS_KEY"], os.environ["CATTLE_SECRET_KEY"]
     for name, wanted in (

@@ -1,4 +1,8 @@
-"""What the agent decides, apart from doing it: addresses, URLs, scripts, containers."""
+"""
+What the agent decides, apart from doing it: addresses, URLs, scripts, containers.
+
+As read in rancher/agent v1.2.11 (run.sh) and share-mnt v1.0.3.
+"""
 
 import re
 import urllib.parse
@@ -22,6 +26,17 @@ BINDS = [
     "rancher-agent-state:/var/lib/cattle",
     "/var/lib/rancher:/var/lib/rancher",
 ]
+# What the agent that stays finds mounted, and cannot work without.
+PLACES = (
+    "/var/run/docker.sock",
+    "/host/proc",
+    "/host/dev",
+    "/.r",
+    "/var/lib/cattle",
+    "/var/lib/rancher",
+)
+ADMIN = 21  # CAP_SYS_ADMIN
+SHARE = ["--", "/usr/bin/share-mnt", "/var/lib/rancher/volumes", "/var/lib/kubelet", "--", "norun"]
 SYSTEM = {"io.rancher.container.system": "rancher-agent"}
 
 
@@ -30,9 +45,8 @@ def complaint(url, environment):
     ip = environment.get("CATTLE_AGENT_IP")
     if ip and not usable(ip):
         return f"Invalid CATTLE_AGENT_IP ({ip})"
-    host = urllib.parse.urlsplit(url).hostname or ""
-    if host in ("localhost", "127.0.0.1"):
-        return "CATTLE_URL cannot contain localhost or 127.0.0.1. Please configure a proper Host Registration URL."
+    if re.search(r"(http|https)://(127\.0\.0\.1|localhost)([:/]|$)", url):
+        return "CATTLE_URL cannot contain localhost or 127.0.0.1, please check the Host Registration URL."
     return None
 
 
@@ -44,10 +58,9 @@ def usable(ip):
     return max(parts) < 256 and parts[0] != 127 and ip not in ("0.0.0.0", "255.255.255.255")
 
 
-def base(url):
-    """The part of a registration URL that is shown: no token."""
-    parts = urllib.parse.urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def shown(url):
+    """A registration URL as it is printed: without the token only when it is one of API v1."""
+    return re.sub(r"/v1.*/scripts.*", "/v1", url)
 
 
 def exports(text):
@@ -58,10 +71,37 @@ def exports(text):
 
 
 def mismatch(url, configured):
-    """Why a URL given as <base>/v1/scripts/<token> is not that of the server, or None."""
-    given = url.rpartition("/scripts/")[0]
+    """Why a URL of API v1, with a project in it or without, is not that of the server, or None."""
+    given = shown(url)
     if given.endswith("/v1") and given != configured:
-        return f"Configured Host Registration URL does not match given URL: {configured} is not {given}"
+        return (
+            "Configured Host Registration URL does not match given URL: "
+            f"CATTLE_URL={configured} ENV_URL={given}"
+        )
+    return None
+
+
+def container_id(cgroup):
+    """The own container as share-mnt finds it in /proc/self/cgroup, or None."""
+    lines = cgroup.splitlines()
+    for line in lines:
+        if "docker/" in line and ":devices:" in line:
+            return line.split("/")[-1]
+    for line in lines:
+        found = re.fullmatch(r".*/docker-([a-z0-9]+).scope", line)
+        if found:
+            return found[1]
+    return None
+
+
+def lacking(status, exists):
+    """Why the agent that stays cannot work in this container, or None."""
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    if not found or not int(found[1], 16) >> ADMIN & 1:
+        return "mount: permission denied (are you root, and privileged?)"
+    for place in PLACES:
+        if not exists(place):
+            return f"{place}: No such file or directory"
     return None
 
 
@@ -77,7 +117,25 @@ def side_container(image):
         "Image": image,
         "Cmd": ["inspect-host"],
         "Tty": True,
-        "HostConfig": {"Binds": [BINDS[0], BINDS[-1]], "Privileged": True},
+        "HostConfig": {
+            "Binds": ["/run:/run", "/var/run:/var/run", "/var/lib:/var/lib"],
+            "Privileged": True,
+        },
+    }
+
+
+def share_container(image):
+    """The container in which the agent that stays makes its volumes shared."""
+    return {
+        "Image": image,
+        "Cmd": SHARE,
+        "Tty": True,
+        "HostConfig": {
+            "Binds": ["/:/host"],
+            "NetworkMode": "host",
+            "PidMode": "host",
+            "Privileged": True,
+        },
     }
 
 

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import re
 import socket
 import urllib.parse
 
@@ -62,12 +61,6 @@ class Docker:
 
     def version(self):
         return self.ask("GET", "/version")["Version"]
-
-
-def own_id(mounts):
-    """The id of the container whose /proc/self/mountinfo is ``mounts``; None outside of one."""
-    found = re.search(r"/containers/([0-9a-f]{64})/", mounts)
-    return found and found.group(1)
 
 
 def _message(text):

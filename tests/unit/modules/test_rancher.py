@@ -8,11 +8,12 @@ import time
 import pytest
 from fake_rancher import FakeRancher
 from fake_rancher.certificates import Authority, self_signed
-from fakes import load
 from rancher_kit import ACCESS, SECRET, Kit, everything
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-pure = load("_rancher")
+import _rancher
+import _rancher_http
+
 TOKENS = "registrationtokens"
 
 
@@ -187,6 +188,48 @@ def test_access_control(fake, rancher):
         rancher.project(fake.url, access_key="no", secret_key="such")
 
 
+def test_an_administrator_who_is_a_member_of_no_project(fake, rancher):
+    """Its list was empty, and the advice was to create a project."""
+    fake.change("1a5", foreign=True)
+    assert rancher.project(fake.url) == "1a5"
+    queries = [(seen.path, seen.query) for seen in fake.journal]
+    assert queries == [("/v2-beta/projects", {}), ("/v2-beta/projects", {"all": "true"})]
+
+
+def test_an_administrator_keeps_to_the_projects_it_is_a_member_of(fake, rancher):
+    fake.change("1a5", foreign=True)
+    own = fake.add_project("Own")["id"]
+    assert rancher.project(fake.url) == own
+    assert rancher.project(fake.url, "Default") == "1a5"
+
+
+def test_the_same_in_api_v1():
+    with FakeRancher(versions=("v1",)) as fake:
+        fake.change("1a5", foreign=True)
+        assert Kit().rancher.project(fake.url) == "1a5"
+
+
+@pytest.mark.parametrize("name", ["project", "registration", "hosts"])
+def test_an_inactive_project_is_named_and_not_the_keys(fake, rancher, name):
+    """The server says 403 for all that is in it; the message blamed the API keys."""
+    fake.change("1a5", state="inactive")
+    with pytest.raises(CommandExecutionError) as caught:
+        getattr(rancher, name)(fake.url)
+    assert "project 1a5 (Default) is inactive; activate it in Rancher" in str(caught.value)
+    assert "keys" not in str(caught.value)
+
+
+def test_the_keys_of_an_inactive_project(fake):
+    """The server says 401 for them; they may be right all the same."""
+    fake.add_key(ACCESS, SECRET, project="1a5")
+    fake.configure(access_control=True)
+    kit = Kit({"access_key": ACCESS, "secret_key": SECRET})
+    assert kit.rancher.project(fake.url) == "1a5"
+    fake.change("1a5", state="inactive")
+    with pytest.raises(CommandExecutionError, match="project's own keys end with it when it is"):
+        kit.rancher.project(fake.url)
+
+
 # registration
 
 
@@ -229,13 +272,12 @@ def test_a_token_that_somebody_else_asked_for_is_awaited(fake, rancher):
     assert posts(fake) == []
 
 
-def test_a_token_of_somebody_else_that_is_stuck_is_not_awaited_for_ever(fake):
+def test_a_token_of_somebody_else_that_is_stuck_is_not_awaited_for_ever(fake, monkeypatch):
     fake.configure(token_mode="stuck")
     fake.add_token()
     fake.configure(token_mode="normal")
-    kit = Kit()
-    kit.rancher.STUCK = 0.1
-    assert kit.rancher.registration(fake.url)["id"] == "1c2"
+    monkeypatch.setattr(_rancher, "STUCK", 0.1)
+    assert Kit().rancher.registration(fake.url)["id"] == "1c2"
 
 
 def test_active_but_not_yet_filled(fake, rancher):
@@ -250,7 +292,7 @@ def test_a_token_that_never_becomes_active(fake, rancher):
     with pytest.raises(CommandExecutionError) as caught:
         rancher.registration(fake.url, timeout=0.4)
     assert str(caught.value) == (
-        "waited 0.4 s in vain for a registration token of project 1a5: "
+        f"{fake.url}: waited 0.4 s for a registration token of project 1a5: "
         "1c1 is registering; the server's log knows more"
     )
     assert time.monotonic() - start < 3
@@ -288,16 +330,18 @@ def test_conflicts_are_tried_again(fake, rancher):
     assert len(posts(fake)) == 3
 
 
-def test_a_reader_gets_no_token(fake):
+@pytest.mark.parametrize("role", ["readonly", "restricted"])
+def test_a_reader_gets_no_token(fake, role):
+    """The server says 404, and so did we: "there is no such thing"."""
     fake.add_token(state="active")
-    fake.add_key(ACCESS, SECRET, role="readonly", projects=["1a5"])
+    fake.add_key(ACCESS, SECRET, role=role, projects=["1a5"])
     fake.configure(access_control=True)
     with pytest.raises(CommandExecutionError) as caught:
         Kit({"access_key": ACCESS, "secret_key": SECRET}).rancher.registration(fake.url)
     assert str(caught.value) == (
-        f"{fake.url} gave no registration token for project 1a5: this user may not do that; "
-        "take API keys of an owner or a member of the project "
-        "(HTTP 403: Forbidden, Cannot access registrationToken)"
+        f"{fake.url}: these API keys may not see or make registration tokens of project 1a5 "
+        "(Default), the server shows none (HTTP 404); take API keys of an owner or a member of the "
+        "project"
     )
 
 
@@ -390,7 +434,9 @@ def test_removed_hosts_are_not_listed(fake, rancher):
     fake.add_host("node1")
     fake.change("1h1", state="removed")
     assert rancher.hosts(fake.url) == []
-    assert Kit().http.exchange("GET", f"{fake.url}/v2-beta/hosts/1h1")["body"]["state"] == "removed"
+    assert (
+        _rancher_http.exchange("GET", f"{fake.url}/v2-beta/hosts/1h1")["body"]["state"] == "removed"
+    )
 
 
 def test_a_row_with_nothing_filled_in(fake, rancher):
@@ -409,7 +455,7 @@ CALLS = {"project": "projects$", "registration": "registrationtokens$", "hosts":
     ("kind", "words"),
     [
         ("403", "take API keys of an owner"),
-        ("404", "there is no such thing on this server"),
+        ("404", "there is no such thing on this server|may not see or make registration tokens"),
         ("not-http", "the answer is not HTTP"),
         ("html", "web page where the API should be|no list of a Rancher API"),
         ("redirect", "it redirects to another server, http://other.example.test/v2-beta/projects"),
@@ -439,7 +485,7 @@ def test_patience_ends_in_time(fake, rancher, name, kind, words):
     start = time.monotonic()
     with pytest.raises(CommandExecutionError) as caught:
         getattr(rancher, name)(fake.url, timeout=0.3)
-    assert str(caught.value).startswith("waited 0.3 s in vain for an answer of http://")
+    assert str(caught.value).startswith(f"{fake.url}: waited 0.3 s for an answer: ")
     assert words in str(caught.value)
     assert time.monotonic() - start < 3
 
@@ -511,7 +557,7 @@ def test_no_secret_leaks(fake, caplog, capfd, kind):
     token = fake.world.token_text(fake.world.tokens["1c1"]) if not kind else "no token"
     texts += [record.getMessage() + str(record.exc_info) for record in caplog.records]
     texts += capfd.readouterr()
-    basic = Kit().http._basic(ACCESS, SECRET)
+    basic = _rancher_http._basic(ACCESS, SECRET)
     assert len(texts) > 3
     for secret in (ACCESS, SECRET, basic, token):
         assert not [text for text in texts if secret in text]
@@ -549,7 +595,7 @@ def token(number, state="active", filled=True, transitioning="no"):
 )
 def test_next_step(tokens, made, patient, step, which):
     for order in itertools.permutations(tokens):
-        found, row = pure._next_step(list(order), made, patient)
+        found, row = _rancher._next_step(list(order), made, patient)
         assert (found, row and row["id"]) == (step, which)
 
 
@@ -557,4 +603,39 @@ def test_next_step(tokens, made, patient, step, which):
     ("name", "number"), [("1c7", 7), ("1ph11", 11), ("1a5", 5), ("x", 0), ("1c", 0), ("", 0)]
 )
 def test_number_of_an_id(name, number):
-    assert pure._number({"id": name}) == number
+    assert _rancher.number({"id": name}) == number
+
+
+# Host Registration URL
+
+
+@pytest.mark.parametrize(
+    ("stored", "known"),
+    [
+        (None, None),
+        ("", None),
+        ("http://rancher.example.test", "http://rancher.example.test"),
+        ("https://rancher.example.test", "https://rancher.example.test"),
+        # The server prefixes it; compared bare, it was taken for a foreign server.
+        ("rancher.example.test:8080", "http://rancher.example.test:8080"),
+        ("localhost:8080", "http://localhost:8080"),
+    ],
+)
+def test_registration_host(fake, stored, known):
+    fake.configure(api_host=stored)
+    assert _rancher.registration_host(Kit().connect(fake.url)) == known
+
+
+@pytest.mark.parametrize("kind", ["404", "html"])
+def test_a_server_that_does_not_show_that_setting(fake, kind):
+    fake.fail(kind, path="settings")
+    assert _rancher.registration_host(Kit().connect(fake.url)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("500", "failed inside"), ("401", "wants API keys"), ("403", "an owner")]
+)
+def test_could_not_look_was_taken_for_not_set(fake, kind, words):
+    fake.fail(kind, path="settings")
+    with pytest.raises(CommandExecutionError, match=words):
+        _rancher.registration_host(Kit().connect(fake.url))

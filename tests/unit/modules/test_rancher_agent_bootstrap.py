@@ -4,10 +4,9 @@ import contextlib
 
 import docker
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
 
-bootstrap = load("_rancher_agent_bootstrap")
+import _rancher_agent_bootstrap as bootstrap
 
 
 def test_environment():
@@ -112,13 +111,11 @@ def box(name, command, status="Exited (0) 3 minutes ago"):
 def with_docker(monkeypatch):
     def made(*boxes):
         engine = Docker(*boxes)
-        calls = {
-            "_docker_engine.client": lambda doing: contextlib.nullcontext(engine),
-            "_docker_engine.containers": lambda: engine.containers(all=True),
-        }
-        module = load("_rancher_agent_bootstrap", Salt(calls))
-        monkeypatch.setattr(module, "PAUSE", 0.001)
-        module.engine = engine
+        patch, module = monkeypatch.setattr, bootstrap
+        patch(module._docker_engine, "client", lambda doing: contextlib.nullcontext(engine))
+        patch(module._docker_engine, "containers", lambda: engine.containers(all=True))
+        patch(module, "PAUSE", 0.001)
+        patch(module, "engine", engine, raising=False)
         return module
 
     return made
@@ -168,3 +165,22 @@ def test_a_look_that_does_not_end_does_not_hold_the_run(with_docker, monkeypatch
     monkeypatch.setattr(module, "LOOKING", 0.05)
     module.remove()
     assert module.engine.removed == ["rancher-agent-bootstrap"]
+
+
+def test_the_proxy_reaches_the_agent_in_both_spellings():
+    proxy = {"http_proxy": "http://u:p@proxy:3128", "https_proxy": None, "no_proxy": "10.0.0.0/8"}
+    made = bootstrap.environment(None, {}, proxy)
+    assert made == {
+        "CATTLE_HOST_LABELS": "",
+        "http_proxy": "http://u:p@proxy:3128",
+        "HTTP_PROXY": "http://u:p@proxy:3128",
+        "no_proxy": "10.0.0.0/8",
+        "NO_PROXY": "10.0.0.0/8",
+    }
+
+
+def test_the_bootstrap_prints_its_proxies():
+    """The first line of the original's start script that it writes, password included."""
+    line = "http://me:secret@proxy:3128 https://me:se%23cret@proxy:3128"
+    shown = bootstrap._clean(line, "http://r/v1/scripts/T")
+    assert shown == "http://***@proxy:3128 https://***@proxy:3128"

@@ -6,8 +6,9 @@ import time
 
 import pytest
 from agent_kit import stamp
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
+
+import _rancher_agent_host
 
 CARDS = {
     "lo": {"inet": [{"address": "127.0.0.1"}]},
@@ -15,6 +16,8 @@ CARDS = {
     "eth1": {"up": False},
     "docker0": {"inet": [{"address": "172.17.0.1"}]},
     "br-0123456789ab": {"inet": [{"address": "172.18.0.1"}]},
+    # Of Open vSwitch: a bridge of the operator's, whose address was taken for a container's.
+    "br-ex": {"inet": [{"address": "10.0.0.5"}]},
     "bond0": {"inet": [{"address": "198.51.100.1"}]},
 }
 
@@ -25,30 +28,26 @@ def containers():
 
 
 @pytest.fixture
-def module(tmp_path, containers):
+def module(tmp_path, containers, monkeypatch):
     def logs(name, since=0, tail=400):
         assert since >= 0, "the SDK refuses it"
         return ["a line"]
 
-    host = load("_host")
-    salt = {
-        "_host.read": host.read,
-        "_host.write": host.write,
-        "network.interfaces": lambda: CARDS,
-        "_docker_engine.container": containers.get,
-        "_docker_engine.logs": logs,
-        "_rancher_agent_plan.complaint": lambda lines: " ".join(lines),
-    }
-    module = load("_rancher_agent_host", Salt(salt))
-    module.STATE = str(tmp_path)
-    module.PAUSE = 0.01
+    module = _rancher_agent_host
+    patch = monkeypatch.setattr
+    patch(module.salt.utils.network, "interfaces", lambda: CARDS)
+    patch(module._docker_engine, "container", containers.get)
+    patch(module._docker_engine, "logs", logs)
+    patch(module._rancher_agent_plan, "complaint", " ".join)
+    patch(module, "STATE", str(tmp_path))
+    patch(module, "PAUSE", 0.01)
     return module
 
 
 def test_marks(module):
     marks = module.marks()
     assert marks["id"] is None
-    assert marks["addresses"] == ["192.0.2.11", "192.0.2.12", "198.51.100.1"]
+    assert marks["addresses"] == ["10.0.0.5", "192.0.2.11", "192.0.2.12", "198.51.100.1"]
     assert marks["names"] and all(name == name.lower() for name in marks["names"])
     assert "203.0.113.1" in module.marks("203.0.113.1")["addresses"]
 
@@ -83,6 +82,7 @@ def test_an_agent(module, containers):
         "running": True,
         "url": "http://r/v1",
         "ip": None,
+        "proxy": {},
         "outdated": False,
         "complaint": "a line",
     }
@@ -95,13 +95,13 @@ def test_an_agent_that_is_none(module, containers):
     assert (agent["genuine"], agent["running"]) == (False, False)
 
 
-def test_a_log_that_cannot_be_read(module, containers):
+def test_a_log_that_cannot_be_read(module, containers, monkeypatch):
     containers["rancher-agent"] = container()
 
     def logs(name, since=0, tail=400):
         raise CommandExecutionError("Docker could not give it: does not support reading")
 
-    module.__salt__["_docker_engine.logs"] = logs
+    monkeypatch.setattr(module._docker_engine, "logs", logs)
     assert module.agent()["complaint"] == ""
 
 

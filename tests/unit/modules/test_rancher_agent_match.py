@@ -1,9 +1,9 @@
 """Which host is this machine: by its label, else by name and address, never by a shared name."""
 
 import pytest
-from fakes import load
 
-match = load("_rancher_agent_match")
+import _rancher_agent_match as match
+
 ME = {"id": "a1", "names": ["node1", "node1.example.test"], "addresses": ["192.0.2.11"]}
 NAME = "node1.example.test"
 
@@ -37,6 +37,9 @@ def label(value):
         ([row(1, ip="192.0.2.98"), row(2, ip="192.0.2.99")], (None, None)),
         ([row(1, ip="192.0.2.98"), row(2)], ("1h2", "name and address")),
         ([row(1), row(2)], (None, None)),
+        ([row(1, state="reconnecting"), row(2)], ("1h2", "name and address")),
+        ([row(1, agent_state="disconnected"), row(2)], ("1h2", "name and address")),
+        ([row(1, state="reconnecting"), row(2, state="disconnected")], (None, None)),
         ([row(1), row(2, hostname="other", ip="x", **label("a1"))], ("1h2", "label")),
         ([row(1, **label("b2"))], (None, None)),
         ([row(1, **label("b2")), row(2, ip="192.0.2.99")], (None, None)),
@@ -48,6 +51,13 @@ def label(value):
 def test_find(rows, found):
     answer = match.find(rows, ME)
     assert ((answer["row"] or {}).get("id"), answer["by"]) == found
+
+
+def test_twins_are_told():
+    """Of two rows with one name and address one was active, and the advice was to wipe the state."""
+    answer = match.find([row(1, state="reconnecting"), row(2), row(3, hostname="other")], ME)
+    assert [one["id"] for one in answer["twins"]] == ["1h1", "1h2"]
+    assert match.find([row(1)], ME)["twins"] == []
 
 
 def test_without_an_id_a_label_means_another_machine():
@@ -65,6 +75,11 @@ def test_with_id():
         ({"ip": "192.0.2.99"}, False),
         ({"hostname": "renamed"}, False),
         ({"hostname": "other", "ip": "192.0.2.99"}, True),
+        # A new host has no address for half a minute; it was called a copy.
+        ({"hostname": "other", "ip": None}, False),
+        # Behind a gateway, under the short or the long name.
+        ({"hostname": "node1.other.test", "ip": "192.0.2.99"}, False),
+        ({"hostname": None, "ip": "192.0.2.99"}, True),
     ],
 )
 def test_is_stranger(fields, stranger):
@@ -85,6 +100,11 @@ def test_is_stranger(fields, stranger):
 )
 def test_status(fields, status):
     assert match.status(row(**fields)) == status
+
+
+def test_described():
+    assert match.described(row()) == "1h1 (node1.example.test, 192.0.2.11, active)"
+    assert "no address yet" in match.described(row(ip=None))
 
 
 def test_status_of_none():

@@ -5,10 +5,11 @@ import time
 
 import pytest
 from fake_rancher import FakeRancher
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
 
-pure = load("_rancher_agent_script")
+import _rancher_agent_script as pure
+import _rancher_http
+
 TOKEN = "0123456789ABCDEF0123:1546214400000:abcDEF0123456789abcDEF01234"
 URL = f"http://rancher.example.test:8080/v1/scripts/{TOKEN}"
 GOOD = '#!/bin/sh\nexport DETECTED_CATTLE_AGENT_IP="1.2.3.4"\nexport CATTLE_URL="http://rancher.example.test:8080/v1"\n'
@@ -106,6 +107,27 @@ def test_a_url_of_version_2_may_differ():
 
 
 @pytest.mark.parametrize(
+    ("where", "refused"),
+    [
+        ("http://a:8080/v1", "http://a:8080/v1"),
+        # The form that the API gives for v1, which the agent cuts off in front of the project.
+        ("http://a:8080/v1/projects/1a5", "http://a:8080/v1"),
+        ("http://b:8080/v1/projects/1a5", None),
+        ("http://b:8080/v1", None),
+        ("http://a:8080/v2-beta/projects/1a5", None),
+        # Its sed finds the first /v1, also where a name begins so.
+        ("http://v1-rancher/v2-beta/projects/1a5", "http://v1"),
+    ],
+)
+def test_the_agents_own_look_at_the_registration_host(where, refused):
+    """A v1 URL with a project was let through, and refused by the agent after minutes."""
+    problem = pure.wrong_url(where, "http://b:8080/v1")
+    assert (problem or "None").startswith(
+        f"the registration URL begins with {refused}, but" if refused else "None"
+    )
+
+
+@pytest.mark.parametrize(
     ("before", "after", "words"),
     [
         (AT, AT + 1, None),
@@ -129,12 +151,9 @@ def test_a_server_that_does_not_tell_the_time(date):
 @pytest.fixture
 def module(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
-    module = load(
-        "_rancher_agent_script", Salt({"_rancher_http.exchange": load("_rancher_http").exchange})
-    )
-    module.is_loopback = lambda url: False
-    module.PAUSE = 0.02
-    return module
+    monkeypatch.setattr(pure, "is_loopback", lambda url: False)
+    monkeypatch.setattr(pure, "PAUSE", 0.02)
+    return pure
 
 
 def url_of(fake):
@@ -177,6 +196,6 @@ def test_the_debug_log_does_not_show_the_token(module, caplog):
     with FakeRancher() as fake:
         url = url_of(fake)
         module.fetch(url)
-        load("_rancher_http").exchange("GET", f"{fake.url}/ping")
+        _rancher_http.exchange("GET", f"{fake.url}/ping")
     assert "GET /ping" in caplog.text, "the library does log, and again afterwards"
     assert url.rpartition("/")[2] not in caplog.text

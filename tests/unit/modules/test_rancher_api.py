@@ -5,9 +5,10 @@ import logging
 import pytest
 from fake_rancher import FakeRancher
 from fake_rancher.certificates import Authority
-from fakes import load
 from rancher_kit import ACCESS, SECRET, Kit, everything
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+import _rancher_api
 
 PROJECTS = "/v2-beta/projects"
 
@@ -24,7 +25,7 @@ def fake():
 
 
 def connect(fake, agent=None, **options):
-    return Kit(agent).api.connect(fake.url, **{"timeout": 5, **options})
+    return Kit(agent).connect(fake.url, **{"timeout": 5, **options})
 
 
 # The base
@@ -42,7 +43,7 @@ def connect(fake, agent=None, **options):
     ],
 )
 def test_base_of_a_url(given, base):
-    assert load("_rancher_api")._base(given) == base
+    assert _rancher_api._base(given) == base
 
 
 @pytest.mark.parametrize(
@@ -65,15 +66,15 @@ def test_base_of_a_url(given, base):
 )
 def test_a_url_that_is_none(given):
     if given == "http://h\n":
-        assert load("_rancher_api")._base(given) == "http://h"
+        assert _rancher_api._base(given) == "http://h"
         return
     with pytest.raises(SaltInvocationError, match=r"allowed is http\(s\)://host\[:port\]"):
-        load("_rancher_api")._base(given)
+        _rancher_api._base(given)
 
 
 def test_a_password_in_the_url_is_refused_and_not_repeated():
     with pytest.raises(SaltInvocationError) as caught:
-        Kit().api.connect(f"http://me:{SECRET}@h:8080")
+        Kit().connect(f"http://me:{SECRET}@h:8080")
     assert "must not contain user and password" in str(caught.value)
     assert SECRET not in everything(caught.value) and "me:" not in str(caught.value)
 
@@ -81,8 +82,8 @@ def test_a_password_in_the_url_is_refused_and_not_repeated():
 def test_a_registration_url_is_not_the_servers_and_not_repeated():
     pasted = f"http://h:8080/v1/scripts/{'A' * 20}:1:token"
     with pytest.raises(SaltInvocationError) as caught:
-        Kit().api.connect(pasted)
-    assert "it belongs into rancher:agent:registration_url" in str(caught.value)
+        Kit().connect(pasted)
+    assert "set rancher:agent:registration_url to it" in str(caught.value)
     assert "AAAA" not in everything(caught.value)
 
 
@@ -96,7 +97,7 @@ def test_a_registration_url_is_not_the_servers_and_not_repeated():
     ],
 )
 def test_links_stay_on_the_callers_base(link, base, url):
-    assert load("_rancher_api")._rebased(link, base) == url
+    assert _rancher_api._rebased(link, base) == url
 
 
 # Keys and certificate
@@ -112,7 +113,7 @@ def test_keys_come_from_the_pillar(fake):
 
 @pytest.mark.parametrize("pillar", [{}, {"rancher": None}, {"rancher": {"agent": None}}])
 def test_no_pillar_no_keys(fake, pillar):
-    api = load("_rancher_api", Kit().api.__salt__, __pillar__=pillar).connect(fake.url)
+    api = _rancher_api.connect(pillar, fake.url)
     assert api.get(fake.url + PROJECTS)["status"] == 200
     assert "authorization" not in fake.journal[0].headers
     assert api.project is None
@@ -125,7 +126,7 @@ def test_keys_are_read_through_the_mask_that_salt_3008_puts_on_the_pillar(fake):
     agent = {"access_key": ACCESS, "secret_key": SECRET, "project": "Default"}
     masked = secret.hide({"rancher": {"agent": agent}})
     assert SECRET not in repr(masked)
-    api = load("_rancher_api", Kit().api.__salt__, __pillar__=masked).connect(fake.url)
+    api = _rancher_api.connect(masked, fake.url)
     assert api.get(fake.url + PROJECTS)["status"] == 200
     assert api.project == "Default"
 
@@ -199,27 +200,26 @@ def test_what_does_not_pass_is_asked_once(fake, kind):
         ("slow-body", "no complete answer within 0.1 s"),
     ],
 )
-def test_patience_ends_with_the_time(fake, kind, why):
+def test_patience_ends_with_the_time(fake, kind, why, monkeypatch):
     fake.fail(kind, value=0.05 if kind == "slow-body" else None)
-    kit = Kit()
     # However slow this machine is just now: an answer that comes is waited for.
-    kit.api.SHORTEST = 5
+    monkeypatch.setattr(_rancher_api, "SHORTEST", 5)
     if kind == "slow-body":
-        kit.api.ONE_EXCHANGE = 0.1
-    api = kit.api.connect(fake.url, timeout=6)
+        monkeypatch.setattr(_rancher_api, "ONE_EXCHANGE", 0.1)
+    api = connect(fake, timeout=6)
     with pytest.raises(CommandExecutionError) as caught:
         api.get(fake.url + PROJECTS)
-    assert str(caught.value) == f"waited 6 s in vain for an answer of {fake.url}: {why}"
+    assert str(caught.value) == f"{fake.url}: waited 6 s for an answer: {why}"
     assert len(fake.journal) > 1
 
 
 def test_waiting_tells_how_long(fake, caplog):
-    caplog.set_level(logging.INFO, "_modules.rancher_api")
+    caplog.set_level(logging.INFO, "_rancher_api")
     fake.set_stage("refuse")
     with pytest.raises(CommandExecutionError):
         connect(fake, timeout=0.4).get(fake.url + PROJECTS)
     assert caplog.messages[0] == (
-        f"waiting for an answer of {fake.url} (connection refused; does the server run, "
+        f"{fake.url}: waiting for an answer (connection refused; does the server run, "
         "and is this its port?): 0 s of 0 s"
     )
 
@@ -236,6 +236,23 @@ def test_an_old_server_is_asked_as_v1():
     with FakeRancher(versions=("v1",)) as fake:
         url, rows = connect(fake).collection("projects")
         assert (url, len(rows)) == (f"{fake.url}/v1/projects", 1)
+
+
+def test_a_server_known_as_old_is_not_asked_anew():
+    with FakeRancher(versions=("v1",)) as fake:
+        api = connect(fake)
+        for _ in range(2):
+            api.collection("projects")
+        paths = [seen.path for seen in fake.journal]
+        assert paths == ["/v2-beta/projects", "/v1/projects", "/v1/projects"]
+        assert api.old is True
+
+
+def test_a_refusal_carries_its_status(fake):
+    fake.fail("403")
+    with pytest.raises(_rancher_api.Refused) as caught:
+        connect(fake).get(fake.url + PROJECTS)
+    assert caught.value.status == 403
 
 
 def test_web_pages_everywhere(fake):

@@ -9,11 +9,11 @@ import pytest
 import urllib3
 from fake_rancher import FakeRancher
 from fake_rancher.certificates import Authority, self_signed
-from fakes import load
 from rancher_kit import ACCESS, SECRET, everything
 from salt.exceptions import SaltInvocationError
 
-http_module = load("_rancher_http")
+import _rancher_http as http_module
+
 PROJECTS = "/v2-beta/projects"
 
 
@@ -58,8 +58,8 @@ def test_keys_of_any_characters_arrive(fake):
     assert exchange(fake.url + PROJECTS, **keys)["problem"] is None
     wrong = exchange(fake.url + PROJECTS, access_key=ACCESS, secret_key="other")
     assert wrong["problem"] == (
-        "the server does not know these API keys; check pillar rancher:agent:access_key "
-        "(HTTP 401: Unauthorized)"
+        "the server does not know these API keys; check pillar rancher:agent:access_key (a "
+        "project's own keys end with it when it is deactivated) (HTTP 401: Unauthorized)"
     )
     none = exchange(fake.url + PROJECTS)
     assert none["problem"].startswith("the server wants API keys; set pillar rancher:agent:")
@@ -81,6 +81,44 @@ def test_a_proxy_of_the_environment_is_used(fake, monkeypatch):
     assert fake.journal[0].path == "http://rancher.example.test:8080/ping"
 
 
+PROXY = {"http_proxy": None, "https_proxy": None, "no_proxy": None}
+
+
+def test_the_proxy_of_the_settings_goes_before_the_environment(fake, monkeypatch):
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", "http://proxy.example.test:3128")
+    proxy = {**PROXY, "http_proxy": fake.url.replace("//", "//me:pa%24%24@")}
+    assert exchange("http://rancher.example.test:8080/ping", proxy=proxy)["status"] == 200
+    seen = fake.journal[0]
+    assert seen.path == "http://rancher.example.test:8080/ping"
+    assert seen.headers["proxy-authorization"] == "Basic bWU6cGEkJA=="
+
+
+@pytest.mark.parametrize(
+    "no_proxy", ["127.0.0.2,rancher.example.test", "192.0.2.0/24,.example.test"]
+)
+def test_no_proxy_of_the_settings(fake, no_proxy):
+    given = {**PROXY, "http_proxy": fake.url, "no_proxy": no_proxy}
+    url = "http://rancher.example.test:8080/ping"
+    assert http_module._proxies(url, given) == {}
+    assert http_module._proxies("http://other.test/", given) == {"http": fake.url}
+
+
+@pytest.mark.parametrize("proxy", ["http://me:secret@127.0.0.1:1", "http://me:secret@[broken"])
+def test_a_proxy_that_does_not_work_is_told_without_its_password(proxy, caplog):
+    caplog.set_level("DEBUG")
+    given = {**PROXY, "http_proxy": proxy}
+    answer = exchange("http://rancher.example.test:8080/ping", proxy=given)
+    assert answer["problem"]
+    assert "secret" not in repr(answer) + caplog.text
+
+
+def test_a_proxy_that_wants_a_password(fake):
+    fake.fail("html-407")
+    answer = exchange("http://r.example.test/ping", proxy={**PROXY, "http_proxy": fake.url})
+    assert answer["problem"].startswith("the proxy wants a user and a password; set them in")
+
+
 def test_this_host_itself_is_never_asked_for_through_a_proxy(fake, monkeypatch):
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("http_proxy", "http://proxy.example.test:3128")
@@ -92,7 +130,7 @@ def test_this_host_itself_is_never_asked_for_through_a_proxy(fake, monkeypatch):
     [
         ("400", "did not understand the request (HTTP 400: Bad Request)", False),
         ("403", "take API keys of an owner or a member of the project (HTTP 403", False),
-        ("404", "there is no such thing on this server (HTTP 404: Not Found)", False),
+        ("404", "no such thing on this server, or not for this user (HTTP 404: Not Found)", False),
         ("405", "does not allow that to this user or in this state (HTTP 405: Method", False),
         ("409", "busy with the same thing (HTTP 409: Conflict)", True),
         ("422", "did not accept the request (HTTP 422: Unprocessable Entity)", False),

@@ -49,7 +49,11 @@ class Dockerd:
         self.containers = {
             name: {"Config": {"Image": "rancher/agent:v1.2.11"}} for name in containers
         }
-        self.done = []
+        self.done, self.code = [], 0
+        self.prints = (
+            b"INFO: env TOKEN=host-token\r\nINFO: env CATTLE_BOOT2DOCKER=false\r\n"
+            b"INFO: env CATTLE_VAR_LIB_WRITABLE=true\r\n"
+        )
         self.versions = set()
         self.server = socketserver.ThreadingUnixStreamServer(str(path), FakeDockerd)
         self.server.daemon_threads = True
@@ -72,9 +76,9 @@ class Dockerd:
         if words[-1] == "start":
             return 204, None
         if words[-1] == "wait":
-            return 200, {"StatusCode": 0}
+            return 200, {"StatusCode": self.code}
         if words[-1] == "logs":
-            return 200, b"WRITABLE=true\r\nTOKEN=host-token\r\n"
+            return 200, self.prints
         found = self.containers.get(name)
         return (200, found) if found else (404, {"message": f"No such container: {name}"})
 
@@ -137,7 +141,7 @@ def test_the_bootstrap_registers_and_leaves_the_agent(fake, dockerd, monkeypatch
     assert made["Config"]["HostConfig"]["RestartPolicy"] == {"Name": "always"}
     assert made["Config"]["HostConfig"]["NetworkMode"] == "host"
     given = variables(made)
-    assert given["CATTLE_URL"] == f"{fake.url}/v1"
+    assert given["CATTLE_URL"] == f"{fake.url}/v2-beta"
     assert (given["CATTLE_AGENT_IP"], given["CATTLE_HOST_LABELS"]) == ("192.0.2.20", "zone=a%20b")
     assert "CATTLE_NOT_PASSED" not in given
     known = fake.world.registers["host-token"]
@@ -170,8 +174,9 @@ def test_a_url_that_does_not_answer_is_tried_and_given_up(fake, dockerd, capsys,
     change(fake)
     assert agent.register(url) == 1
     said = capsys.readouterr().out.splitlines()
-    failed = f"ERROR: {fake.url}/v1 is not accessible (The requested URL {words})"
-    assert said[-3:] == [failed, failed, f"ERROR: Could not reach {fake.url}/v1. Giving up."]
+    # Of a URL of v2-beta the original prints all, the token, too.
+    failed = f"ERROR: {url} is not accessible (The requested URL {words})"
+    assert said[-3:] == [failed, failed, f"ERROR: Could not reach {url}. Giving up."]
     assert dockerd.done == []
 
 
@@ -213,6 +218,8 @@ def run(monkeypatch, fake, keys, pings):
     monkeypatch.setenv("CATTLE_ACCESS_KEY", keys["accessKey"])
     monkeypatch.setenv("CATTLE_SECRET_KEY", keys["secretKey"])
     monkeypatch.setenv("CATTLE_CHECK_NAMESERVER", "false")
+    monkeypatch.setenv("RANCHER_AGENT_IMAGE", "rancher/agent:v1.2.11")
+    monkeypatch.setattr(agent.bootstrap, "lacking", lambda status, exists: None)
     with contextlib.suppress(Enough):
         return agent.run()
 
@@ -225,11 +232,14 @@ def test_the_agent_makes_its_host_active_and_silence_is_seen(fake, dockerd, monk
     known = fake.world.registers["host-token"]
     run(monkeypatch, fake, known, 3)
     (host,) = fake.show()["hosts"]
-    assert (host["state"], host["agent_state"], host["ip"]) == ("active", "active", "192.0.2.20")
+    assert (host["state"], host["agent_state"], host["ip"]) == ("active", None, None)
+    fake.advance(50)
+    (host,) = fake.show()["hosts"]
+    assert (host["agent_state"], host["ip"]) == (None, "192.0.2.20")
     assert host["hostname"] == "node1.example.test"
     assert host["labels"]["zone"] == "a b"
     assert host["labels"]["io.rancher.host.docker_version"] == "20.10"
-    for seconds, state in ((31, "reconnecting"), (180, "disconnected")):
+    for seconds, state in ((10, "reconnecting"), (195, "disconnected")):
         fake.advance(seconds)
         assert fake.show()["hosts"][0]["agent_state"] == state
     run(monkeypatch, fake, known, 1)
@@ -254,3 +264,60 @@ def test_two_machines_with_one_state_directory_are_one_host(fake, dockerd, monke
         monkeypatch.setattr(agent, "full_name", lambda name=name: name)
         run(monkeypatch, fake, known, 2)
         assert [host["hostname"] for host in fake.show()["hosts"]] == [name]
+
+
+V1 = "12:pids:/docker/{0}\n5:devices:/docker/{0}\n1:name=systemd:/docker/{0}\n"
+ID = "0123456789abcdef" * 4
+FATAL = 'level=fatal msg="Failed to find container id:\\n0::/\\n"'
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "found"),
+    [
+        (V1.format(ID), True),
+        (f"5:devices:/system.slice/docker-{ID}.scope\n", True),
+        # cgroup v2: Docker's own namespace, and that of the host with either driver.
+        ("0::/\n", False),
+        (f"0::/system.slice/docker-{ID}.scope\n", True),
+        (f"0::/docker/{ID}\n", False),
+        # cgroup v1 in a namespace of its own.
+        ("5:devices:/\n0::/\n", False),
+    ],
+)
+def test_its_own_container_as_the_original_finds_it(tmp_path, capsys, cgroup, found):
+    (tmp_path / "cgroup").write_text(cgroup)
+    assert (agent.bootstrap.container_id(cgroup) == ID) is found
+    assert agent.share_mnt(tmp_path / "cgroup") == (0 if found else 1)
+    if cgroup == "0::/\n":
+        assert FATAL in capsys.readouterr().err
+
+
+def test_the_agent_ends_where_it_cannot_find_itself(fake, dockerd, monkeypatch, capsys):
+    agent.register(url_of(fake))
+    dockerd.done.clear()
+    dockerd.code, dockerd.prints = 1, f'time="x" {FATAL}\r\n'.encode()
+    assert run(monkeypatch, fake, fake.world.registers["host-token"], 3) == 1
+    assert dockerd.done == [("create", agent.bootstrap.SHARE), ("remove", "side")]
+    assert FATAL in capsys.readouterr().err
+    assert fake.show()["hosts"] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "gone", "words"),
+    [
+        ("CapEff:\t000001ffffffffff\n", None, None),
+        ("CapEff:\t00000000a80425fb\n", None, "permission denied"),
+        ("CapEff:\t000001ffffffffff\n", "/var/run/docker.sock", "/var/run/docker.sock"),
+        ("CapEff:\t000001ffffffffff\n", "/var/lib/rancher", "/var/lib/rancher"),
+        ("CapEff:\t000001ffffffffff\n", "/.r", "/.r"),
+    ],
+)
+def test_what_the_agent_needs_of_its_container(status, gone, words):
+    found = agent.bootstrap.lacking(f"Name:\tx\n{status}", lambda path: path != gone)
+    assert found is None if words is None else words in found
+
+
+def test_a_bootstrap_under_another_host_name_does_not_know_itself(fake, dockerd, monkeypatch):
+    monkeypatch.setattr(agent.socket, "gethostname", lambda: "node1")
+    assert agent.register(url_of(fake)) == 1
+    assert dockerd.done == []

@@ -56,7 +56,9 @@ def test_the_url_of_the_server_must_be_the_one_given():
     given = "http://one:8080/v1/scripts/t"
     assert bootstrap.mismatch(given, "http://one:8080/v1") is None
     assert "does not match given URL" in bootstrap.mismatch(given, "http://two:8080/v1")
-    # With a project in it, the original does not look.
+    given = "http://one:8080/v1/projects/1a5/scripts/t"
+    assert "does not match given URL" in bootstrap.mismatch(given, "http://two:8080/v1")
+    # Of v2-beta the original does not look.
     assert bootstrap.mismatch("http://one/v2-beta/projects/1a5/scripts/t", "http://two/v1") is None
 
 
@@ -65,5 +67,7 @@ def test_labels_are_decoded_and_the_first_counts():
     assert bootstrap.labels(None) == {}
 
 
-def test_a_token_is_not_shown():
-    assert bootstrap.base("http://h:8080/v1/scripts/SECRET") == "http://h:8080"
+def test_the_token_is_shown_unless_the_url_is_of_api_v1():
+    assert bootstrap.shown("http://h:8080/v1/scripts/SECRET") == "http://h:8080/v1"
+    assert bootstrap.shown("http://h/v1/projects/1a5/scripts/SECRET") == "http://h/v1"
+    assert bootstrap.shown("http://h/v2-beta/projects/1a5/scripts/S").endswith("/scripts/S")

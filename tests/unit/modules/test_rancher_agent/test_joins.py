@@ -9,6 +9,8 @@ from agent_kit import ADDRESS, BOOTSTRAP, NAME, Client, Kit
 from fake_rancher import FakeRancher
 from fake_rancher.certificates import Authority
 
+import _rancher_agent_host
+
 from .checks import JOINED, joins
 
 REAL_CLIENT = docker.APIClient
@@ -24,8 +26,12 @@ def test_the_fake_has_the_real_signatures():
 
 
 def test_an_empty_host_joins(make, fake):
-    comment = joins(make())
-    assert "It is host 1h1, node1.example.test (192.0.2.11)" in comment
+    kit = make()
+    comment = joins(kit)
+    # Its address comes with a later ping.
+    assert "It is host 1h1, node1.example.test (no address yet)" in comment
+    fake.advance(60)
+    assert "It is host 1h1, node1.example.test (192.0.2.11)" in kit.run()["comment"]
     (row,) = fake.show()["hosts"]
     assert re.fullmatch("[0-9a-f]{32}", row["labels"]["rancher.salt.id"])
 
@@ -51,6 +57,7 @@ def test_the_bootstrap_runs_as_rancher_says(make, monkeypatch):
     assert variables["CATTLE_HOST_LABELS"].startswith(
         "zone=a%20b%26c%3Dd&gr%C3%B6%C3%9Fe=100%25&rancher.salt.id="
     )
+    kit.fake.advance(60)
     (row,) = kit.fake.show()["hosts"]
     assert row["labels"]["zone"] == "a b&c=d"
     assert row["labels"]["größe"] == "100%"
@@ -81,7 +88,7 @@ def test_a_clock_that_jumped_made_a_new_agent_an_old_one(make):
     with subprocess.Popen(["sleep", "60"]) as process:
         kit.docker.pid = process.pid
         kit.docker.add_agent("http://server", age=86400)
-        age = kit.salt["_rancher_agent_host.agent"]()["age"]
+        age = _rancher_agent_host.agent()["age"]
         process.kill()
     assert 0 <= age < 60
 
@@ -149,6 +156,7 @@ def test_a_removed_agent_is_the_same_host_again(make, fake):
 def test_another_address_is_told_to_rancher(make, fake):
     kit = make()
     assert kit.run()["result"] is True
+    fake.advance(60)
     kit.docker.calls.clear()
     kit.given["ip"] = "198.51.100.9"
     joins(kit, {"ip": {"old": ADDRESS, "new": "198.51.100.9"}})
@@ -265,3 +273,21 @@ def test_a_removed_row_is_no_host(make):
     kit.registered(state="removed")
     del kit.docker.containers["rancher-agent"]
     assert kit.run(test=True)["changes"] == JOINED
+
+
+def test_proxies_reach_the_agent_and_may_change(make, fake, caplog):
+    caplog.set_level("DEBUG")
+    # The double listens at 127.0.0.1, for which no proxy is asked.
+    proxy = {"http_proxy": "http://me:s3cret@proxy.example.test:3128", "no_proxy": "10.0.0.0/8"}
+    kit = make({"proxy": proxy})
+    joins(kit)
+    variables = dict(
+        each.split("=", 1) for each in kit.docker.containers["rancher-agent"]["Config"]["Env"]
+    )
+    assert variables["http_proxy"] == variables["HTTP_PROXY"] == proxy["http_proxy"]
+    assert variables["no_proxy"] == "10.0.0.0/8"
+    kit.docker.calls.clear()
+    kit.pillar["rancher"]["agent"]["proxy"] = {"http_proxy": "http://me:s3cret@other:3128"}
+    changes = {"proxy": {"old": "another", "new": "as in the settings"}}
+    said = joins(kit, changes)
+    assert "s3cret" not in caplog.text + said
