@@ -25,6 +25,24 @@ def ready(pillar, url, ca_certificate=None, timeout=10):
     return {"ready": problem is None, "reason": problem or "the server answers pong"}
 
 
+def at(
+    pillar, url, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60
+):
+    """A project of a server, in a conversation of its own; the arguments are ``rancher.hosts``'s."""
+    api = _rancher_api.connect(pillar, url, access_key, secret_key, ca_certificate, timeout)
+    return Project(api, project)
+
+
+def hosts(pillar, url, *project_and_keys, **options):
+    """The hosts of a project, sorted by name; the arguments are those of ``at``."""
+    return at(pillar, url, *project_and_keys, **options).hosts()
+
+
+def registration(pillar, url, *project_and_keys, create=True, **options):
+    """An active token of a project; the arguments are those of ``at``."""
+    return at(pillar, url, *project_and_keys, **options).registration(create)
+
+
 def registration_host(api):
     """
     The setting "Host Registration URL", the address that agents are told to report to, with the

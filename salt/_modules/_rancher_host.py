@@ -9,6 +9,7 @@ import itertools
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _rancher
+import _rancher_api
 
 GONE = ("removed", "purging", "purged")
 # On every container that a service made, and makes again.
@@ -16,6 +17,22 @@ UNIT = "io.rancher.service.deployment.unit"
 # On every container that Rancher runs for itself, and on what its agent starts.
 SYSTEM = "io.rancher.container.system"
 _MOVING = ("deactivating", "registering", "activating")
+
+
+def at(
+    pillar,
+    url,
+    host,
+    project=None,
+    access_key=None,
+    secret_key=None,
+    ca_certificate=None,
+    timeout=300,
+):
+    """A host of a project, in a conversation of its own; see ``rancher_host.deactivate``."""
+    pick([], host)
+    api = _rancher_api.connect(pillar, url, access_key, secret_key, ca_certificate, timeout)
+    return Host(_rancher.Project(api, project), host)
 
 
 def pick(rows, host):
@@ -109,10 +126,9 @@ def _still_heard(row):
 class Host:
     """One host of one project, while somebody leads it to a state."""
 
-    def __init__(self, api, host, project=None):
-        pick([], host)
-        self.api, self.name, self.id = api, host, None
-        self.project = _rancher.Project(api, project)
+    def __init__(self, project, host):
+        self.api, self.project = project.api, project
+        self.name, self.id = host, None
 
     def deactivate(self):
         """Let Rancher start nothing new on it; what runs there goes on."""

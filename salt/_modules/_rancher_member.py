@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 
-from salt.exceptions import CommandExecutionError
+from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _docker_engine
 import _host
@@ -23,30 +23,48 @@ CONTAINERS = (
 VOLUMES = ("rancher-agent-state", "rancher-cni")
 # On every container that Rancher runs for itself: network, DNS, health checks.
 LABEL = "io.rancher.container.system"
+# On every container that Rancher started, also of services.
+STARTED = "io.rancher.container.uuid"
+
+
+def check_role(pillar):
+    """Refuse a host that the next run would register again."""
+    if "agent" in ((pillar.get("rancher") or {}).get("roles") or []):
+        raise SaltInvocationError(
+            "rancher:roles still gives this host the role agent: the next run would register it "
+            "again as a new host. Nothing was removed; take agent out of its roles first"
+        )
 
 
 def observe():
     """
-    Look at what a membership left here. Returns a dict: ``containers`` (list of dicts ``id`` and
-    ``name``, the agent first), ``volumes`` (list of str) and ``state`` (the directory is there).
+    What a membership left here: ``containers`` (dicts ``id`` and ``name``, the agent first),
+    ``volumes`` and ``state`` (the directory is there); ``staying`` are names of containers that
+    Rancher started and that are left alone.
     """
     if os.path.islink(STATE):
         raise CommandExecutionError(
             f"{STATE} is a link to {os.path.realpath(STATE)}; look at it, and remove it by hand"
         )
-    seen = {"containers": [], "volumes": [], "state": os.path.isdir(STATE)}
+    seen = {"containers": [], "volumes": [], "staying": [], "state": os.path.isdir(STATE)}
     if not _host.tool("docker"):
         return seen
     listed = _docker_engine.containers()
     seen["containers"] = own(listed, _rancher_agent_bootstrap.left())
+    ours = {one["id"] for one in seen["containers"]}
+    seen["staying"] = sorted(
+        (each.get("Names") or [each["Id"]])[0].lstrip("/")
+        for each in listed
+        if STARTED in (each.get("Labels") or {}) and each["Id"] not in ours
+    )
     seen["volumes"] = sorted({*_docker_engine.volumes()} & {*VOLUMES})
     return seen
 
 
 def own(listed, left=()):
     """
-    Pick the containers that belong to the membership. Returns a list of dicts ``id`` and ``name``;
-    the agent first, which would make others anew.
+    The containers that belong to the membership, as dicts ``id`` and ``name``; the agent first,
+    which would make others anew.
     """
     found = []
     for each in listed:
@@ -58,16 +76,20 @@ def own(listed, left=()):
 
 
 def plan(seen):
-    """
-    List what is to go. Returns a dict of changes: ``containers``, ``volumes``, ``state
-    directory``.
-    """
+    """What is to go: ``containers``, ``volumes``, ``state directory``."""
     there = {
         "containers": ", ".join(one["name"] for one in seen["containers"]),
         "volumes": ", ".join(seen["volumes"]),
         "state directory": STATE if seen["state"] else "",
     }
     return {key: {"old": old, "new": None} for key, old in there.items() if old}
+
+
+def notes(seen):
+    """What is left alone and may surprise."""
+    if not seen["staying"]:
+        return []
+    return [f"Containers that Rancher started stay, and run on: {', '.join(seen['staying'])}"]
 
 
 def apply(seen, changes):

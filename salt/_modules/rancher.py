@@ -12,7 +12,6 @@ import _docker_engine
 import _rancher
 import _rancher_agent
 import _rancher_agent_plan
-import _rancher_api
 import _rancher_server
 import _rancher_server_fit
 import _rancher_server_replace
@@ -82,7 +81,8 @@ def project(url, project=None, access_key=None, secret_key=None, ca_certificate=
 
     Source: Rancher 1.6 documentation, API, "Project"; cattle's start data (adminProject)
     """
-    return _project(url, project, access_key, secret_key, ca_certificate, timeout).id
+    keys = (access_key, secret_key, ca_certificate)
+    return _rancher.at(__pillar__, url, project, *keys, timeout).id
 
 
 def registration(
@@ -125,8 +125,8 @@ def registration(
 
     Source: Rancher 1.6 documentation, API, "RegistrationToken"
     """
-    found = _project(url, project, access_key, secret_key, ca_certificate, timeout)
-    return found.registration(create)
+    keys = (access_key, secret_key, ca_certificate)
+    return _rancher.registration(__pillar__, url, project, *keys, timeout, create=create)
 
 
 def hosts(url, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60):
@@ -158,7 +158,8 @@ def hosts(url, project=None, access_key=None, secret_key=None, ca_certificate=No
 
     Source: Rancher 1.6 documentation, API, "Host"
     """
-    return _project(url, project, access_key, secret_key, ca_certificate, timeout).hosts()
+    keys = (access_key, secret_key, ca_certificate)
+    return _rancher.hosts(__pillar__, url, project, *keys, timeout)
 
 
 def server_running(name, image, port=8080, start=True, data_directory=None, test=False):
@@ -278,8 +279,3 @@ def agent_registered(
             test=test,
             notes=with_want(_rancher_agent_plan.notes),
         )
-
-
-def _project(url, project, access_key, secret_key, ca_certificate, timeout):
-    api = _rancher_api.connect(__pillar__, url, access_key, secret_key, ca_certificate, timeout)
-    return _rancher.Project(api, project)

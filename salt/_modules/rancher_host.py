@@ -5,7 +5,6 @@ A host in Rancher: taken out of service, emptied, put back, removed. The API key
 from _fresh import checked  # noqa: F401
 
 # isort: split
-import _rancher_api
 import _rancher_host
 
 
@@ -39,7 +38,8 @@ def deactivate(
 
     Source: Rancher 1.6 documentation, API, "Host": actions
     """
-    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).deactivate()
+    given = (project, access_key, secret_key, ca_certificate, timeout)
+    return _rancher_host.at(__pillar__, url, host, *given).deactivate()
 
 
 def activate(
@@ -66,7 +66,8 @@ def activate(
 
     Source: Rancher 1.6 documentation, API, "Host": actions
     """
-    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).activate()
+    given = (project, access_key, secret_key, ca_certificate, timeout)
+    return _rancher_host.at(__pillar__, url, host, *given).activate()
 
 
 def containers(
@@ -95,7 +96,8 @@ def containers(
 
     Source: cattle v0.183.83, ExternalHostEventCreate and HostRemove
     """
-    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).containers()
+    given = (project, access_key, secret_key, ca_certificate, timeout)
+    return _rancher_host.at(__pillar__, url, host, *given).containers()
 
 
 def evacuate(
@@ -126,7 +128,8 @@ def evacuate(
 
     Source: Rancher 1.6 documentation, "Hosts": Evacuating Hosts; API, "Host": actions
     """
-    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).evacuate()
+    given = (project, access_key, secret_key, ca_certificate, timeout)
+    return _rancher_host.at(__pillar__, url, host, *given).evacuate()
 
 
 def remove(
@@ -159,9 +162,5 @@ def remove(
 
     Source: Rancher 1.6 documentation, "Hosts": Removing Hosts; API, "Host": actions
     """
-    return _host(url, host, project, access_key, secret_key, ca_certificate, timeout).remove()
-
-
-def _host(url, host, project, access_key, secret_key, ca_certificate, timeout):
-    api = _rancher_api.connect(__pillar__, url, access_key, secret_key, ca_certificate, timeout)
-    return _rancher_host.Host(api, host, project)
+    given = (project, access_key, secret_key, ca_certificate, timeout)
+    return _rancher_host.at(__pillar__, url, host, *given).remove()

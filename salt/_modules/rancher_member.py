@@ -28,12 +28,18 @@ def absent(name, test=False):
 
     Source: the state ``rancher_member.absent``
     """
+
+    def observe():
+        _rancher_member.check_role(__pillar__)
+        return _rancher_member.observe()
+
     with _docker_engine.at(__opts__):
         return _converge.run(
             name,
             "Absence from Rancher",
-            observe=_rancher_member.observe,
+            observe=observe,
             plan=_rancher_member.plan,
             apply=_rancher_member.apply,
             test=test,
+            notes=_rancher_member.notes,
         )

@@ -8,7 +8,8 @@ def absent(name):
     Remove what a membership in Rancher left on this host: Rancher's own containers, its volumes
     and its state directory. Other containers, Docker and the thin pool stay as they are.
 
-    Take the host out of Rancher first: see ``fleet.remove``.
+    Take the host out of Rancher first: see ``fleet.remove``. Refused while the pillar
+    ``rancher:roles`` still holds agent: the next run would make it a new host.
 
     name (str)
         What the comments call it.

@@ -2,8 +2,9 @@ import contextlib
 
 import docker
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
+
+import _rancher_member
 
 SYSTEM = {"io.rancher.container.system": "true"}
 
@@ -43,18 +44,17 @@ class Docker:
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     engine = Docker()
-    calls = {
-        "_host.tool": lambda name: f"/usr/bin/{name}",
-        "_docker_engine.client": lambda doing, timeout=60: contextlib.nullcontext(engine),
-        "_docker_engine.containers": lambda: engine.containers(all=True),
-        "_docker_engine.volumes": lambda: engine.disks,
-        "_rancher_agent_bootstrap.left": lambda: engine.left,
-    }
-    module = load("_rancher_member", Salt(calls))
+    module, patch = _rancher_member, monkeypatch.setattr
+    patch(module._host, "tool", lambda name: f"/usr/bin/{name}")
+    patch(module._docker_engine, "client", lambda *_, **__: contextlib.nullcontext(engine))
+    patch(module._docker_engine, "containers", lambda: engine.containers(all=True))
+    patch(module._docker_engine, "volumes", lambda: engine.disks)
+    patch(module._rancher_agent_bootstrap, "left", lambda: engine.left)
     state = tmp_path / "state"
     (state / "etc").mkdir(parents=True)
     monkeypatch.setattr(module, "STATE", str(state))
-    module.engine, module.folder = engine, state
+    patch(module, "engine", engine, raising=False)
+    patch(module, "folder", state, raising=False)
     return module
 
 
@@ -86,6 +86,13 @@ def test_what_a_killed_bootstrap_left_goes_too(host):
     assert converge(host) == {}
 
 
+def test_what_rancher_started_and_leaves_is_named(host):
+    seen = host.observe()
+    assert seen["staying"] == ["web"]
+    assert host.notes(seen) == ["Containers that Rancher started stay, and run on: web"]
+    assert host.notes({**seen, "staying": []}) == []
+
+
 def test_the_agent_goes_first(host):
     converge(host)
     assert host.engine.calls[0] == "/rancher-agent"
@@ -108,17 +115,17 @@ def test_killed_in_between_it_takes_the_rest(host, left):
     assert converge(host) == {}
 
 
-def test_a_host_without_docker(host):
-    host.__salt__["_host.tool"] = lambda name: None
+def test_a_host_without_docker(host, monkeypatch):
+    monkeypatch.setattr(host._host, "tool", lambda name: None)
     assert list(converge(host)) == ["state directory"]
     assert host.engine.calls == []
 
 
-def test_a_docker_that_does_not_answer_is_no_empty_one(host):
+def test_a_docker_that_does_not_answer_is_no_empty_one(host, monkeypatch):
     def listed():
         raise CommandExecutionError("Docker could not list")
 
-    host.__salt__["_docker_engine.containers"] = listed
+    monkeypatch.setattr(host._docker_engine, "containers", listed)
     with pytest.raises(CommandExecutionError, match="could not list"):
         host.observe()
     assert host.folder.exists()

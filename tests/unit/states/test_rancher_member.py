@@ -1,33 +1,62 @@
-import pytest
-from fakes import Salt, load, load_state
+"""The state over its face and the private file; Docker is a fake."""
 
-LEFT = {"containers": [{"id": "3", "name": "rancher-agent"}], "volumes": [], "state": True}
-NOTHING = {"containers": [], "volumes": [], "state": False}
-CONVERGE, MEMBER = load("_converge"), load("_rancher_member")
+import pytest
+from fakes import LOCK, load_state
+from rancher_kit import face
+
+import _converge
+import _rancher_member
+
+LEFT = {
+    "containers": [{"id": "3", "name": "rancher-agent"}],
+    "volumes": [],
+    "staying": ["web-1"],
+    "state": True,
+}
+NOTHING = {"containers": [], "volumes": [], "staying": [], "state": False}
+
+
+def absent(test, pillar=None):
+    function = face("rancher_member", __pillar__=pillar or {}).absent
+    state = load_state("rancher_member", {"rancher_member.absent": function}, test=test)
+    return state.absent("rancher-agent")
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    monkeypatch.setattr(_converge, "LOCK", LOCK)
+    found = [LEFT]
+    monkeypatch.setattr(_rancher_member, "observe", lambda: found[-1])
+    return found
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_it_tells_the_same_dry_and_real(test, tmp_path, monkeypatch):
-    monkeypatch.setattr(CONVERGE, "LOCK", str(tmp_path / "lock"), raising=False)
-    seen, applied = [LEFT], []
+def test_it_tells_the_same_dry_and_real(test, seen, monkeypatch):
+    applied = []
 
     def apply(before, changes):
         applied.append(list(changes))
-        seen.append(NOTHING)
+        seen.append({**NOTHING, "staying": LEFT["staying"]})
 
-    calls = {
-        "_converge.run": CONVERGE.run,
-        "_rancher_member.observe": lambda: seen[-1],
-        "_rancher_member.plan": MEMBER.plan,
-        "_rancher_member.apply": apply,
-    }
-    state = load_state("rancher_member", Salt(calls), test=test)
-    ret = state.absent("rancher-agent")
+    monkeypatch.setattr(_rancher_member, "apply", apply)
+    ret = absent(test)
     assert ret["changes"] == {
         "containers": {"old": "rancher-agent", "new": None},
         "state directory": {"old": "/var/lib/rancher/state", "new": None},
     }
     assert ret["result"] is (None if test else True)
+    assert ret["comment"].endswith("Containers that Rancher started stay, and run on: web-1")
     assert applied == ([] if test else [["containers", "state directory"]])
     seen.append(NOTHING)
-    assert state.absent("rancher-agent")["changes"] == {}
+    assert absent(test)["changes"] == {}
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_a_host_that_is_an_agent_by_its_pillar_is_refused(test, seen, monkeypatch):
+    """Its agent and state went, and the next highstate made it a new host."""
+    monkeypatch.setattr(_rancher_member, "apply", lambda *_: pytest.fail("applied"))
+    ret = absent(test, {"rancher": {"roles": ["agent"]}})
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "rancher:roles still gives this host the role agent" in ret["comment"]
+    seen.append(NOTHING)
+    assert absent(test, {"rancher": {"roles": ["server"]}})["result"] is True
