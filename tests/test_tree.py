@@ -217,6 +217,13 @@ def test_only_host_spawns_processes(path):
         assert not re.search(r"subprocess|os\.system|popen|cmd\.run|shell=True", path.read_text())
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_only_a_line_feed_ends_a_line(path):
+    # `_host.lines`: for `str.splitlines` U+2028 in somebody's comment does, too.
+    code = ast.walk(ast.parse(path.read_text()))
+    assert "splitlines" not in [node.attr for node in code if isinstance(node, ast.Attribute)]
+
+
 def keys(tree, path=""):
     for key, value in tree.items():
         yield f"{path}{key}"

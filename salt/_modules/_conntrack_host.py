@@ -35,8 +35,8 @@ def observe(ram_share=0.5):
     # that the kernel would take by itself); ``values`` (name to int, None without the module);
     # ``buckets`` and ``bucket_step``; ``modules`` (name to ``loaded``, ``not loaded`` or
     # ``missing``) of kernel ``release``, ``built_in`` or not; ``files`` (path to text or None) at
-    # ``paths`` and what they have ``recorded``; ``later_options`` and ``later_sysctls`` that
-    # override them; ``blocked`` (why nothing can be set from here, or None).
+    # ``paths`` and what they have ``recorded``; ``later_options``, ``later_sysctls`` and
+    # ``later_buckets`` that override them; ``blocked`` (why nothing can be set from here, or None).
     ram = _conntrack.ram()
     values = {name: _number(_sysctl(name)) for name in NAMES}
     files = {path: _read(path) for path in PATHS.values()}
@@ -157,7 +157,7 @@ def _modules(values):
 def _is_real(module):
     """An alias answers, too: only a file of that name is the module itself."""
     answer = _host.run(["modinfo", "--field", "filename", module], accept=(0, 1))
-    names = [os.path.basename(line) for line in answer["stdout"].splitlines()]
+    names = [os.path.basename(line) for line in _host.lines(answer["stdout"])]
     return any(name.startswith(f"{module}.ko") for name in names)
 
 

@@ -16,6 +16,8 @@ import urllib.parse
 
 from salt.exceptions import CommandExecutionError
 
+import _host
+
 SOCKET = "unix:///var/run/docker.sock"
 # The minion option `docker.url`, for the run of one face.
 _GIVEN = contextvars.ContextVar("docker.url", default=None)
@@ -274,5 +276,5 @@ def plain(text):
     anything (list of str).
     """
     text = re.sub(r"\x1b\[[0-9;?]*[ -/]*[@-~]", "", text)
-    lines = ["".join(c if c.isprintable() else " " for c in line) for line in text.splitlines()]
+    lines = ["".join(c if c.isprintable() else " " for c in line) for line in _host.lines(text)]
     return [line.strip() for line in lines if line.strip()]

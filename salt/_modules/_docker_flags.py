@@ -6,6 +6,8 @@ import os
 import re
 import shlex
 
+import _host
+
 _SHORT = {
     "-D": "debug",
     "-G": "group",
@@ -53,7 +55,7 @@ def parse_unit(text):
     ExecStart; an empty list takes earlier ones back) and ``files`` (paths of EnvironmentFile).
     """
     unit = {"commands": [], "files": []}
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in _host.lines(text.replace("\\\n", " ")):
         key, equals, value = line.strip().partition("=")
         if equals and key.strip() == "ExecStart":
             unit["commands"].append(_words(value))
@@ -68,7 +70,7 @@ def parse_variables(text):
     comments.
     """
     found = {}
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in _host.lines(text.replace("\\\n", " ")):
         match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line)
         if match:
             found[match[1]] = [part for word in _words(match[2]) for part in word.split()]

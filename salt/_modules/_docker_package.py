@@ -12,6 +12,7 @@ import re
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _docker_version
+import _host
 import _packages_unfinished
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def _install(salt, grains, wanted):
 def _reason(exc):
     """The last words of the package manager, on one line; Salt puts its output into ``info``."""
     said = exc.info.get("errors") if isinstance(exc.info, dict) else None
-    lines = [line.strip() for text in said or [str(exc)] for line in str(text).splitlines()]
+    lines = [line.strip() for text in said or [str(exc)] for line in _host.lines(str(text))]
     sign = r"error|fail|conflict|not signed|public key|unable|problem|nothing provides|^E:"
     telling = [line for line in lines if re.search(sign, line, re.I)]
     return "the package manager refused: " + "; ".join((telling or lines)[-6:])[-900:]

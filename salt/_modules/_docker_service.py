@@ -40,7 +40,7 @@ _HINTS = (
 
 def parse_show(text):
     """Read the properties of a unit. Returns a dict of property to text."""
-    pairs = (line.partition("=") for line in text.splitlines())
+    pairs = (line.partition("=") for line in _host.lines(text))
     return {key: value for key, equals, value in pairs if equals}
 
 
@@ -195,5 +195,5 @@ def start(verb="start"):
         journal = ["journalctl", "--unit", _UNIT, "--since", since, "--lines", "60"]
         lines = _host.run([*journal, "--no-pager", "--output", "cat"])["stdout"]
         raise CommandExecutionError(
-            f"docker.service did not {verb}: {telling(lines.splitlines())}"
+            f"docker.service did not {verb}: {telling(_host.lines(lines))}"
         ) from exc

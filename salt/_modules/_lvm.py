@@ -64,7 +64,7 @@ def parse(text, fields):
     a list of dicts; sizes and counts are int, everything else is str.
     """
     rows = []
-    for line in filter(str.strip, text.splitlines()):
+    for line in filter(str.strip, _host.lines(text)):
         values = line.strip().split(_SEPARATOR)
         if len(values) != len(fields):
             raise CommandExecutionError(f"LVM answered a line that is not understood: {line!r}")
@@ -94,7 +94,7 @@ def doubts(stderr):
     Pick the warnings after which a listing cannot be trusted: missing or duplicate physical
     volumes, unreadable or old metadata. Returns a list of str, each once.
     """
-    lines = (line.strip().removeprefix("WARNING: ") for line in stderr.splitlines())
+    lines = (line.strip().removeprefix("WARNING: ") for line in _host.lines(stderr))
     return list(dict.fromkeys(line for line in lines if _DOUBTS.search(line)))
 
 

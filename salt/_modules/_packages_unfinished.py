@@ -37,7 +37,7 @@ def packages():
 
 
 def _half_done():
-    lines = _host.run(_QUERY)["stdout"].splitlines()
+    lines = _host.lines(_host.run(_QUERY)["stdout"])
     found = [line.split(" ") for line in lines]
     return {name: version for state, name, version in found if state not in _DONE}
 

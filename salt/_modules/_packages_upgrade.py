@@ -71,7 +71,7 @@ def parse_apt(text):
     Read what ``apt-get --simulate`` prints. Returns a list of (``put`` or ``take``, name,
     version).
     """
-    found = filter(None, map(_APT.match, text.splitlines()))
+    found = filter(None, map(_APT.match, _host.lines(text)))
     return [
         ("put", it["name"], it["new"]) if it["word"] == "Inst" else ("take", it["name"], it["old"])
         for it in found
@@ -87,7 +87,7 @@ def parse_yum(text, osarch):
     if not whole and any(words in text for words in _NOTHING):
         return []
     rows, kind = [], None
-    for line in table.splitlines():
+    for line in _host.lines(table):
         words = line.split()
         if not words:
             continue
@@ -102,7 +102,7 @@ def parse_yum(text, osarch):
             # What followed a column that was too long.
             rows[-1] += words
     if not whole or any(len(row) < 4 for row in rows):
-        said = (text.strip().splitlines() or ["nothing"])[-1]
+        said = _host.lines(text.strip() or "nothing")[-1]
         raise CommandExecutionError(
             f"the dry run of an upgrade was not understood, it said: {said}"
         )

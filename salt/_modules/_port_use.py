@@ -23,7 +23,7 @@ def listener(port):
 
 def sockets(text, port):
     """The listening sockets of a port, out of the kernel's table. Returns a set of inodes (str)."""
-    rows = (line.split() for line in text.splitlines()[1:])
+    rows = (line.split() for line in _host.lines(text)[1:])
     return {
         row[9]
         for row in rows

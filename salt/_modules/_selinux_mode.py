@@ -106,7 +106,7 @@ def _with_mode(text, mode):
 def _ignores_disabled(release, config):
     """Without CONFIG_SECURITY_SELINUX_DISABLE only ``selinux=0`` counts: EL 9, Linux 6.4."""
     if config is not None:
-        return "CONFIG_SECURITY_SELINUX_DISABLE=y" not in config.splitlines()
+        return "CONFIG_SECURITY_SELINUX_DISABLE=y" not in _host.lines(config)
     rebuilt = re.search(r"\.el(\d+)", release)
     if rebuilt:
         return int(rebuilt[1]) >= 9

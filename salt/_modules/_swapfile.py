@@ -20,7 +20,7 @@ def parse_swaps(text):
     page that holds the signature), ``used`` (bytes) and ``deleted``, True for a removed file.
     """
     areas = []
-    for line in text.splitlines()[1:]:
+    for line in _host.lines(text)[1:]:
         fields = line.split()
         if len(fields) != 5 or not (fields[2] + fields[3]).isdigit():
             raise CommandExecutionError(f"a line of /proc/swaps is not understood: {line!r}")
@@ -125,7 +125,7 @@ def _ids(have):
 
 def _signature(path):
     answer = _host.run(["blkid", "-p", "-o", "export", path], accept=(0, 2, 8))
-    tags = dict(line.split("=", 1) for line in answer["stdout"].splitlines() if "=" in line)
+    tags = dict(line.split("=", 1) for line in _host.lines(answer["stdout"]) if "=" in line)
     kind = tags.get("TYPE") or tags.get("PTTYPE")
     if kind or answer["retcode"] == 8:
         return kind or "several signatures"

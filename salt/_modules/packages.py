@@ -10,6 +10,7 @@ import importlib
 from salt.exceptions import CommandExecutionError
 
 import _converge
+import _host
 import _packages_unfinished
 import _packages_upgrade
 
@@ -39,7 +40,7 @@ def importable(name, libraries, test=False):
     def install(lacking, _changes):
         done = __salt__["pip.install"](pkgs=lacking)
         if done["retcode"]:
-            said = (done["stderr"] or done["stdout"]).strip().splitlines() or ["no reason given"]
+            said = _host.lines((done["stderr"] or done["stdout"]).strip() or "no reason given")
             raise CommandExecutionError(f"pip install {' '.join(lacking)}: {said[-1]}")
         # Python remembers what its folders held.
         importlib.invalidate_caches()

@@ -22,7 +22,7 @@ def row(minion, answer, rancher="-"):
         "rancher": rancher,
     }
     if not isinstance(found, dict):
-        cells["agent"] = str(found).splitlines()[-1][:60] if found else "no answer"
+        cells["agent"] = str(found).rstrip("\n").split("\n")[-1][:60] if found else "no answer"
     return cells
 
 

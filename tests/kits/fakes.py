@@ -70,8 +70,10 @@ class _Private:
         self.real, self.salt = real, salt
 
     def __getattr__(self, name):
-        value = getattr(self.real, name)
-        return self.salt[f"{self.real.__name__}.{name}"] if inspect.isfunction(value) else value
+        value, full = getattr(self.real, name), f"{self.real.__name__}.{name}"
+        # It touches nothing.
+        pure = full == "_host.lines"
+        return self.salt[full] if inspect.isfunction(value) and not pure else value
 
 
 class _Faces(dict):

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import _host
 import _packages_unfinished
 
 HALF = "installed adduser 3.1\nhalf-installed lvm2 2.03\nunpacked gdisk \nconfig-files old 1\n"
@@ -17,7 +18,7 @@ class Host:
         (folder / "updates").mkdir()
         for name in journal:
             (folder / "updates" / name).touch()
-        monkeypatch.setattr(_packages_unfinished, "_host", self)
+        monkeypatch.setattr(_host, "run", self.run)
         monkeypatch.setattr(_packages_unfinished, "_DPKG", str(folder))
 
     def run(self, argv, timeout=60, accept=(0,)):
@@ -36,8 +37,8 @@ def test_names_and_versions_of_what_is_in_the_middle(monkeypatch, tmp_path):
 def test_without_a_journal_nothing_was_interrupted_and_nothing_is_asked(
     monkeypatch, tmp_path, journal
 ):
-    host = Host(monkeypatch, tmp_path, journal)
-    host.run = None
+    Host(monkeypatch, tmp_path, journal)
+    monkeypatch.setattr(_host, "run", None)
     assert _packages_unfinished.packages() is None
 
 
