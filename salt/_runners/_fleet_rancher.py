@@ -159,9 +159,16 @@ class Rancher:
 
     def host(self, action, member, timeout=600):
         """Deactivate, evacuate, activate or remove the host of one minion."""
-        act = getattr(self._private("_rancher_host"), action)
+        return getattr(self._at(member, timeout), action)()
+
+    def containers(self, member):
+        """What an evacuation of its host would do to each container: see ``rancher_host.containers``."""
+        return self._at(member, 60).containers()
+
+    def _at(self, member, timeout):
+        at = self._private("_rancher_host").at
         name, project = member["hostname"], member["project"]
-        return act(self._pillar, _server_of(member), name, project, timeout=timeout)
+        return at(self._pillar, _server_of(member), name, project, timeout=timeout)
 
     def mark(self, name, member):
         """

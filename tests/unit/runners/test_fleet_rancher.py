@@ -1,5 +1,6 @@
 import json
 import stat
+import types
 
 import pytest
 from fakes import ROOT
@@ -56,8 +57,10 @@ def runner(tmp_path, monkeypatch):
     monkeypatch.setattr(_rancher, "hosts", lambda pillar, url, project=None: found.rows)
     monkeypatch.setattr(
         _rancher_host,
-        "evacuate",
-        lambda pillar, url, host, project=None, timeout=0: (url, host, project),
+        "at",
+        lambda pillar, url, host, project=None, timeout=0: types.SimpleNamespace(
+            evacuate=lambda: (url, host, project), containers=lambda: {"lost": [host]}
+        ),
     )
     return found
 
@@ -151,6 +154,7 @@ def test_ready(runner):
 def test_host_uses_the_names_of_the_settings(runner):
     one = member("a1", project="Other")
     assert runner.host("evacuate", one) == ("http://r", "a1.example.test", "Other")
+    assert runner.containers(one) == {"lost": ["a1.example.test"]}
 
 
 def test_without_the_ext_pillar(runner):
