@@ -210,6 +210,16 @@ def containers():
         return _understood(api.containers(all=True), LISTED, doing)
 
 
+def confines():
+    """Tell whether the daemon uses SELinux. Returns True or False."""
+    if not os.path.exists("/sys/fs/selinux/enforce"):
+        return False
+    doing = "tell its security options"
+    with client(doing) as api:
+        options = _understood(api.info(), {"SecurityOptions": ([str], None)}, doing)
+    return any("selinux" in option for option in options["SecurityOptions"] or [])
+
+
 def volumes():
     """List the names of all volumes. Returns a list of str."""
     doing = "list its volumes"

@@ -14,6 +14,8 @@ import _rancher_server_data
 LABEL, ROLE = "rancher-salt.role", "server"
 INSIDE, DATA = "8080/tcp", "/var/lib/mysql"
 RESTART = "unless-stopped"
+# What Docker itself starts again, if need be.
+RUNS = ("running", "restarting")
 HIDDEN = "(not shown)"
 # Names during a replacement; nobody else would think of them.
 NEW, OLD = ".salt-new", ".salt-old"
@@ -65,29 +67,32 @@ def facts(inspected):
     given = dict(entry.partition("=")[::2] for entry in config.get("Env") or [])
     bound = ((host.get("PortBindings") or {}).get(INSIDE) or [{}])[0].get("HostPort")
     mount = next((m for m in inspected.get("Mounts") or [] if m.get("Destination") == DATA), {})
+    linked = _rancher_server_data.linked(mount.get("Source"))
     return {
         "id": inspected["Id"],
         "image": config["Image"],
         "image_id": inspected["Image"],
         "state": inspected["State"]["Status"],
+        "pid": inspected["State"].get("Pid") or None,
+        "started": not (inspected["State"].get("StartedAt") or "0001").startswith("0001"),
         "ours": (config.get("Labels") or {}).get(LABEL) == ROLE,
         "environment": {key: given[key] for key in _VARIABLES.values() if key in given},
         "port": int(bound) if bound else None,
         "restart": (host.get("RestartPolicy") or {}).get("Name") or "no",
-        "data": mount.get("Source"),
+        "data": linked or mount.get("Source"),
+        "linked": linked is not None,
         "volume": mount.get("Name"),
     }
 
 
 def observe(name, want, test=False):
     """
-    Look at the container, at what an interrupted replacement left, and at the image. Returns a
-    dict: ``container``, ``image_id``, ``leftovers`` (list of names), ``directory``, ``holds``
-    (bool: there is a database in the container's volume or directory) and ``blind`` (bool: Docker
-    could not be asked).
+    What is there: the container, what an interrupted replacement left, the image, the directory.
+    ``holds``: the container's own volume or directory has a database; ``mounted``: what it has
+    there, None when not known; ``confining``: Docker uses SELinux; ``blind``: it did not answer.
     """
     seen = {"container": None, "image_id": None, "leftovers": [], "directory": None}
-    seen.update(holds=False, blind=False)
+    seen.update(holds=False, blind=False, mounted=None, confining=False)
     if want["directory"]:
         seen["directory"] = _rancher_server_data.look(want["directory"])
     if test and not _docker_engine.answers():
@@ -98,9 +103,11 @@ def observe(name, want, test=False):
         data = _rancher_server_data.look(have["data"])
         # What is kept where this host does not show it may be a database as well.
         seen["holds"] = data["database"] or data["owner"] is None
+        seen["mounted"] = _rancher_server_data.inside(have["pid"], DATA)
     return {
         **seen,
         "container": have,
+        "confining": bool(seen["directory"]) and _docker_engine.confines(),
         "image_id": image and image["Id"],
         "leftovers": [name + suffix for suffix in (NEW, OLD) if look(name + suffix) is not None],
     }
@@ -117,19 +124,33 @@ def plan(name, seen, want):
         changes["pulled"] = {"old": None, "new": want["image"]}
     if not want["start"]:
         return changes
+    if seen["directory"]:
+        _insist_on_data(name, seen)
     if differing:
         _insist(name, have, seen, want, differing)
     changes.update(differing)
-    if seen["directory"] and (have is None or differing):
-        changes.update(_rancher_server_data.plan(seen["directory"]))
+    if seen["directory"]:
+        changes.update(_for_data(seen, have is None or bool(differing)))
     if have is None:
         changes["container"] = {"old": None, "new": "running"}
     elif differing:
         changes["container"] = {"old": have["state"], "new": "replaced"}
-    elif have["state"] not in ("running", "restarting"):
+    elif have["state"] not in RUNS:
         changes["container"] = {"old": have["state"], "new": "running"}
     if seen["leftovers"]:
         changes["left by an interrupted run"] = {"old": seen["leftovers"], "new": None}
+    return changes
+
+
+def _for_data(seen, new):
+    """What is left to do for the embedded database's directory, and for the link that leads there."""
+    have, data, changes = seen["container"], seen["directory"], {}
+    ours = bool(have) and have["linked"]
+    if new or (ours and have["state"] not in RUNS):
+        changes.update(_rancher_server_data.plan(data, seen["confining"]))
+    if ours and not new and not _rancher_server_data.protected(data):
+        new = f"{data['path']}, only with its database" if data["folder"] else data["path"]
+        changes["bind"] = {"old": data["link"], "new": new}
     return changes
 
 
@@ -145,6 +166,10 @@ def differences(have, want, image_id=None):
         "restart": (have["restart"], RESTART),
         "database": (_database(have), _database(want)),
     }
+    if have["ours"] and have["data"] == want["directory"] and not have["linked"]:
+        # Of a time before the link: Docker makes the directory when its file system is missing.
+        words = (f"{have['data']}, made when missing", f"{have['data']}, only when it is there")
+        pairs["bind"] = words
     for key, (old, new) in pairs.items():
         if old != new:
             found[key] = {"old": old, "new": new}
@@ -167,6 +192,24 @@ def _database(one):
     return f"{user}@{host}:{port}/{name}"
 
 
+def _insist_on_data(name, seen):
+    """Refuse to start an empty database in the place of ours, and to leave two of them behind."""
+    have, mounted, path = seen["container"], seen["mounted"], seen["directory"]["path"]
+    if mounted and have["data"] == path and not _rancher_server_data.same(path, mounted):
+        raise CommandExecutionError(
+            _rancher_server_data.differing(name, seen["directory"], mounted)
+        )
+    _rancher_server_data.insist(seen["directory"])
+    lost = have and have["ours"] and have["data"] == path and not have["linked"]
+    stopped = have and have["state"] not in RUNS
+    if lost and stopped and have["started"] and not seen["directory"]["database"]:
+        raise CommandExecutionError(
+            f"container {name} ran with its database in {path}, which holds none now: an empty one "
+            "would be started. Nothing was changed. Mount its file system or restore a backup; if "
+            f"the database is lost and an empty one is wanted: `docker rm {name}`, then apply again"
+        )
+
+
 def _insist(name, have, seen, want, differing):
     """Refuse to replace what is not ours, and what holds a database that would be left behind."""
     kept = have["data"] if seen["holds"] and _HOST not in have["environment"] else None
@@ -187,3 +230,10 @@ def _insist(name, have, seen, want, differing):
             + (f"Its database is in {kept}: bring that along. " if kept and not directory else "")
             + f"To have it replaced: {aside}, then apply again"
         )
+
+
+def protect(name):
+    """From now on the container starts only with the database that it has made."""
+    have = facts(_docker_engine.container(name))
+    if have and have["linked"]:
+        _rancher_server_data.protect(have["data"])

@@ -14,21 +14,22 @@ import _docker_change
 import _docker_engine
 import _docker_pull
 import _rancher_server_data
+from _rancher_server import DATA, LABEL, NEW, OLD, RESTART, ROLE
 
 log = logging.getLogger(__name__)
 
 # Seconds in which the server, and a database in it, can end by itself.
 GRACE = 90
-LABELS = {"rancher-salt.role": "server"}
-NEW, OLD = ".salt-new", ".salt-old"
 
 
 def carry_out(name, want, seen, changes):
     """Do what is left to do, in the order that keeps the old server for as long as possible."""
     if "pulled" in changes:
         _docker_pull.pull(want["image"])
-    if "data directory" in changes:
-        _rancher_server_data.prepare(want["directory"])
+    if "data directory" in changes or "label" in changes:
+        _rancher_server_data.prepare(want["directory"], seen["confining"])
+    if want["directory"] and ("container" in changes or "bind" in changes):
+        _rancher_server_data.protect(want["directory"])
     if changes.get("container", {}).get("new") == "replaced" or (
         "container" in changes and seen["container"] is None
     ):
@@ -45,11 +46,12 @@ def _replace(name, want):
         name + NEW,
         want["image"],
         environment=want["environment"],
-        # With z, SELinux lets the container in; elsewhere it means nothing.
-        binds=[f"{want['directory']}:/var/lib/mysql:z"] if want["directory"] else None,
+        mounts=[(_rancher_server_data.link(want["directory"]), DATA)]
+        if want["directory"]
+        else None,
         ports={8080: want["port"]},
-        labels=LABELS,
-        restart="unless-stopped",
+        labels={LABEL: ROLE},
+        restart=RESTART,
     )
     present = _docker_engine.container(name)
     if present is not None:

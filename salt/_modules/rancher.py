@@ -185,6 +185,9 @@ def server_running(name, image, port=8080, start=True, data_directory=None, test
 
     def plan(seen):
         changes = _rancher_server.plan(name, seen, want)
+        if __context__.get(_STARTS):
+            # It started in this run; once it answers, server_ready does that.
+            changes.pop("bind", None)
         if "container" in changes:
             said[:] = _rancher_server_fit.check(
                 name, seen, want, coming=test and bool(__context__.get(_COMING))
@@ -239,6 +242,7 @@ def server_ready(name, port=8080, start=True, timeout=600, test=False):
             return {**ret, "result": None, "changes": changes, "comment": comment}
         with _docker_engine.at(__opts__):
             seconds = _rancher_server_wait.until_ready(__pillar__, name, url, timeout)
+            _rancher_server.protect(name)
     except (CommandExecutionError, SaltInvocationError) as exc:
         return {**ret, "result": False, "comment": str(exc)}
     return {**ret, "changes": changes, "comment": f"Server at {url} answered after {seconds} s"}

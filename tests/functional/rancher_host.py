@@ -38,7 +38,9 @@ if [ -z "$CATTLE_DB_CATTLE_MYSQL_HOST" ]; then
     echo "mysqld: Can't create/write to file '/var/lib/mysql/x' (Errcode: 13 - Permission denied)"
     exit 1
   fi
-  touch /var/lib/mysql/ibdata1; echo start >> /var/lib/mysql/starts
+  # As the original: without this folder it makes a new database.
+  [ -d /var/lib/mysql/mysql ] || { mkdir /var/lib/mysql/mysql; touch /var/lib/mysql/ibdata1; }
+  echo start >> /var/lib/mysql/starts
 fi
 mkdir -p /www; echo pong > /www/ping
 case "$(cat /mode)" in

@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 
+import docker
 import pytest
 
 from functional import rancher_host
@@ -16,6 +17,7 @@ from functional.rancher_host import MariaDB, Minion, dockerd, free_port, make_im
 
 pytestmark = pytest.mark.root
 NAME = "rancher-server"
+LINKS = "/var/lib/rancher-salt"
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,9 @@ def host(api, tmp_path):
     yield Host(api, Minion(tmp_path / "minion", api.rancher_host_sock), tmp_path)
     for each in api.containers(all=True):
         api.remove_container(each["Id"], force=True, v=True)
+    for path in (pathlib.Path(LINKS), *reversed([*pathlib.Path(LINKS).rglob("*")])):
+        if path.is_symlink() and str(tmp_path) in str(path):
+            path.unlink()
 
 
 def changes(report):
@@ -278,7 +283,7 @@ def test_a_server_that_is_never_ready(host):
     assert "Its log: start slow" in comment(report, "ready")
 
 
-# All steps, and a failure at each, are in the unit tests of rancher_swap.
+# All steps, and a failure at each, are in the unit tests of _rancher_server_replace.
 @pytest.mark.parametrize("step", ["create", "rename", "rename2"])
 def test_killed_anywhere_the_next_run_converges(host, step):
     """What a replacement leaves that was killed after this step."""
@@ -286,7 +291,7 @@ def test_killed_anywhere_the_next_run_converges(host, step):
     host.settings["image"] = "rancher/server:v2"
     reached = ["create", "stop", "rename", "rename2", "start"].index(step)
     config = host.api.create_host_config(
-        binds=[f"{host.directory}:/var/lib/mysql"],
+        binds=[f"{LINKS}{host.directory}.database:/var/lib/mysql"],
         port_bindings={8080: host.port},
         restart_policy={"Name": "unless-stopped"},
     )
@@ -309,3 +314,147 @@ def test_killed_anywhere_the_next_run_converges(host, step):
     assert host.names() == [NAME]
     assert host.container()["Config"]["Image"] == "rancher/server:v2"
     assert (host.directory / "starts").read_text().count("start") == 2
+
+
+# -- a data directory whose file system comes late, goes, or is another one -----------------------
+
+
+@pytest.fixture
+def disk(host):
+    """A file system that can be mounted where the data directory is, and unmounted."""
+
+    class Disk:
+        place = host.directory.parent
+        kept = host.base / "disk"
+
+        def mount(self):
+            subprocess.run(["mount", "--bind", self.kept, self.place], check=True, timeout=20)
+
+        def unmount(self):
+            subprocess.run(["umount", "--lazy", self.place], check=True, timeout=20)
+
+    disk = Disk()
+    disk.kept.mkdir()
+    disk.place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", disk.kept], check=True, timeout=20)
+    disk.mount()
+    yield disk
+    subprocess.run(["umount", "--lazy", "--recursive", disk.place], check=False, timeout=20)
+    subprocess.run(["umount", "--lazy", disk.kept], check=True, timeout=20)
+
+
+def restart(host):
+    """As Docker does at boot; gives what it says when it cannot."""
+    host.api.stop(NAME, timeout=0)
+    try:
+        host.api.start(NAME)
+    except docker.errors.APIError as exc:
+        return str(exc.explanation)
+    return None
+
+
+def starts(directory):
+    return (directory / "starts").read_text().count("start")
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty directory", "another database"])
+def test_no_empty_database_is_started_while_the_disk_is_missing(host, disk, left):
+    assert_well(host.apply())
+    (bind,) = host.container()["HostConfig"]["Mounts"]
+    assert bind["Type"] == "bind" and host.container()["HostConfig"]["Binds"] is None
+    host.api.stop(NAME, timeout=0)
+    disk.unmount()
+    if left != "nothing":
+        host.directory.mkdir()
+        os.chown(host.directory, 102, 105)
+    if left == "another database":
+        (host.directory / "mysql").mkdir()
+    assert "does not exist" in restart(host)
+    words = {
+        "nothing": "is not there, although the server's database was in it",
+        "an empty directory": "holds no database, although the server's database was in it",
+        "another database": "holds a database, but is on another file system",
+    }
+    refused(host, words[left], f"`rm {LINKS}{host.directory}.database`")
+    assert [*host.directory.glob("*")] == [*host.directory.glob("mysql")]
+    disk.mount()
+    assert changes(converge(host))["running"]["container"] == {"old": "exited", "new": "running"}
+    assert starts(host.directory) == 2
+
+
+def test_an_empty_database_by_the_words_of_the_message(host, disk):
+    assert_well(host.apply())
+    host.api.stop(NAME, timeout=0)
+    disk.unmount()
+    text = refused(host, "an empty database would be started")
+    (command,) = [each for each in text.split("`")[1::2] if each.startswith("rm ")]
+    subprocess.run(command.split(), check=True, timeout=20)
+    converge(host)
+    assert starts(host.directory) == 1
+
+
+def bound(host):
+    """The container of a tree that bound the directory itself."""
+    host.directory.mkdir()
+    os.chown(host.directory, 102, 105)
+    made = host.api.create_container(
+        "rancher/server:v1",
+        name=NAME,
+        ports=[8080],
+        labels={"rancher-salt.role": "server"},
+        host_config=host.api.create_host_config(
+            binds=[f"{host.directory}:/var/lib/mysql:z"],
+            port_bindings={8080: host.port},
+            restart_policy={"Name": "unless-stopped"},
+        ),
+    )
+    host.api.start(made)
+    rancher_host.await_("its database", 20, (host.directory / "starts").exists)
+
+
+def test_a_container_of_before_is_replaced_and_keeps_its_data(host, disk):
+    bound(host)
+    assert changes(converge(host))["running"] == {
+        "bind": {
+            "old": f"{host.directory}, made when missing",
+            "new": f"{host.directory}, only when it is there",
+        },
+        "container": {"old": "running", "new": "replaced"},
+    }
+    assert starts(host.directory) == 2
+
+
+def test_one_that_was_started_before_its_disk_was_there(host, disk):
+    bound(host)
+    disk.unmount()
+    assert restart(host) is None, "such a bind is made when it is missing"
+    rancher_host.await_("an empty database", 20, (host.directory / "starts").exists)
+    disk.mount()
+    text = refused(
+        host, f"container {NAME} works on a directory of ", f"{host.directory} is now tmpfs"
+    )
+    assert f"`docker restart {NAME}`" in text
+    host.api.restart(NAME, timeout=0)
+    converge(host)
+    assert starts(disk.kept / "mysql") == 3
+
+
+def test_one_whose_database_is_hidden_by_a_mount(host, disk):
+    disk.unmount()
+    assert_well(host.apply())
+    disk.mount()
+    refused(
+        host, f"container {NAME} works on a directory of ", f"unmount what hides {host.directory}"
+    )
+    disk.unmount()
+    assert changes(converge(host)) == {}
+
+
+def test_one_that_died_while_its_disk_was_missing(host, disk):
+    bound(host)
+    host.api.stop(NAME, timeout=0)
+    disk.unmount()
+    refused(host, f"ran with its database in {host.directory}, which holds none now")
+    disk.mount()
+    converge(host)
+    assert starts(host.directory) == 2

@@ -2,7 +2,6 @@
 A Docker daemon that fits into a test: containers in a dict, behind the SDK's own signatures.
 """
 
-import inspect
 from unittest import mock
 
 import docker
@@ -70,15 +69,12 @@ class Containers:
         return {"image": image, "layers": 1, "seconds": 1}
 
     def create(
-        self, name, image, environment=None, binds=None, ports=None, labels=None, restart="no"
+        self, name, image, environment=None, mounts=None, ports=None, labels=None, restart="no"
     ):
         self.do("create", name)
         assert name not in self.all and image in self.images
         inside = {f"{port}/tcp": [{"HostPort": str(at)}] for port, at in (ports or {}).items()}
-        mounts = [
-            dict(zip(("Source", "Destination"), bind.split(":")[:2], strict=True))
-            for bind in binds or []
-        ]
+        mounts = [{"Source": here, "Destination": inside} for here, inside in mounts or []]
         mounts = mounts or [{"Source": "/var/lib/docker/volumes/abc/_data", "Name": "abc" * 20}]
         mounts[0].setdefault("Destination", "/var/lib/mysql")
         given = [f"{key}={value}" for key, value in (environment or {}).items()]
@@ -127,22 +123,14 @@ class Containers:
     def answers(self):
         return self.answering and self.importable
 
-    def install(self, monkeypatch):
-        """Take the daemon's place; each function must have the signature of the real one."""
-        looks = ("available", "answers", "container", "image", "publisher")
+    def confines(self):
+        return False
+
+    def install(self, replace):
+        """Take the daemon's place."""
+        looks = ("available", "answers", "confines", "container", "image", "publisher")
         acts = ("create", "start", "stop", "rename", "remove")
-        for module, names in (
-            (_docker_engine, looks),
-            (_docker_change, acts),
-            (_docker_pull, ("pull",)),
-        ):
-            for name in names:
-                replace(monkeypatch, module, name, getattr(self, name))
+        replace(_docker_engine, **{name: getattr(self, name) for name in looks})
+        replace(_docker_change, **{name: getattr(self, name) for name in acts})
+        replace(_docker_pull, pull=self.pull)
         return self
-
-
-def replace(monkeypatch, module, name, fake):
-    """Put a fake in the place of a function that is called in the same way."""
-    real, other = (inspect.signature(each) for each in (getattr(module, name), fake))
-    assert [*real.parameters] == [*other.parameters], f"{module.__name__}.{name}{real}"
-    monkeypatch.setattr(module, name, fake)

@@ -74,7 +74,7 @@ class Server:
             assert sql.startswith("USE")
         return []
 
-    def install(self, monkeypatch):
+    def install(self, replace):
         """Take the place of every server."""
-        monkeypatch.setattr(_database_client, "connect", self.connect)
+        replace(_database_client, connect=self.connect)
         return self

@@ -41,6 +41,10 @@ class Embedded:
         if not any(self.directory.iterdir()):
             self.say("Running mysql_install_db...")
             os.chown(self.directory, *self.owner)
+            # For which the original's start script looks: without it, a new database is made.
+            schema = self.directory / "mysql"
+            schema.mkdir(mode=0o700)
+            os.chown(schema, *self.owner)
         self.say("Starting MySQL")
         self.say("Setting up database")
         if self._world.exists():

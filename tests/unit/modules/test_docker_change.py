@@ -20,12 +20,9 @@ def engine(replace):
 def test_create_hands_everything_to_the_daemon(engine):
     module, api = engine(create_container={"Id": "abc"}, create_host_config={"made": True})
     given = {"name": "web", "image": "nginx:1", "environment": {"A": "b c"}}
-    made = module.create(
-        **given, binds=["/a:/b"], ports={80: 8080}, labels={"x": "y"}, restart="always"
-    )
+    made = module.create(**given, ports={80: 8080}, labels={"x": "y"}, restart="always")
     assert made == "abc"
     assert api.create_host_config.call_args.kwargs == {
-        "binds": ["/a:/b"],
         "port_bindings": {80: 8080},
         "restart_policy": {"Name": "always"},
     }
@@ -37,6 +34,21 @@ def test_create_hands_everything_to_the_daemon(engine):
         "labels": {"x": "y"},
         "host_config": {"made": True},
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "binds"),
+    [
+        ("1.24", {"Binds": ["/a:/b"]}),
+        ("1.25", {"Mounts": [{"Type": "bind", "Source": "/a", "Target": "/b"}]}),
+        ("1.41", {"Mounts": [{"Type": "bind", "Source": "/a", "Target": "/b"}]}),
+    ],
+)
+def test_a_bind_that_must_be_there_is_of_the_mount_type_that_makes_nothing(engine, version, binds):
+    module, api = engine(create_container={"Id": "abc"}, create_host_config={})
+    api.api_version = version
+    module.create("web", "nginx:1", mounts=[("/a", "/b")])
+    assert api.create_container.call_args.kwargs["host_config"] == binds
 
 
 @pytest.mark.parametrize("paused", [True, False])

@@ -15,9 +15,9 @@ def wanted(**database):
 
 
 @pytest.fixture
-def check(monkeypatch):
+def check(replace):
     def check(server=None, **database):
-        (server or Server(password=SECRET)).install(monkeypatch)
+        (server or Server(password=SECRET)).install(replace)
         return _rancher_database.check(wanted(**database))
 
     return check
@@ -155,10 +155,10 @@ def test_advice(check):
     assert packet == "max_allowed_packet of the database server is 16M, advised: 32M"
 
 
-def test_a_salt_without_the_library_is_no_problem_of_the_database(monkeypatch):
+def test_a_salt_without_the_library_is_no_problem_of_the_database(replace):
     def connect(host, port, user, password):
         raise CommandExecutionError("Salt's Python has no PyMySQL")
 
-    monkeypatch.setattr(_database_client, "connect", connect)
+    replace(_database_client, connect=connect)
     with pytest.raises(CommandExecutionError, match="^Salt's Python has no PyMySQL"):
         _rancher_database.check(wanted())

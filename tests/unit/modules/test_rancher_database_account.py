@@ -11,9 +11,9 @@ ADMIN = {"user": "boss", "password": "boss"}
 
 
 @pytest.fixture
-def observe(monkeypatch):
+def observe(replace):
     def observe(server, admin="boss"):
-        server.install(monkeypatch)
+        server.install(replace)
         return account.observe(DATABASE, {"user": "boss", "password": admin})
 
     return observe

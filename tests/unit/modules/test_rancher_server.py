@@ -1,7 +1,7 @@
 import functools
 
 import pytest
-from fake_docker import Containers, replace
+from fake_docker import Containers
 from salt.exceptions import CommandExecutionError
 
 import _rancher_server
@@ -10,17 +10,22 @@ import _rancher_server_data
 NAME, IMAGE, DIRECTORY = "rancher-server", "rancher/server:v1", "/data/rancher/mysql"
 SECRET = "p$'\"= #{{ x }}%ü"
 DATABASE = {"host": "db", "port": 3306, "name": "cattle", "user": "cattle", "password": SECRET}
-THERE = {"path": DIRECTORY, "owner": [102, 105], "empty": False, "database": True}
-EMPTY = {"path": DIRECTORY, "owner": None, "empty": True, "database": False}
+GUARDED = f"{DIRECTORY}/mysql/.."
+EMPTY = {"path": DIRECTORY, "owner": None, "empty": True, "database": False, "folder": False}
+EMPTY = {**EMPTY, "label": None, "mark": None, "link": None, "leads": False}
+THERE = {**EMPTY, "owner": [102, 105], "empty": False, "database": True, "folder": True}
+THERE = {**THERE, "link": GUARDED, "leads": True}
 
 
 class Host:
     """Imitated containers; `paths` is what is found in directories."""
 
-    def __init__(self, monkeypatch, database=None, **paths):
-        self.docker, self.database = Containers().install(monkeypatch), database
+    def __init__(self, replace, database=None, **paths):
+        self.docker, self.database = Containers().install(replace), database
         self.paths = {DIRECTORY: EMPTY, **paths}
-        replace(monkeypatch, _rancher_server_data, "look", self.look)
+        self.mounted = None
+        replace(_rancher_server_data, look=self.look)
+        replace(_rancher_server_data, inside=lambda pid, mount_point: self.mounted)
 
     def look(self, path):
         return {**EMPTY, **self.paths.get(path, {}), "path": path}
@@ -32,12 +37,13 @@ class Host:
     def make(self, want=None, ours=True, bound=True, state="running"):
         """A container as the replacement makes it, or as an operator did."""
         want = want or self.want()
-        binds = [f"{DIRECTORY}:/var/lib/mysql"] if want["directory"] and bound else None
+        source = DIRECTORY if bound == "bind" else f"/var/lib/rancher-salt{DIRECTORY}.database"
+        mounts = [(source, "/var/lib/mysql")] if want["directory"] and bound else None
         self.docker.create(
             NAME,
             want["image"],
             environment=want["environment"],
-            binds=binds,
+            mounts=mounts,
             ports={8080: want["port"]},
             labels={"rancher-salt.role": "server"} if ours else None,
             restart="unless-stopped",
@@ -52,13 +58,13 @@ class Host:
         with pytest.raises(CommandExecutionError) as caught:
             self.plan(want)
         text = str(caught.value)
-        assert "\n" not in text and "nothing was changed" in text and SECRET not in text
+        assert "\n" not in text and "othing was changed" in text and SECRET not in text
         return text
 
 
 @pytest.fixture
-def make_host(monkeypatch):
-    return functools.partial(Host, monkeypatch)
+def make_host(replace):
+    return functools.partial(Host, replace)
 
 
 def test_the_environment_of_an_external_database():
@@ -223,3 +229,55 @@ def test_a_dry_run_before_docker_is_there(make_host):
         "data directory": {"old": None, "new": f"{DIRECTORY} of 102:105"},
         "container": {"old": None, "new": "running"},
     }
+
+
+# -- the database that is expected ----------------------------------------------------------------
+
+
+def test_a_container_on_another_directory_than_the_one_that_is_there(make_host, replace):
+    host = make_host(**{DIRECTORY: THERE})
+    host.make()
+    host.mounted = [1, 2]
+    replace(_rancher_server_data, same=lambda path, mounted: mounted == [1, 3])
+    replace(_rancher_server_data, differing=lambda name, seen, mounted: "nothing was changed, no")
+    assert host.refusal() == "nothing was changed, no"
+    host.mounted = [1, 3]
+    assert host.plan() == {}
+
+
+def test_an_empty_database_is_not_started_in_the_place_of_ours(make_host):
+    host = make_host(**{DIRECTORY: {**EMPTY, "link": GUARDED}})
+    assert "an empty database would be started" in host.refusal()
+    host.make(state="exited")
+    assert "an empty database would be started" in host.refusal()
+
+
+def test_nor_by_a_container_of_a_time_before_the_link(make_host):
+    host = make_host()
+    host.make(bound="bind", state="exited")
+    host.docker.all[NAME]["State"]["StartedAt"] = "2026-01-01T00:00:00Z"
+    assert f"ran with its database in {DIRECTORY}, which holds none now" in host.refusal()
+    host.docker.all[NAME]["State"]["StartedAt"] = "0001-01-01T00:00:00Z"
+    assert host.plan()["container"] == {"old": "exited", "new": "replaced"}
+
+
+def test_a_bind_that_docker_would_make_is_replaced_when_it_is_ours(make_host):
+    host = make_host(**{DIRECTORY: {**THERE, "link": None, "leads": False}})
+    host.make(bound="bind")
+    assert host.plan() == {
+        "bind": {
+            "old": f"{DIRECTORY}, made when missing",
+            "new": f"{DIRECTORY}, only when it is there",
+        },
+        "container": {"old": "running", "new": "replaced"},
+    }
+    host = make_host(**{DIRECTORY: {**THERE, "link": None, "leads": False}})
+    host.make(bound="bind", ours=False)
+    assert host.plan() == {}
+
+
+def test_a_database_that_came_after_the_start_is_protected_from_now_on(make_host):
+    host = make_host(**{DIRECTORY: {**THERE, "link": DIRECTORY}})
+    host.make()
+    new = f"{DIRECTORY}, only with its database"
+    assert host.plan() == {"bind": {"old": DIRECTORY, "new": new}}

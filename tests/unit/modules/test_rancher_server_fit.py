@@ -1,5 +1,5 @@
 import pytest
-from fake_docker import Containers, replace
+from fake_docker import Containers
 from salt.exceptions import CommandExecutionError
 
 import _port_use
@@ -11,14 +11,14 @@ DATABASE = {"host": "db", "password": "x"}
 
 
 @pytest.fixture
-def check(monkeypatch):
+def check(replace):
     def check(port=8080, container=None, blind=False, database=None, coming=False, **more):
         docker = Containers()
         docker.importable = more.get("importable", True)
         docker.publisher = lambda port: more.get("publisher")
-        docker.install(monkeypatch)
-        replace(monkeypatch, _port_use, "listener", lambda port: more.get("listener"))
-        replace(monkeypatch, _rancher_database, "check", lambda database: ["an old one"])
+        docker.install(replace)
+        replace(_port_use, listener=lambda port: more.get("listener"))
+        replace(_rancher_database, check=lambda database: ["an old one"])
         seen = {"container": container, "blind": blind}
         want = {"port": port, "database": database}
         return _rancher_server_fit.check(NAME, seen, want, coming)

@@ -1,7 +1,7 @@
 """Replacing, with a failure and with a kill at every single step."""
 
 import pytest
-from fake_docker import Containers, replace
+from fake_docker import Containers
 from salt.exceptions import CommandExecutionError
 
 import _rancher_server
@@ -18,14 +18,17 @@ class Killed(BaseException):
 
 
 class Host:
-    def __init__(self, monkeypatch):
-        self.docker = Containers((V1, V2)).install(monkeypatch)
+    def __init__(self, replace):
+        self.docker = Containers((V1, V2)).install(replace)
         self.prepared = []
         there = {"path": DIRECTORY, "owner": [102, 105], "empty": False, "database": True}
-        replace(monkeypatch, _rancher_server_data, "look", lambda path: there)
-        replace(
-            monkeypatch, _rancher_server_data, "prepare", lambda path: self.prepared.append(path)
-        )
+        there |= {"folder": True, "label": None, "mark": "", "leads": True}
+        there |= {"link": f"{DIRECTORY}/mysql/.."}
+        replace(_rancher_server_data, look=lambda path: there)
+        replace(_rancher_server_data, prepare=self.prepare, protect=lambda path: None)
+
+    def prepare(self, path, confining=False):
+        self.prepared.append(path)
 
     def apply(self, image):
         want = _rancher_server.wanted({}, image, 8080, True, DIRECTORY)
@@ -43,8 +46,8 @@ class Host:
 
 
 @pytest.fixture
-def host(monkeypatch):
-    return Host(monkeypatch)
+def host(replace):
+    return Host(replace)
 
 
 def test_create_and_start(host):
@@ -52,7 +55,8 @@ def test_create_and_start(host):
     assert host.running() == {NAME: V1} and list(host.docker.all) == [NAME]
     assert [step[0] for step in host.docker.log] == ["create", "rename", "start"]
     made = host.docker.all[NAME]
-    assert made["Mounts"] == [{"Source": DIRECTORY, "Destination": "/var/lib/mysql"}]
+    source = "/var/lib/rancher-salt/data/rancher/mysql.database"
+    assert made["Mounts"] == [{"Source": source, "Destination": "/var/lib/mysql"}]
     assert host.apply(V1) == {}
 
 

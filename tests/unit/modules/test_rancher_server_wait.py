@@ -1,7 +1,7 @@
+import functools
 import logging
 
 import pytest
-from fake_docker import replace
 from salt.exceptions import CommandExecutionError
 
 import _docker_engine
@@ -21,12 +21,12 @@ def condition(**more):
 class Host:
     """A clock that moves with each pause; `life` gives condition and log at a second."""
 
-    def __init__(self, monkeypatch, ready_at=None, life=lambda now: (condition(), [])):
+    def __init__(self, replace, monkeypatch, ready_at=None, life=lambda now: (condition(), [])):
         self.now, self.ready_at, self.life = 0, ready_at, life
-        replace(monkeypatch, _rancher, "ready", self.ready)
+        replace(_rancher, ready=self.ready)
         logs = lambda name, since=0, tail=400: self.life(self.now)[1]  # noqa: E731
-        replace(monkeypatch, _docker_engine, "logs", logs)
-        replace(monkeypatch, _rancher_server_wait, "_look", lambda name: self.life(self.now)[0])
+        replace(_docker_engine, logs=logs)
+        replace(_rancher_server_wait, _look=lambda name: self.life(self.now)[0])
         monkeypatch.setattr(_rancher_server_wait.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(_rancher_server_wait.time, "sleep", self.sleep)
 
@@ -49,8 +49,13 @@ class Host:
         return text
 
 
-def test_it_takes_its_time(monkeypatch, caplog):
-    host = Host(monkeypatch, ready_at=95)
+@pytest.fixture
+def make_host(replace, monkeypatch):
+    return functools.partial(Host, replace, monkeypatch)
+
+
+def test_it_takes_its_time(make_host, caplog):
+    host = make_host(ready_at=95)
     with caplog.at_level(logging.INFO):
         assert host.wait() == 96
     lines = [record.message for record in caplog.records]
@@ -58,17 +63,17 @@ def test_it_takes_its_time(monkeypatch, caplog):
     assert len(lines) == 9
 
 
-def test_never_ready(monkeypatch):
-    host = Host(monkeypatch, life=lambda now: (condition(), ["one", "two", "three", "four"]))
+def test_never_ready(make_host):
+    host = make_host(life=lambda now: (condition(), ["one", "two", "three", "four"]))
     text = host.failure(limit=20)
     assert "it did not answer within 20 s: connection refused. Its log: two | three | four" in text
     assert text.endswith("`docker logs rancher-server` shows more") and host.now <= 20
 
 
-def test_startup_failed(monkeypatch):
+def test_startup_failed(make_host):
     log = ["noise", f"cannot use {SECRET} or pillar-{SECRET} here: Access denied for user 'x'"]
     log += ["STARTUP FAILED [344668] ms"]
-    host = Host(monkeypatch, life=lambda now: (condition(), log if now > 9 else []))
+    host = make_host(life=lambda now: (condition(), log if now > 9 else []))
     text = host.failure()
     assert "the server says that it cannot start. Its log: cannot use *** or *** here" in text
     assert "| STARTUP FAILED [344668] ms. Next: check rancher:server:database:user" in text
@@ -85,16 +90,16 @@ def test_startup_failed(monkeypatch):
         ("write: No space left on device", "the disk is full"),
     ],
 )
-def test_lines_after_which_no_start_succeeds(monkeypatch, line, way):
-    host = Host(monkeypatch, life=lambda now: (condition(), [line]))
+def test_lines_after_which_no_start_succeeds(make_host, line, way):
+    host = make_host(life=lambda now: (condition(), [line]))
     text = host.failure()
     assert line in text and way in text and host.now == 0
 
 
-def test_a_database_that_comes_back_in_time_is_waited_for(monkeypatch):
+def test_a_database_that_comes_back_in_time_is_waited_for(make_host):
     log = ["Failed to get connection to database, will retry for 5 minutes"]
-    assert Host(monkeypatch, ready_at=25, life=lambda now: (condition(), log)).wait() == 26
-    host = Host(monkeypatch, ready_at=300, life=lambda now: (condition(), log if now > 9 else []))
+    assert make_host(ready_at=25, life=lambda now: (condition(), log)).wait() == 26
+    host = make_host(ready_at=300, life=lambda now: (condition(), log if now > 9 else []))
     text = host.failure()
     assert "the server has no use of its database for 30 s" in text and host.now == 40
 
@@ -115,7 +120,7 @@ def test_a_container_that_ends(now, words):
 @pytest.mark.parametrize(
     ("seen", "how"), [("restarting", "restarted, with exit code 3. "), ("running", "restarted. ")]
 )
-def test_a_container_that_runs_again_has_not_ended_with_exit_code_0(monkeypatch, seen, how):
+def test_a_container_that_runs_again_has_not_ended_with_exit_code_0(make_host, seen, how):
     """What Docker tells of one that runs is 0, whatever it ended with before."""
 
     def life(now):
@@ -123,7 +128,7 @@ def test_a_container_that_runs_again_has_not_ended_with_exit_code_0(monkeypatch,
             return condition(status=seen, restarts=1, code=3 if seen == "restarting" else None), []
         return condition(restarts=min(now, 4)), []
 
-    text = Host(monkeypatch, life=life).failure()
+    text = make_host(life=life).failure()
     assert f"times and was {how}" in text
 
 
@@ -134,8 +139,8 @@ def test_one_restart_is_forgiven_and_old_ones_do_not_count():
     assert "ended 10 times" in _rancher_server_wait.hopeless(old, condition(restarts=10), [], 0)
 
 
-def test_no_container(monkeypatch):
-    host = Host(monkeypatch, life=lambda now: (None, []))
+def test_no_container(make_host):
+    host = make_host(life=lambda now: (None, []))
     assert "there is no such container; apply server.container" in host.failure()
     assert host.now == 0
 

@@ -3,17 +3,14 @@
 import functools
 
 import pytest
-from fake_docker import Containers, replace
+from fake_docker import Containers
 from fake_mysql import Server
-from fakes import LOCK, load_state
 from salt.exceptions import CommandExecutionError
 
-import _converge
 import _port_use
 import _rancher
 import _rancher_server_data
 import _rancher_server_wait
-import rancher
 
 NAME, V1, V2 = "rancher-server", "rancher/server:v1", "rancher/server:v2"
 DIRECTORY = "/data/rancher/mysql"
@@ -23,19 +20,18 @@ both = pytest.mark.parametrize("test", [True, False], ids=["dry", "real"])
 
 
 class Host:
-    def __init__(self, monkeypatch, password=None, **more):
-        self.monkeypatch, self.context = monkeypatch, {}
-        self.docker = Containers((V1, V2)).install(monkeypatch)
-        self.server = Server(**{"password": password or "", **more}).install(monkeypatch)
+    def __init__(self, replace, state, password=None, **more):
+        self.load, self.context = state, {}
+        self.docker = Containers((V1, V2)).install(replace)
+        self.server = Server(**{"password": password or "", **more}).install(replace)
         self.pillar = {"host": "db", "password": password} if password else None
-        self.directory = self.listener = None
+        self.directory = self.link = self.listener = None
         self.answers, self.waited = True, []
-        monkeypatch.setattr(_converge, "LOCK", LOCK)
-        replace(monkeypatch, _rancher_server_data, "look", self.look)
-        replace(monkeypatch, _rancher_server_data, "prepare", self.prepare)
-        replace(monkeypatch, _port_use, "listener", lambda port: self.listener)
-        replace(monkeypatch, _rancher, "ready", self.ready)
-        replace(monkeypatch, _rancher_server_wait, "until_ready", self.wait)
+        replace(_rancher_server_data, look=self.look)
+        replace(_rancher_server_data, prepare=self.prepare, protect=self.protect)
+        replace(_port_use, listener=lambda port: self.listener)
+        replace(_rancher, ready=self.ready)
+        replace(_rancher_server_wait, until_ready=self.wait)
 
     def look(self, path):
         known = path == DIRECTORY and self.directory is not None
@@ -44,10 +40,18 @@ class Host:
             "owner": [102, 105] if known else None,
             "empty": not known,
             "database": known,
+            "folder": known,
+            "label": None,
+            "mark": "",
+            "link": self.link,
+            "leads": known and self.link is not None,
         }
 
-    def prepare(self, path):
+    def prepare(self, path, confining=False):
         self.directory = path
+
+    def protect(self, path):
+        self.link = f"{path}/mysql/.."
 
     def wait(self, pillar, name, url, limit):
         self.waited.append((name, url, limit))
@@ -60,22 +64,16 @@ class Host:
         return {"ready": self.answers is True, "reason": "connection refused"}
 
     def state(self, test):
-        """The state over the face, with the dunders that the loader gives them."""
         pillar = {"rancher": {"server": {"database": self.pillar}}}
-        dunders = {"__pillar__": pillar, "__opts__": {}, "__context__": self.context}
-        for name, value in dunders.items():
-            self.monkeypatch.setattr(rancher, name, value, raising=False)
-        names = ("server_running", "server_ready")
-        faces = {f"rancher.{name}": getattr(rancher, name) for name in names}
-        return load_state("rancher", faces, test)
+        return self.load("rancher", test, __pillar__=pillar, __context__=self.context)
 
     def running(self, test, image=V1, **more):
         return self.state(test).server_running(NAME, image, data_directory=DIRECTORY, **more)
 
 
 @pytest.fixture
-def make_host(monkeypatch):
-    return functools.partial(Host, monkeypatch)
+def make_host(replace, state):
+    return functools.partial(Host, replace, state)
 
 
 def told(ret, test, changes):

@@ -1,13 +1,9 @@
 import functools
 
 import pytest
-from fake_docker import replace
 from fake_mysql import Server
-from fakes import LOCK, load_state
 
-import _converge
 import _docker_engine
-import rancher_database
 
 SECRET = "p$'\" #{{ x }}%ü"
 ADMIN = {"user": "boss", "password": "boss"}
@@ -15,28 +11,27 @@ NONE = {"account": None, "rights": [], "charset": None}
 
 
 class Host:
-    def __init__(self, monkeypatch, server=None, admin=ADMIN, database=True, importable=True):
+    def __init__(self, replace, state, server=None, admin=ADMIN, database=True, importable=True):
         self.server, self.context = server, {}
         given = {"host": "db", "password": SECRET} if database else None
         pillar = {"rancher": {"server": {"database": given, "database_admin": admin}}}
-        for name, value in {"__pillar__": pillar, "__context__": self.context}.items():
-            monkeypatch.setattr(rancher_database, name, value, raising=False)
-        monkeypatch.setattr(_converge, "LOCK", LOCK)
-        replace(monkeypatch, _docker_engine, "available", lambda: importable)
+        self.state = functools.partial(
+            state, "rancher_database", __pillar__=pillar, __context__=self.context
+        )
+        replace(_docker_engine, available=lambda: importable)
         if server:
-            server.install(monkeypatch)
+            server.install(replace)
 
     def present(self, test):
-        face = {"rancher_database.present": rancher_database.present}
-        return load_state("rancher_database", face, test).present("rancher")
+        return self.state(test=test).present("rancher")
 
     def coming(self):
         return bool(self.context.get("rancher_database.coming"))
 
 
 @pytest.fixture
-def make_host(monkeypatch):
-    return functools.partial(Host, monkeypatch)
+def make_host(replace, state):
+    return functools.partial(Host, replace, state)
 
 
 both = pytest.mark.parametrize("test", [True, False], ids=["dry", "real"])
