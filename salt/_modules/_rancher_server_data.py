@@ -110,7 +110,7 @@ def inside(pid, mount_point):
     process is gone, or is none of this host.
     """
     table = _host.read(f"/proc/{pid}/mountinfo") if pid else None
-    if mount_point not in (line.split()[4] for line in (table or "").splitlines()):
+    if mount_point not in (line.split()[4] for line in _host.lines(table or "")):
         return None
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return _identity(f"/proc/{pid}/root{mount_point}")
@@ -125,7 +125,7 @@ def _identity(path):
 def file_system(device, table):
     """In words: the file system with this device number, out of a table of mounts."""
     number = f"{os.major(device)}:{os.minor(device)}"
-    for line in table.splitlines():
+    for line in _host.lines(table):
         fields = line.split()
         if fields[2] == number:
             return f"{fields[fields.index('-') + 2]}"
