@@ -1,8 +1,9 @@
 """
 What LVM says about itself: physical volumes, volume groups, logical volumes.
 
-Full listings only: asked for one name, ``pvs``, ``vgs`` and ``lvs`` exit with 5 for
-"not there" as well as for a real error. Plain columns, not JSON, which EL 7.2 lacks.
+Full listings only: asked for one name, ``pvs``, ``vgs`` and ``lvs`` exit with 5 for "not there" as
+well as for a real error. Plain columns, not JSON, which EL 7.2 lacks. Each look brings its own
+settings along, so that it reads the disks, writes nothing, and answers alike on every host.
 """
 
 import os
@@ -12,9 +13,27 @@ from salt.exceptions import CommandExecutionError
 
 import _host
 
+# Read only: lvm2 2.02 repairs metadata while it lists, any version writes /etc/lvm/backup. With
+# `--readonly` instead nobody could tell what is active. From the disks: lvmetad (2.02) answers from
+# its memory. The rest are the defaults of what changes the form of an answer. The prefix tells what
+# LVM says with these settings from what the host's own make it say before and after them.
+_SAYS = "lvm says: "
+SETTINGS = (
+    "config { checks = 0 }"
+    " global { locking_type = 4 metadata_read_only = 1 use_lvmetad = 0 }"
+    " devices { write_cache_state = 0 }"
+    " backup { backup = 0 archive = 0 }"
+    " log { verbose = 0 silent = 0 level = 0 indent = 0 command_names = 0"
+    f' prefix = "{_SAYS}"'
+    " report_command_log = 0 activation = 0 }"
+    ' report { output_format = "basic" compact_output = 0 compact_output_cols = "" aligned = 1'
+    ' buffered = 1 headings = 1 list_item_separator = "," prefixes = 0 quoted = 1'
+    " columns_as_rows = 0 binary_values_as_numeric = 0 mark_hidden_devices = 1"
+    " two_word_unknown_device = 0 }"
+)
 _SEPARATOR = "|"
 _FIELDS = {
-    "pvs": ("pv_name", "pv_uuid", "vg_name", "pv_attr", "pv_size", "pe_start"),
+    "pvs": ("pv_name", "pv_uuid", "vg_name", "pv_attr", "pv_size", "pe_start", "dev_size"),
     "vgs": (
         "vg_name",
         "vg_uuid",
@@ -40,32 +59,50 @@ _FIELDS = {
         "chunk_size",
     ),
 }
+_ORDER = {"pvs": "pv_name", "vgs": "vg_name", "lvs": "vg_name,lv_name,seg_start"}
 _NUMBERS = {
     "pv_size",
     "pe_start",
+    "dev_size",
     "vg_extent_size",
     "vg_extent_count",
     "vg_free_count",
     "lv_size",
     "chunk_size",
 }
-# What LVM says on stderr, with exit code 0, when its answer is not the whole truth.
-_DOUBTS = re.compile(
-    r"duplicate|prefers device|not using device|missing pv|couldn't find device|rejected by a filter"
-    r"|\bmda|metadata (area|header|summary|location)|bad metadata|checksum|seqno|marked in use"
-    r"|need repairing|inconsisten|outdated|mismatch",
-    re.IGNORECASE,
+# What LVM may say beside a list that is whole. Every other line is a doubt.
+_CHATTER = re.compile(
+    r"Consider pruning \S+ VG archive with more then .*"
+    r"|locking_type \(4\) is deprecated, using --sysinit --readonly\."
+    r"|Not using lvmetad because config setting use_lvmetad=0\."
+    r"|To avoid corruption, rescan devices to make changes visible \(pvscan --cache\)\."
+    r"|Failed to connect to lvmetad\. Falling back to device scanning\."
+    r"|File descriptor \d+ \(.*\) leaked on .* invocation\..*"
+    r"|\S+ not found in config: defaulting to.*"
+    r'|Configuration (section|setting) "\S+" unknown\.'
+    # The device is read all the same.
+    r"|Device \S+ not initialized in udev database even after waiting \d+ microseconds\."
+    r"|\S+: open failed: No medium found"
+    r"|PV \S+ in VG \S+ is using an old PV header, modify the VG to update\."
+    # A disk that LVM is told not to read shows as a signature without a physical volume.
+    r"|Devices file .*"
+    # Without device mapper there is no pool, and that has its own refusal.
+    r"|Activation disabled\. No device-mapper interaction will be attempted\."
+    r"|/dev/mapper/control: open failed: .*"
+    r"|Failure to communicate with kernel device-mapper driver\."
+    r"|Check that device-mapper is available in the kernel\."
+    r"|Incompatible libdevmapper \S+ \(\S+\) and kernel driver .*"
 )
 
 
 def parse(text, fields):
-    """
-    Read a report that was made with ``--noheadings --separator '|' --units b --nosuffix``. Returns
-    a list of dicts; sizes and counts are int, everything else is str.
-    """
+    """Read a report; sizes and counts become int. What is neither a row nor chatter raises."""
     rows = []
-    for line in filter(str.strip, _host.lines(text)):
-        values = line.strip().split(_SEPARATOR)
+    for line in map(str.strip, _host.lines(text)):
+        line = line.removeprefix(_SAYS.strip()).strip()
+        values = line.split(_SEPARATOR)
+        if not line or _CHATTER.fullmatch(line):
+            continue
         if len(values) != len(fields):
             raise CommandExecutionError(f"LVM answered a line that is not understood: {line!r}")
         row = dict(zip(fields, values, strict=True))
@@ -79,64 +116,79 @@ def parse(text, fields):
 
 
 def parse_version(text):
-    """
-    Read the output of ``lvm version``. Returns the version of the tools as a list of three int,
-    for example ``[2, 3, 16]``.
-    """
+    """Read the output of ``lvm version``: the version of the tools, for example ``[2, 3, 16]``."""
     match = re.search(r"LVM version:\s+(\d+)\.(\d+)\.(\d+)", text)
     if not match:
         raise CommandExecutionError(f"`lvm version` answered what is not understood: {text[:80]!r}")
     return [int(part) for part in match.groups()]
 
 
-def doubts(stderr):
+def doubts(text):
     """
-    Pick the warnings after which a listing cannot be trusted: missing or duplicate physical
-    volumes, unreadable or old metadata. Returns a list of str, each once.
+    List what LVM said beside its lists, chatter left out: they cannot be trusted then. Without our
+    prefix it is about the host's settings, unless it is a warning.
     """
-    lines = (line.strip().removeprefix("WARNING: ") for line in _host.lines(stderr))
-    return list(dict.fromkeys(line for line in lines if _DOUBTS.search(line)))
+    said = rf"(?m)(?:^{_SAYS}\s*(?:WARNING: )?|WARNING: )(.*\S)"
+    lines = dict.fromkeys(re.findall(said, text))
+    return [line for line in lines if not _CHATTER.fullmatch(line)]
 
 
 def version():
-    """
-    Tell the version of the LVM tools. Returns a list of three int, or None when they are not
-    installed.
-    """
+    """The version of the LVM tools as three int, None when they are not installed."""
     if not _host.tool("lvm"):
         return None
-    return parse_version(_host.run(["lvm", "version"])["stdout"])
+    return parse_version(_host.run(["lvm", "version", "--config", SETTINGS])["stdout"])
 
 
 def look(known=None):
-    """List everything that LVM knows on this host."""
-    # Gives a dict: ``version`` (list of int, None = LVM is not installed), ``pvs``, ``vgs`` and
-    # ``lvs`` (lists of dicts named as LVM's columns, hidden volumes included; ``pvs`` also have
-    # ``path``, the name with links resolved; ``lv_attr`` says ``d`` also where only ``dmsetup``
-    # knows it), and ``doubts`` (list of str): warnings after which the lists cannot be trusted.
+    """
+    List everything that LVM knows: ``version`` (None: not installed), ``pvs`` (also with ``path``,
+    links resolved), ``vgs``, ``lvs`` (hidden ones, too; one row each), and ``doubts``, after which
+    the lists cannot be trusted. Rows are named as LVM's columns.
+    """
     seen = {"version": known or version(), "pvs": [], "vgs": [], "lvs": [], "doubts": []}
     if seen["version"] is None:
         return seen
-    stderr = ""
+    said = ""
     for kind, fields in _FIELDS.items():
         answer = _host.run(_listing(kind, fields, seen["version"]))
         try:
             seen[kind] = parse(answer["stdout"], fields)
         except CommandExecutionError as exc:
             raise CommandExecutionError(f"`{kind}`: {exc}") from exc
-        stderr += answer["stderr"]
+        said += answer["stderr"]
     for volume in seen["pvs"]:
         volume["path"] = os.path.realpath(volume["pv_name"])
-    seen["doubts"] = doubts(stderr)
+    seen["doubts"] = doubts(said)
     if not seen["doubts"]:
         _agree(seen)
-    # A volume in several pieces is listed once for each.
-    pieces = {(row["vg_name"], row["lv_name"]): row for row in reversed(seen["lvs"])}
-    seen["lvs"] = list(reversed(pieces.values()))
+        seen["doubts"] = [_shrunk(row) for row in seen["pvs"] if _ends(row) > row["dev_size"]]
+    seen["lvs"] = _one_row_each(seen["lvs"])
     for row in seen["lvs"]:
         if row["lv_attr"][4:6] == "XX" and _bare(row):
             row["lv_attr"] = row["lv_attr"].replace("XX", "d-", 1)
     return seen
+
+
+def _ends(row):
+    """Where a physical volume ends. As part of a group its size is that of its extents."""
+    return row["pv_size"] + (row["pe_start"] if row["vg_name"] else 0)
+
+
+def _shrunk(row):
+    return (
+        f"PV {row['pv_name']} reaches to {_ends(row)} bytes, and its device has {row['dev_size']}"
+    )
+
+
+def _one_row_each(rows):
+    """A volume in several pieces is listed once for each: its ranges together."""
+    volumes = {}
+    for row in rows:
+        first = volumes.setdefault((row["vg_name"], row["lv_name"]), row)
+        if first is not row:
+            first["seg_pe_ranges"] += " " + row["seg_pe_ranges"]
+    return list(volumes.values())
 
 
 def _bare(row):
@@ -189,9 +241,9 @@ def _taken(rows, group):
 
 
 def _listing(kind, fields, have):
-    argv = [kind, "--noheadings", "--separator", _SEPARATOR, "--units", "b", "--nosuffix"]
-    if kind == "lvs":
-        argv.append("--all")
+    argv = [kind, "--config", SETTINGS, "--noheadings", "--separator", _SEPARATOR]
+    argv += ["--units", "b", "--nosuffix"]
+    argv += ["--sort", _ORDER[kind], *(["--all"] if kind == "lvs" else [])]
     if have >= [2, 3, 2]:
         # Without hints LVM looks at every device, and leaves no hints file behind.
         argv.append("--nohints")

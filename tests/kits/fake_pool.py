@@ -253,8 +253,11 @@ class Host:
         row = {
             "pv_name": PART,
             "pv_attr": "a--" if self.vg else "---",
-            "pv_size": self.size - 2 * MIB,
+            "pv_size": (self.size - 3 * MIB) // (4 * MIB) * 4 * MIB
+            if self.vg
+            else self.size - 2 * MIB,
             "pe_start": MIB,
+            "dev_size": self.size - 2 * MIB,
         }
         if self.begun:
             return [{**self.pv, **row, "pv_attr": "u--", "vg_name": "[unknown]"}]

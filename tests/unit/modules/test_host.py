@@ -32,6 +32,8 @@ def test_run_sets_the_locale_and_closes_stdin(monkeypatch):
 def test_run_finds_system_tools_with_a_short_path(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     assert host.run(["losetup", "--version"])["retcode"] == 0
+    assert host.tool("blkid") in ("/sbin/blkid", "/usr/sbin/blkid")
+    assert host.tool("no-such-tool") is None
 
 
 @pytest.mark.parametrize(
