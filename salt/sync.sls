@@ -20,7 +20,8 @@ FILES = {
     "modules": """
         _boot_files _cloud_init _conntrack _conntrack_host _conntrack_plan _converge _database_client
         _datadisk _datadisk_plan _disk _disk_blank _disk_kernel _disk_make _disk_marks _disk_read _disk_refusals
-        _disk_table _docker_change _docker_config _docker_daemon _docker_drop_in _docker_engine
+        _disk_table _docker_change _docker_config _docker_containers _docker_daemon
+        _docker_drop_in _docker_engine
         _docker_flags _docker_group _docker_leftovers _docker_package _docker_pull
         _docker_repository _docker_service _docker_storage _docker_version _fresh _fstab
         _host _hostname _hosts_file _lvm _packages_unfinished _packages_upgrade _port_use
@@ -30,8 +31,8 @@ FILES = {
         _rancher_server_replace _rancher_server_wait _selinux_mode _settings _swapfile
         _swapfile_make _swapfile_plan _thinpool _thinpool_advice _thinpool_extend
         _thinpool_interrupted _thinpool_look _thinpool_make _thinpool_plan _thinpool_profile
-        _thinpool_refusals _thinpool_size capacity conntrack datadisk docker_daemon docker_drop_in
-        docker_group docker_leftovers docker_package docker_repository hostname packages
+        _thinpool_refusals _thinpool_size capacity conntrack datadisk docker_containers docker_daemon
+        docker_drop_in docker_group docker_leftovers docker_package docker_repository hostname packages
         rancher rancher_database rancher_host rancher_member selinux_mode settings swapfile
         thinpool
     """.split(),

@@ -82,11 +82,16 @@ def idle(opts, minions, limit=3600):
     return problems
 
 
-def apply(opts, minions, sls, test=False):
-    """Apply states on one batch of minions. Returns what `_fleet_batch.verdict` says of each."""
+def apply(opts, minions, sls, test=False, pillar=None):
+    """
+    Apply states on one batch of minions, with values laid over their pillar: never a secret.
+    Returns what `_fleet_batch.verdict` says of each.
+    """
     results = {name: {"failed": why} for name, why in idle(opts, minions).items()}
     able = [name for name in minions if name not in results]
     more = {"test": True} if test else {}
+    if pillar is not None:
+        more["pillar"] = pillar
     answers = call(opts, able, "state.apply", [",".join(sls)], timeout=60, **more)
     for name, answer in answers.items():
         results[name] = _fleet_batch.verdict(answer, dry=test)

@@ -5,6 +5,7 @@ The API keys are those of the master's own pillar (`rancher:agent` of the id tha
 config.get id` shows): no minion has them. The code that talks to Rancher is that of `_modules`.
 """
 
+import contextlib
 import functools
 import importlib
 import json
@@ -181,18 +182,38 @@ class Rancher:
         with open(os.path.join(self._marks, name), "a", encoding="utf-8"):
             return True
 
+    def remember(self, name, ids):
+        """Keep which containers ran before the work began, unless a killed run did that."""
+        if self.ran(name) is None:
+            os.makedirs(self._running, mode=0o700, exist_ok=True)
+            path = os.path.join(self._running, name)
+            self._private("_host").write(path, json.dumps(ids), "0600")
+
+    def ran(self, name):
+        """The ids of the containers that are remembered; None: nothing is."""
+        path = os.path.join(self._running, name)
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8") as source:
+            return json.load(source)
+
     def marked(self, names):
         """Pick the minions whose host this master took out of service, also in a killed run."""
         return [name for name in names if os.path.exists(os.path.join(self._marks, name))]
 
     def unmark(self, name):
-        """Forget that a host is out of service."""
-        if self.marked([name]):
-            os.unlink(os.path.join(self._marks, name))
+        """Forget that a host is out of service, and what ran on it."""
+        for folder in (self._running, self._marks):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, name))
 
     @property
     def _marks(self):
         return os.path.join(self._opts["cachedir"], "fleet-out-of-service")
+
+    @property
+    def _running(self):
+        return os.path.join(self._opts["cachedir"], "fleet-containers")
 
     # What all of it is done with.
 

@@ -123,9 +123,12 @@ def ready(target="*", tgt_type="compound"):
 
 def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
     """
-    Bring Docker to the version of the settings, host by host: deactivate it in Rancher, move its
-    containers elsewhere, apply ``docker``, activate it.
+    Bring Docker to the version of the settings, host by host: take it out of service in Rancher,
+    apply ``docker``, start again what ran, activate it.
 
+    Where every container belongs to a service, and another host is active, they are made again
+    elsewhere first. Rancher removes all others when it empties a host, so a host with such is only
+    deactivated: its containers stay, stop with Docker and are started again; the report says so.
     A host whose dry run shows nothing to change is left in service; one that an operator made
     inactive stays so.
 
@@ -134,7 +137,7 @@ def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
     batch (int, or str such as ``25%``, default 1)
         How many minions at once; the others must bear the load.
     sls (str, default ``docker``)
-        What to apply while the host is empty.
+        What to apply while the host is out of service.
 
     Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list). A host that
     failed stays inactive: look at it, and start again.
@@ -150,15 +153,16 @@ def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
     rancher = _fleet_rancher.Rancher(__opts__)
 
     def work(some, members):
-        return _emptied(rancher, some, members, sls)
+        return _upgraded(rancher, some, members, sls)
 
     return _in_batches("agent", target, tgt_type, batch, work)
 
 
 def remove(minion, project=None, machine=True, sls="agent.absent"):
     """
-    Take a host out of Rancher for good: its containers move elsewhere, Rancher forgets it, agent,
-    volumes and state directory go. Docker and the thin pool stay.
+    Take a host out of Rancher for good: services make their containers again elsewhere, Rancher
+    forgets it, agent, its volumes and state directory go. Docker and the thin pool stay. Refused
+    while it has containers that no service makes again: Rancher would remove those.
 
     minion (str)
         One minion id. Take ``agent`` out of its roles first: the next run would register it again.
@@ -278,26 +282,69 @@ def _register(rancher, some, members, sls):
     return {**results, **{name: {"failed": why} for name, why in problems.items()}}
 
 
-def _emptied(rancher, some, members, sls):
+def _upgraded(rancher, some, members, sls):
     dry = _fleet_minions.apply(__opts__, some, [sls], test=True)
     bad = {name: one for name, one in dry.items() if "failed" in one}
     if bad:
-        # Known before any host was emptied for it.
+        # Known before any host was taken out of service for it.
         return bad
     to_do = [name for name in some if dry[name]["done"] != "nothing to change"]
+    results, stay = dict(dry), {}
     for name in to_do:
-        rancher.mark(name, members[name])
-    failed = _at_rancher(rancher, "evacuate", to_do, members)
-    able = [name for name in to_do if name not in failed]
-    results = {**dry, **failed, **_fleet_minions.apply(__opts__, able, [sls])}
+        try:
+            rancher.mark(name, members[name])
+            stay[name] = _out_of_service(rancher, name, members[name])
+        except (CommandExecutionError, SaltInvocationError) as exc:
+            results[name] = {"failed": str(exc)}
+    results.update(_fleet_minions.apply(__opts__, list(stay), [sls]))
     # Also those that an earlier run left out of service, but none that an operator did.
     whole = [name for name in some if "done" in results[name]]
-    ours = rancher.marked(whole)
-    late = _at_rancher(rancher, "activate", ours, members)
-    for name in ours:
-        if name not in late:
+    for name in whole:
+        try:
+            again = _started_again(rancher, name)
+            if rancher.marked([name]):
+                _at_rancher(rancher, "activate", members[name])
             rancher.unmark(name)
-    return {**results, **late}
+            words = [results[name]["done"], stay.get(name), again]
+            results[name] = {"done": "; ".join(filter(None, words))}
+        except (CommandExecutionError, SaltInvocationError) as exc:
+            results[name] = {"failed": str(exc)}
+    return results
+
+
+def _out_of_service(rancher, name, member):
+    """Take a host out of service; why its containers stay, or None when they were made elsewhere."""
+    there = rancher.containers(member)
+    why = None
+    if there["lost"]:
+        why = f"no service makes again: {', '.join(there['lost'])}"
+    elif there["moves"] and not there["others"]:
+        why = "no other host is active"
+    _at_rancher(rancher, "deactivate" if why else "evacuate", member)
+    answer = _fleet_minions.call(__opts__, [name], "docker_containers.running")[name]
+    running = answer and answer["ret"]
+    if not isinstance(running, list):
+        raise CommandExecutionError(
+            f"deactivated; its containers could not be listed: {running or 'no answer'}"
+        )
+    rancher.remember(name, [one["id"] for one in running])
+    return why and f"its containers stayed in place, {why}"
+
+
+def _started_again(rancher, name):
+    """Start what ran before and does not any more; what was started, or None."""
+    ids = rancher.ran(name)
+    if not ids:
+        return None
+    answer = _fleet_minions.call(
+        __opts__, [name], "docker_containers.start_again", [ids], timeout=120
+    )[name]
+    started = answer and answer["ret"]
+    if not isinstance(started, list):
+        raise CommandExecutionError(
+            f"upgraded, still inactive; not all could be started again: {started or 'no answer'}"
+        )
+    return f"started again: {', '.join(started)}" if started else None
 
 
 def _leave(rancher, minion, member, machine, sls):
@@ -305,30 +352,34 @@ def _leave(rancher, minion, member, machine, sls):
         problem = _fleet_minions.idle(__opts__, [minion]).get(minion)
         if problem:
             return {"failed": f"{problem}; machine=False if it is gone for good"}
-    for action in ("evacuate", "remove") if machine else ("remove",):
-        failed = {}
-        if action == "remove" or rancher.known(member):
-            failed = _at_rancher(rancher, action, [minion], {minion: member})
-        if failed:
-            return failed[minion]
+    try:
+        if machine and rancher.known(member):
+            _at_rancher(rancher, "evacuate", member)
+        _at_rancher(rancher, "remove", member)
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        words = str(exc)
+        if "no service makes again" in words:
+            words += (
+                f"; or let them run on without Rancher: apply {sls} on {minion} first, and when "
+                "Rancher shows it as disconnected, `salt-run fleet.remove` with machine=False"
+            )
+        return {"failed": words}
     if not machine:
         return {"done": "forgotten by Rancher"}
-    return _fleet_minions.apply(__opts__, [minion], [sls])[minion]
+    # It leaves, whatever its pillar says of the time after.
+    pillar = {"rancher": {"roles": []}}
+    return _fleet_minions.apply(__opts__, [minion], [sls], pillar=pillar)[minion]
 
 
 def _of_project(member, project):
     return {**member, "project": project or member["project"]}
 
 
-def _at_rancher(rancher, action, names, members):
-    """The minions for which it failed."""
-    failed = {}
-    for name in names:
-        try:
-            rancher.host(action, members[name])
-        except (CommandExecutionError, SaltInvocationError) as exc:
-            failed[name] = {"failed": f"{action} in Rancher: {exc}"}
-    return failed
+def _at_rancher(rancher, action, member):
+    try:
+        rancher.host(action, member)
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        raise CommandExecutionError(f"{action} in Rancher: {exc}") from exc
 
 
 def _in_batches(role, target, tgt_type, batch, work):

@@ -33,6 +33,10 @@ class World:
         self.log, self.results, self.dry = [], {}, {}
         self.no_registration, self.inactive, self.rancher_says, self.down = {}, {}, {}, {}
         self.known_there, self.marks, self.on_purpose = True, set(), set()
+        self.there = {"moves": ["web-1"], "lost": [], "stays": [], "others": ["1h2"]}
+        self.memory = {}
+        self.containers_say = {"docker_containers.running": [{"id": "c1", "name": "ipsec"}]}
+        self.containers_say["docker_containers.start_again"] = []
         self.fleet, self.tmp_path, self.context = fleet, tmp_path, {}
         dunders = {"__opts__": {"cachedir": str(tmp_path)}, "__context__": self.context}
         for name, value in dunders.items():
@@ -52,14 +56,16 @@ class World:
             return {name: one for name, one in self.members.items() if name == target}
         return self.members if target == "*" else {}
 
-    def _apply(self, opts, names, sls, test=False):
-        self.log.append(f"{'dry' if test else 'apply'} {','.join(sls)} {','.join(names)}")
+    def _apply(self, opts, names, sls, test=False, pillar=None):
+        over = f" {pillar}" if pillar is not None else ""
+        self.log.append(f"{'dry' if test else 'apply'} {','.join(sls)} {','.join(names)}{over}")
         answers = self.dry if test else self.results
         return {name: answers.get(name, CHANGED) for name in names}
 
     def _call(self, opts, names, function, args=(), timeout=30, **kwargs):
-        self.log.append(f"call {function} {','.join(names)}")
-        return dict.fromkeys(names, {"ret": {"hostname": "h"}})
+        self.log.append(" ".join(["call", function, ",".join(names), *map(str, args)]))
+        ret = self.containers_say.get(function, {"hostname": "h"})
+        return dict.fromkeys(names, ret and {"ret": ret})
 
     def _idle(self, opts, names, limit=0):
         return self.down
@@ -98,7 +104,17 @@ class World:
             raise CommandExecutionError(self.rancher_says[action, name])
 
     def unmark(self, name):
-        self.marks.remove(name)
+        self.marks.discard(name)
+        self.memory.pop(name, None)
+
+    def containers(self, member):
+        return self.there
+
+    def remember(self, name, ids):
+        self.memory.setdefault(name, ids)
+
+    def ran(self, name):
+        return self.memory.get(name)
 
     def ready(self, url, timeout):
         if url == "http://slow":
@@ -235,12 +251,68 @@ def test_upgrade_leaves_a_host_inactive_that_an_operator_made_so(world):
 
 def test_upgrade_goes_host_by_host(world):
     world.fleet.upgrade_docker(target="*")
-    assert world.log[:4] == [
+    assert world.log[:6] == [
         "dry docker a1",
         "evacuate a1 None",
+        "call docker_containers.running a1",
         "apply docker a1",
+        "call docker_containers.start_again a1 ['c1']",
         "activate a1 None",
     ]
+    assert world.memory == {}
+
+
+@pytest.mark.parametrize(
+    ("there", "why"),
+    [
+        (
+            {"lost": ["db (started without Rancher)"]},
+            "no service makes again: db (started without Rancher)",
+        ),
+        ({"others": []}, "no other host is active"),
+    ],
+)
+def test_upgrade_removed_containers_that_nobody_makes_again(world, there, why):
+    """Emptying a host removed `docker run` ones and plain ones, with their volumes."""
+    world.there = {**world.there, **there}
+    world.containers_say["docker_containers.start_again"] = ["db", "web-1"]
+    report = world.fleet.upgrade_docker(target="*", batch=3)
+    assert [entry for entry in world.log if entry.startswith("evacuate")] == []
+    assert "deactivate a1 None" in world.log and "activate a1 None" in world.log
+    assert report["done"]["a1"] == (
+        f"changed: docker; its containers stayed in place, {why}; started again: db, web-1"
+    )
+
+
+def test_upgrade_remembers_what_ran_over_a_kill(world):
+    """The first run was killed after the upgrade, when nothing ran any more."""
+    world.memory, world.marks = {"a1": ["c1", "c9"]}, {"a1"}
+    world.containers_say["docker_containers.running"] = []
+    world.fleet.upgrade_docker()
+    assert "call docker_containers.start_again a1 ['c1', 'c9']" in world.log
+    assert (world.memory, world.marks) == ({}, set())
+
+
+@pytest.mark.parametrize(
+    ("function", "answer", "words"),
+    [
+        (
+            "docker_containers.running",
+            "Docker could not list",
+            "its containers could not be listed",
+        ),
+        ("docker_containers.running", False, "no answer"),
+        ("docker_containers.start_again", "Docker could not start", "could be started again"),
+    ],
+)
+def test_upgrade_leaves_a_host_inactive_whose_containers_are_not_right(
+    world, function, answer, words
+):
+    world.containers_say[function] = answer
+    report = world.fleet.upgrade_docker()
+    assert words in report["failed"]["a1"]
+    assert report["left"] == ["a2", "a3"] and world.marks == {"a1"}
+    assert not [entry for entry in world.log if entry.startswith("activate")]
 
 
 @pytest.mark.parametrize(
@@ -252,8 +324,8 @@ def test_upgrade_goes_host_by_host(world):
             "evacuate in Rancher: still there: web",
             3,
         ),
-        ({"results": {"a1": {"failed": "no package"}}}, "no package", 3),
-        ({"rancher_says": {("activate", "a1"): "late"}}, "activate in Rancher: late", 4),
+        ({"results": {"a1": {"failed": "no package"}}}, "no package", 4),
+        ({"rancher_says": {("activate", "a1"): "late"}}, "activate in Rancher: late", 6),
     ],
 )
 def test_upgrade_stops_where_it_fails(world, trouble, reason, steps):
@@ -276,7 +348,20 @@ def test_upgrade_empties_no_host_when_another_of_the_batch_is_refused(world):
 def test_remove(world):
     world.members["a1"]["roles"] = []
     assert world.fleet.remove("a1")["done"] == {"a1": "changed: docker"}
-    assert world.log == ["evacuate a1 None", "remove a1 None", "apply agent.absent a1"]
+    assert world.log == [
+        "evacuate a1 None",
+        "remove a1 None",
+        "apply agent.absent a1 {'rancher': {'roles': []}}",
+    ]
+
+
+def test_remove_refuses_what_rancher_would_remove(world):
+    world.members["a1"]["roles"] = []
+    words = "host 1h1 has containers that no service makes again: db"
+    world.rancher_says = {("evacuate", "a1"): words}
+    why = world.fleet.remove("a1")["failed"]["a1"]
+    assert words in why and "apply agent.absent on a1 first" in why
+    assert world.log == ["evacuate a1 None"]
 
 
 def test_remove_refuses_a_host_that_would_come_back(world):
@@ -296,7 +381,7 @@ def test_remove_needs_the_machine_unless_it_is_gone(world):
 def test_remove_again_asks_for_no_evacuation(world):
     world.members["a1"]["roles"], world.known_there = [], False
     world.fleet.remove("a1", project="Old")
-    assert world.log == ["remove a1 Old", "apply agent.absent a1"]
+    assert world.log == ["remove a1 Old", "apply agent.absent a1 {'rancher': {'roles': []}}"]
 
 
 def test_move(world):
@@ -307,7 +392,8 @@ def test_move(world):
     assert world.log == [
         "evacuate a1 Old",
         "remove a1 Old",
-        "apply agent.absent a1",
+        # Its pillar has the role, and the state refuses such a host.
+        "apply agent.absent a1 {'rancher': {'roles': []}}",
         "hand over a1",
         "apply agent a1",
         "take ['a1']",
@@ -318,7 +404,7 @@ def test_move(world):
 def test_move_that_was_done_keeps_the_new_agent(world):
     world.members["a1"]["project"] = "New"
     world.fleet.move("a1", "Old")
-    assert "apply agent.absent a1" not in world.log
+    assert not [entry for entry in world.log if "agent.absent" in entry]
 
 
 def test_move_to_where_it_comes_from(world):

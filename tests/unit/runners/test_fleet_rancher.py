@@ -151,6 +151,17 @@ def test_ready(runner):
         runner.ready("http://r", timeout=0)
 
 
+def test_what_ran_is_remembered_until_the_host_is_back(runner):
+    assert runner.ran("a1") is None
+    runner.remember("a1", ["c1"])
+    runner.remember("a1", [])
+    assert runner.ran("a1") == ["c1"]
+    # That an operator's host was worked on does not make it one to be activated.
+    assert runner.marked(["a1"]) == []
+    runner.unmark("a1")
+    assert runner.ran("a1") is None
+
+
 def test_host_uses_the_names_of_the_settings(runner):
     one = member("a1", project="Other")
     assert runner.host("evacuate", one) == ("http://r", "a1.example.test", "Other")
