@@ -1,5 +1,2 @@
-# A worker node: a Docker host that is an active member of its Rancher project.
-include:
-  - common
-  - agent.ctop
-  - agent.registered
+# The short name of rancher_salt.agent.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,12 +1,2 @@
-# A Docker host: every step in reading order. Order and dependencies come from requisites.
-include:
-  - sync
-  - settings
-  - common.hostname
-  - common.packages
-  - common.selinux
-  - common.data_disk
-  - common.swap
-  - common.conntrack
-  - common.thin_pool
-  - docker
+# The short name of rancher_salt.common.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,9 +1,2 @@
-# Docker, alone or as a part of common.
-include:
-  - sync
-  - settings
-  - docker.suitable
-  - docker.repo
-  - docker.configured
-  - docker.installed
-  - docker.running
+# The short name of rancher_salt.docker.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,8 +1,2 @@
-# A Rancher server: a Docker host, the database if an administrator is given, the container,
-# and the server that answers.
-include:
-  - common
-  - docker.sdk
-  - server.database
-  - server.container
-  - server.ready
+# The short name of rancher_salt.server.
+{% include 'rancher_salt/short.jinja' %}

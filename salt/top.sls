@@ -1,10 +1,12 @@
+# Only minions whose pillar lists roles get anything, in whatever environment this file is served.
 # Roles come from the pillar, never from grains: a minion writes its own grains.
-base:
-  '*':
-    - common
+{{ saltenv }}:
+  'rancher:roles:*':
+    - match: pillar
+    - rancher_salt.common
   'rancher:roles:server':
     - match: pillar
-    - server
+    - rancher_salt.server
   'rancher:roles:agent':
     - match: pillar
-    - agent
+    - rancher_salt.agent

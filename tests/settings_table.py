@@ -1,5 +1,5 @@
 """
-The settings table of README.md, made from ``salt/settings/defaults.yaml`` and the checks.
+The settings table of README.md, made from ``salt/rancher_salt/settings/defaults.yaml`` and the checks.
 
 ``make docs`` writes it; ``tests/test_tree.py`` fails when it is out of date.
 """
@@ -48,7 +48,7 @@ def _line(name, default, rule):
 
 
 def _comment(name):
-    text = (ROOT / "salt/settings/defaults.yaml").read_text()
+    text = (ROOT / "salt/rancher_salt/settings/defaults.yaml").read_text()
     section, _, key = name.partition(":")
     if key:
         text = text[re.search(rf"^{section}:", text, re.M).start() :]

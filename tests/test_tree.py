@@ -14,8 +14,13 @@ import yaml
 from fakes import DEFAULTS, ROOT, load
 
 SALT = ROOT / "salt"
-STEPS = [path for path in sorted(SALT.rglob("*.sls")) if path.parent not in (SALT, SALT / "orch")]
-ORCHESTRATIONS = sorted((SALT / "orch").glob("*.sls"))
+# What is ours has names that nobody else has; beside it the short names that operators type.
+OWN = SALT / "rancher_salt"
+STEPS = [path for path in sorted(OWN.rglob("*.sls")) if path.parent not in (OWN, OWN / "orch")]
+ORCHESTRATIONS = sorted((OWN / "orch").glob("*.sls"))
+SHORT = [path for path in sorted(SALT.rglob("*.sls")) if OWN not in path.parents]
+SHORT.remove(SALT / "top.sls")
+NO_SHORT_NAME = {"settings.sls", "sync.sls", "unfinished.sls"}
 KINDS = ("modules", "states", "runners", "pillar", "beacons")
 MODULES = sorted((SALT / "_modules").glob("*.py"))
 STATES = sorted((SALT / "_states").glob("*.py"))
@@ -27,7 +32,7 @@ FACES = [path for path in SOURCES if not path.name.startswith("_")]
 PRIVATE = [path for path in SOURCES if path.name.startswith("_")]
 # For each public function why everybody may call it.
 PUBLIC = yaml.safe_load((ROOT / "tests/unit/cases/public.yaml").read_text())
-IMPORT = re.compile(r"\{%-? from 'settings\.jinja' import [a-z, ]+ with context %\}")
+IMPORT = re.compile(r"\{%-? from 'rancher_salt/settings\.jinja' import [a-z, ]+ with context %\}")
 
 
 def names(paths):
@@ -64,11 +69,11 @@ def test_a_step_is_data_with_one_import(path):
 @pytest.mark.parametrize("path", STEPS, ids=name_of)
 def test_a_step_is_reachable_from_a_role(path):
     step = str(path.relative_to(SALT).with_suffix("")).replace("/", ".")
-    if step == "agent.absent":
+    if step == "rancher_salt.agent.absent":
         # The opposite of a role, applied by the runner.
         assert f'"{step}"' in (ROOT / "salt/_runners/fleet.py").read_text()
         return
-    roles = [role for role in SALT.glob("*.sls") if role.name not in ("top.sls", "sync.sls")]
+    roles = [role for role in OWN.glob("*.sls") if role.name != "sync.sls"]
     assert any(f"- {step}\n" in role.read_text() for role in roles)
 
 
@@ -79,11 +84,31 @@ def test_no_role_folder_holds_an_init():
 
 def test_roles_only_include():
     for role in ("common", "docker", "agent"):
-        assert set(yaml.safe_load((SALT / f"{role}.sls").read_text())) == {"include"}
+        assert set(yaml.safe_load((OWN / f"{role}.sls").read_text())) == {"include"}
+
+
+def test_every_role_step_and_orchestration_has_a_short_name():
+    own = {str(path.relative_to(OWN)) for path in OWN.rglob("*.sls")}
+    assert {str(path.relative_to(SALT)) for path in SHORT} == own - NO_SHORT_NAME
+
+
+@pytest.mark.parametrize("path", SHORT, ids=name_of)
+def test_a_short_name_is_nothing_else(path):
+    name = str(path.relative_to(SALT).with_suffix("")).replace("/", ".")
+    assert path.read_text() == (
+        f"# The short name of rancher_salt.{name}.\n{{% include 'rancher_salt/short.jinja' %}}\n"
+    )
+
+
+@pytest.mark.parametrize("path", [*STEPS, *ORCHESTRATIONS, *OWN.glob("*.sls")], ids=name_of)
+def test_what_is_ours_includes_only_what_is_ours(path):
+    if path.name != "sync.sls":
+        included = re.findall(r"^  - (\S+)$", path.read_text(), re.M)
+        assert [name for name in included if not name.startswith("rancher_salt.")] == []
 
 
 def test_sync_knows_every_module_and_state():
-    source = ast.parse((SALT / "sync.sls").read_text().partition("\n")[2])
+    source = ast.parse((OWN / "sync.sls").read_text().partition("\n")[2])
     (files,) = (
         eval(compile(ast.Expression(node.value), "sync.sls", "eval"))  # noqa: S307
         for node in source.body
@@ -238,7 +263,7 @@ def test_the_example_pillar_is_complete_and_valid():
 
 
 def test_every_default_has_its_words():
-    lines = (SALT / "settings/defaults.yaml").read_text().splitlines()
+    lines = (OWN / "settings/defaults.yaml").read_text().splitlines()
     sections = [line for line in lines if re.match(r"[a-z_]+:", line)]
     assert {line.partition(":")[0] for line in sections} == set(DEFAULTS)
 

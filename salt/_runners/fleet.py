@@ -58,7 +58,7 @@ def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False):
     return _in_batches(role, target, tgt_type, batch, work)
 
 
-def register(target="*", tgt_type="compound", batch=5, sls="agent"):
+def register(target="*", tgt_type="compound", batch=5, sls="rancher_salt.agent"):
     """
     Make agents of the minions with the role agent, in batches: hand each the registration URL
     for the while, apply the role, and wait until Rancher shows its host active.
@@ -67,7 +67,7 @@ def register(target="*", tgt_type="compound", batch=5, sls="agent"):
         Only these minions.
     batch (int, or str such as ``25%``, default 5)
         How many minions at once.
-    sls (str, default ``agent``)
+    sls (str, default ``rancher_salt.agent``)
         What to apply.
 
     Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list).
@@ -121,7 +121,7 @@ def ready(target="*", tgt_type="compound"):
     return _reported(run)
 
 
-def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
+def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="rancher_salt.docker"):
     """
     Bring Docker to the version of the settings, host by host: take it out of service in Rancher,
     apply ``docker``, start again what ran, activate it.
@@ -136,7 +136,7 @@ def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
         Only these minions with the role agent.
     batch (int, or str such as ``25%``, default 1)
         How many minions at once; the others must bear the load.
-    sls (str, default ``docker``)
+    sls (str, default ``rancher_salt.docker``)
         What to apply while the host is out of service.
 
     Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list). A host that
@@ -158,7 +158,7 @@ def upgrade_docker(target="*", tgt_type="compound", batch=1, sls="docker"):
     return _in_batches("agent", target, tgt_type, batch, work)
 
 
-def remove(minion, project=None, machine=True, sls="agent.absent"):
+def remove(minion, project=None, machine=True, sls="rancher_salt.agent.absent"):
     """
     Take a host out of Rancher for good: services make their containers again elsewhere, Rancher
     forgets it, agent, its volumes and state directory go. Docker and the thin pool stay. Refused
@@ -170,7 +170,7 @@ def remove(minion, project=None, machine=True, sls="agent.absent"):
         Id or name of the project that the host is in.
     machine (bool, default True)
         False: the machine is gone already, only Rancher is to forget it.
-    sls (str, default ``agent.absent``)
+    sls (str, default ``rancher_salt.agent.absent``)
         What to apply at the end.
 
     Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list).
@@ -195,7 +195,7 @@ def remove(minion, project=None, machine=True, sls="agent.absent"):
     return _in_batches(None, minion, "list", 1, work)
 
 
-def move(minion, project, sls="agent", leave="agent.absent"):
+def move(minion, project, sls="rancher_salt.agent", leave="rancher_salt.agent.absent"):
     """
     Move a host to the project that its pillar names now.
 
@@ -203,9 +203,9 @@ def move(minion, project, sls="agent", leave="agent.absent"):
         One minion id.
     project (str)
         Id or name of the project that it comes from.
-    sls (str, default ``agent``)
+    sls (str, default ``rancher_salt.agent``)
         What makes it an agent again.
-    leave (str, default ``agent.absent``)
+    leave (str, default ``rancher_salt.agent.absent``)
         What takes the old agent away.
 
     Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list).

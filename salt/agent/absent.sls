@@ -1,14 +1,2 @@
-# This host is no member of Rancher any more: its agent, Rancher's other containers, volumes and
-# the state directory are gone. Not part of any role: the runner `fleet` applies it.
-
-include:
-  - sync
-  - settings
-  - docker.sdk
-
-rancher-agent-absent:
-  rancher_member.absent:
-    - name: rancher-agent
-    - require:
-      - settings: settings-checked
-      - packages: docker-sdk-installed
+# The short name of rancher_salt.agent.absent.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,15 +1,2 @@
-# ctop, a view of the containers for operators, is there when the settings name a source for it.
-{%- from 'settings.jinja' import cfg with context %}
-
-include:
-  - sync
-  - settings
-
-agent-ctop-installed:
-  ctop.installed:
-    - name: /usr/local/bin/ctop
-    - source: {{ cfg.ctop.source | json }}
-    - source_hash: {{ cfg.ctop.source_hash | json }}
-    - version: {{ cfg.ctop.version | json }}
-    - require:
-      - settings: settings-checked
+# The short name of rancher_salt.agent.ctop.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,18 +1,2 @@
-# Connection tracking fits the host: module, table, buckets and TCP timeouts, now and at every boot.
-{%- from 'settings.jinja' import cfg with context %}
-
-include:
-  - sync
-  - settings
-
-conntrack-tuned:
-  conntrack.tuned:
-    - name: conntrack
-    - max: {{ cfg.conntrack.max | json }}
-    - ram_share: {{ cfg.conntrack.ram_share | json }}
-    - tcp_timeout_established: {{ cfg.conntrack.tcp_timeout_established | json }}
-    - tcp_timeout_close_wait: {{ cfg.conntrack.tcp_timeout_close_wait | json }}
-    - tcp_timeout_fin_wait: {{ cfg.conntrack.tcp_timeout_fin_wait | json }}
-    - tcp_timeout_time_wait: {{ cfg.conntrack.tcp_timeout_time_wait | json }}
-    - require:
-      - settings: settings-checked
+# The short name of rancher_salt.common.conntrack.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,13 +1,2 @@
-# The host carries the name of the settings, stored and running, and /etc/hosts and cloud-init
-# agree with it; without a name it stays as it is.
-{%- from 'settings.jinja' import cfg with context %}
-
-include:
-  - sync
-  - settings
-
-hostname-configured:
-  hostname.configured:
-    - hostname: {{ cfg.hostname | json }}
-    - require:
-      - settings: settings-checked
+# The short name of rancher_salt.common.hostname.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,17 +1,2 @@
-# The swap file of the settings exists, is in use and comes back at every boot; without a
-# size an existing one is left alone.
-{%- from 'settings.jinja' import cfg with context %}
-
-include:
-  - sync
-  - settings
-  - common.data_disk
-
-swap-file-active:
-  swapfile.active:
-    - name: {{ cfg.swap.file | json }}
-    - size: {{ cfg.swap.size | json }}
-    - data_disk: {{ cfg.data_disk | json }}
-    - require:
-      - settings: settings-checked
-      - datadisk: data-disk-mounted
+# The short name of rancher_salt.common.swap.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,16 +1,2 @@
-# Docker's package repository is known, its packages checked against its key.
-# Without one in the settings the host's own repositories are used.
-{%- from 'settings.jinja' import cfg with context %}
-
-include:
-  - sync
-  - settings
-  - docker.suitable
-
-docker-repository-configured:
-  docker_repository.configured:
-    - name: docker
-    - repository: {{ cfg.docker.repository | json }}
-    - require:
-      - settings: settings-checked
-      - docker_daemon: docker-suitable
+# The short name of rancher_salt.docker.repo.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,24 +1,2 @@
-# Docker is enabled and runs with its present configuration; restarted only when that changed.
-
-include:
-  - sync
-  - settings
-  - docker.configured
-  - docker.installed
-
-docker-daemon-enabled:
-  docker_daemon.enabled:
-    - name: docker.service
-    - require:
-      - settings: settings-checked
-      - docker_package: docker-package-installed
-
-docker-daemon-running:
-  docker_daemon.running:
-    - name: docker.service
-    - require:
-      - settings: settings-checked
-    - watch:
-      - docker_leftovers: docker-leftovers-cleared
-      - docker_daemon: docker-daemon-configured
-      - docker_package: docker-package-installed
+# The short name of rancher_salt.docker.running.
+{% include 'rancher_salt/short.jinja' %}

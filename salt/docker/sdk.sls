@@ -1,13 +1,2 @@
-# Salt's own Python can speak to Docker and to MySQL. Where it can already, because the libraries
-# were packaged or came along over salt-ssh, nothing is looked up and nothing installed.
-
-include:
-  - sync
-  - settings
-
-docker-sdk-installed:
-  packages.importable:
-    - libraries: {docker: 'docker==7.1.0', pymysql: 'PyMySQL==1.2.4'}
-    - reload_modules: True
-    - require:
-      - settings: settings-checked
+# The short name of rancher_salt.docker.sdk.
+{% include 'rancher_salt/short.jinja' %}

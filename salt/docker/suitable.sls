@@ -1,17 +1,2 @@
-# The Docker that is asked for fits this host; else no step of docker begins. Changes nothing.
-{%- from 'settings.jinja' import cfg with context %}
-
-include:
-  - sync
-  - settings
-
-docker-suitable:
-  docker_daemon.suitable:
-    - name: docker
-    - package: {{ cfg.docker.package | json }}
-    - version: {{ cfg.docker.version | json }}
-    - daemon: {{ cfg.docker.daemon | json }}
-    - thin_pool: {{ cfg.thin_pool | json }}
-    - repository: {{ cfg.docker.repository | json }}
-    - require:
-      - settings: settings-checked
+# The short name of rancher_salt.docker.suitable.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,23 +1,2 @@
-# The database knows the new password of the pillar, and every Rancher server runs with it: the
-# account first, then one server after the other, each waited for.
-
-include:
-  - orch.sync
-
-database-account-updated:
-  salt.runner:
-    - name: fleet.apply
-    - sls: server.database
-    - role: server
-    - batch: 1
-    - require:
-      - salt: master-pillar-synced
-
-servers-restarted:
-  salt.runner:
-    - name: fleet.apply
-    - sls: [server.container, server.ready]
-    - role: server
-    - batch: 1
-    - require:
-      - salt: database-account-updated
+# The short name of rancher_salt.orch.rotate_database_password.
+{% include 'rancher_salt/short.jinja' %}

@@ -1,14 +1,2 @@
-# With an administrator's credentials in the settings, the external database, its account and the
-# account's rights are there; without, nothing is looked at. Nothing is ever dropped.
-
-include:
-  - sync
-  - settings
-  - docker.sdk
-
-rancher-database-present:
-  rancher_database.present:
-    - name: rancher
-    - require:
-      - settings: settings-checked
-      - packages: docker-sdk-installed
+# The short name of rancher_salt.server.database.
+{% include 'rancher_salt/short.jinja' %}

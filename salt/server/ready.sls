@@ -1,16 +1,2 @@
-# The Rancher server answers; when it cannot, the report holds the lines of its log that tell why.
-{%- from 'settings.jinja' import cfg with context %}
-
-include:
-  - sync
-  - settings
-  - server.container
-
-rancher-server-ready:
-  rancher.server_ready:
-    - name: rancher-server
-    - port: {{ cfg.server.port | json }}
-    - start: {{ cfg.server.start | json }}
-    - timeout: {{ cfg.server.ready_timeout | json }}
-    - require:
-      - rancher: rancher-server-running
+# The short name of rancher_salt.server.ready.
+{% include 'rancher_salt/short.jinja' %}

@@ -32,18 +32,18 @@ def cached(minion, kind, name):
 
 @pytest.mark.parametrize("test", [True, False])
 def test_first_contact(apply, test):
-    states = apply("settings", test=test)
+    states = apply("rancher_salt.settings", test=test)
     assert states["settings-checked"]["comment"] == "Settings under rancher are valid"
     assert list(states) == ["modules-reloaded", "settings-checked"]
     # From then on there is nothing to fetch, and nothing to tell.
-    assert list(apply("settings", test=test)) == ["settings-checked"]
+    assert list(apply("rancher_salt.settings", test=test)) == ["settings-checked"]
 
 
 def test_copies_of_last_month_are_replaced(apply, tmp_path):
     for kind, name in (("modules", "settings.py"), ("states", "settings.py")):
         cached(tmp_path, kind, name).parent.mkdir(parents=True)
         cached(tmp_path, kind, name).write_text("def valid(name):\n    return None\n")
-    states = apply("settings", test=True)
+    states = apply("rancher_salt.settings", test=True)
     assert states["settings-checked"]["result"] is True
     assert cached(tmp_path, "modules", "settings.py").read_text() == (
         (ROOT / "_modules/settings.py").read_text()
@@ -59,7 +59,7 @@ def test_the_first_dry_run_of_common_is_no_wall_of_unknown_functions(apply):
 
 def test_good_settings_pass(apply):
     # Salt 3008 masks what pillar.get gives to a state.
-    states = apply("settings", test=True, pillar={"swap": {"size": "1G"}})
+    states = apply("rancher_salt.settings", test=True, pillar={"swap": {"size": "1G"}})
     assert states["settings-checked"]["comment"] == "Settings under rancher are valid"
 
 

@@ -185,9 +185,9 @@ def test_other_modules_arrive(run):
         assert text.count(now) == 1, path
         (run.tree / path).write_text(text.replace(now, then))
     run.renew()
-    assert run.apply("settings")["settings-checked"]["comment"] == "Last month: no"
+    assert run.apply("rancher_salt.settings")["settings-checked"]["comment"] == "Last month: no"
     for path in OF_LAST_MONTH:
         shutil.copy(ROOT / path, run.tree / path)
     run.renew()
-    answer = run.apply("settings", test=True)["settings-checked"]["comment"]
+    answer = run.apply("rancher_salt.settings", test=True)["settings-checked"]["comment"]
     assert answer == "Settings under rancher are valid"

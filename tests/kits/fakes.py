@@ -24,7 +24,7 @@ PYTHONPATH = ":".join(
     str(ROOT / each)
     for each in ("tests", "tests/kits", "tests/prove", "salt/_modules", "salt/_runners")
 )
-DEFAULTS = yaml.safe_load((ROOT / "salt/settings/defaults.yaml").read_text())
+DEFAULTS = yaml.safe_load((ROOT / "salt/rancher_salt/settings/defaults.yaml").read_text())
 LOCK = os.path.join(tempfile.gettempdir(), f"rancher-salt-{os.getpid()}.lock")
 # As the loader does it: one for all modules.
 CONTEXT = {}

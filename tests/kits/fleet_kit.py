@@ -98,7 +98,7 @@ ROLES = {
     "server/ready": {"server-ready": {"standin.role": [{"name": "ready"}]}},
     "docker": {"docker-made": {"standin.role": [{"name": "docker"}]}},
     "agent": {
-        "include": ["common"],
+        "include": ["rancher_salt.common"],
         "agent-registered": {
             "standin.agent": [{"name": "a"}, {"require": [{"standin": "common-made"}]}]
         },
@@ -275,7 +275,7 @@ class Fleet:
         (roots / "_states").mkdir(parents=True)
         (roots / "_states/standin.py").write_text(STATES)
         for name, data in ROLES.items():
-            path = roots / f"{name}.sls"
+            path = roots / f"rancher_salt/{name}.sls"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("#!json\n" + json.dumps(data))
 

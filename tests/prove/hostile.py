@@ -86,7 +86,7 @@ class Rendered:
     """Salt's own compiler over the tree, for one pillar after the other."""
 
     PROBE = (
-        "{%- from 'settings.jinja' import cfg with context %}\n"
+        "{%- from 'rancher_salt/settings.jinja' import cfg with context %}\n"
         "probe:\n  test.nop:\n    - cfg: {{ cfg | json }}\n"
     )
 

@@ -152,7 +152,7 @@ CASES += [("CentOS 7", "no mapping"), ("CentOS 7", "wrong sections")]
 
 def complaints(highstate, sls):
     chunks, errors = compiled(highstate, sls)
-    assert chunks or sls == "sync"
+    assert chunks or sls == "rancher_salt.sync"
     assert not [secret for secret in SECRETS if secret in repr(chunks)]
     errors += missing_requisites(chunks)
     return errors + list(unknown_functions(chunks, highstate.state.states))

@@ -182,11 +182,11 @@ def test_register(world):
     assert set(report["done"]) == {"a1", "a2", "a3"}
     assert world.log == [
         "hand over a1,a2",
-        "apply agent a1,a2",
+        "apply rancher_salt.agent a1,a2",
         "take ['a1', 'a2']",
         "call saltutil.refresh_pillar a1,a2",
         "hand over a3",
-        "apply agent a3",
+        "apply rancher_salt.agent a3",
         "take ['a3']",
         "call saltutil.refresh_pillar a3",
     ]
@@ -196,7 +196,7 @@ def test_register_without_a_registration(world):
     world.no_registration = {"a1": "no API key"}
     report = world.fleet.register(batch=2)
     assert report["failed"] == {"a1": "no API key"} and report["left"] == ["a3"]
-    assert "apply agent a2" in world.log
+    assert "apply rancher_salt.agent a2" in world.log
 
 
 def test_a_host_that_does_not_become_active_is_a_failure(world):
@@ -231,7 +231,7 @@ def test_upgrade_leaves_hosts_alone_that_are_right(world):
     world.dry = dict.fromkeys(world.members, NOTHING)
     report = world.fleet.upgrade_docker(batch=3)
     assert set(report["done"].values()) == {"nothing to change"}
-    assert world.log == ["dry docker a1,a2,a3", "apply docker "]
+    assert world.log == ["dry rancher_salt.docker a1,a2,a3", "apply rancher_salt.docker "]
 
 
 def test_upgrade_brings_back_what_an_earlier_run_left_out_of_service(world):
@@ -252,10 +252,10 @@ def test_upgrade_leaves_a_host_inactive_that_an_operator_made_so(world):
 def test_upgrade_goes_host_by_host(world):
     world.fleet.upgrade_docker(target="*")
     assert world.log[:6] == [
-        "dry docker a1",
+        "dry rancher_salt.docker a1",
         "evacuate a1 None",
         "call docker_containers.running a1",
-        "apply docker a1",
+        "apply rancher_salt.docker a1",
         "call docker_containers.start_again a1 ['c1']",
         "activate a1 None",
     ]
@@ -351,7 +351,7 @@ def test_remove(world):
     assert world.log == [
         "evacuate a1 None",
         "remove a1 None",
-        "apply agent.absent a1 {'rancher': {'roles': []}}",
+        "apply rancher_salt.agent.absent a1 {'rancher': {'roles': []}}",
     ]
 
 
@@ -360,7 +360,7 @@ def test_remove_refuses_what_rancher_would_remove(world):
     words = "host 1h1 has containers that no service makes again: db"
     world.rancher_says = {("evacuate", "a1"): words}
     why = world.fleet.remove("a1")["failed"]["a1"]
-    assert words in why and "apply agent.absent on a1 first" in why
+    assert words in why and "apply rancher_salt.agent.absent on a1 first" in why
     assert world.log == ["evacuate a1 None"]
 
 
@@ -381,7 +381,7 @@ def test_remove_needs_the_machine_unless_it_is_gone(world):
 def test_remove_again_asks_for_no_evacuation(world):
     world.members["a1"]["roles"], world.known_there = [], False
     world.fleet.remove("a1", project="Old")
-    assert world.log == ["remove a1 Old", "apply agent.absent a1 {'rancher': {'roles': []}}"]
+    assert world.log == ["remove a1 Old", "apply rancher_salt.agent.absent a1 {'rancher': {'roles': []}}"]
 
 
 def test_move(world):
@@ -393,9 +393,9 @@ def test_move(world):
         "evacuate a1 Old",
         "remove a1 Old",
         # Its pillar has the role, and the state refuses such a host.
-        "apply agent.absent a1 {'rancher': {'roles': []}}",
+        "apply rancher_salt.agent.absent a1 {'rancher': {'roles': []}}",
         "hand over a1",
-        "apply agent a1",
+        "apply rancher_salt.agent a1",
         "take ['a1']",
         "call saltutil.refresh_pillar a1",
     ]

@@ -1,8 +1,8 @@
 # The settings under the pillar key `rancher` are checked before anything else happens.
-{%- from 'settings.jinja' import base, system, systems with context %}
+{%- from 'rancher_salt/settings.jinja' import base, system, systems with context %}
 
 include:
-  - sync
+  - rancher_salt.sync
 
 settings-checked:
   settings.valid:

@@ -1,0 +1,18 @@
+# Connection tracking fits the host: module, table, buckets and TCP timeouts, now and at every boot.
+{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+
+include:
+  - rancher_salt.sync
+  - rancher_salt.settings
+
+conntrack-tuned:
+  conntrack.tuned:
+    - name: conntrack
+    - max: {{ cfg.conntrack.max | json }}
+    - ram_share: {{ cfg.conntrack.ram_share | json }}
+    - tcp_timeout_established: {{ cfg.conntrack.tcp_timeout_established | json }}
+    - tcp_timeout_close_wait: {{ cfg.conntrack.tcp_timeout_close_wait | json }}
+    - tcp_timeout_fin_wait: {{ cfg.conntrack.tcp_timeout_fin_wait | json }}
+    - tcp_timeout_time_wait: {{ cfg.conntrack.tcp_timeout_time_wait | json }}
+    - require:
+      - settings: settings-checked

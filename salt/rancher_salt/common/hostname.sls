@@ -1,0 +1,13 @@
+# The host carries the name of the settings, stored and running, and /etc/hosts and cloud-init
+# agree with it; without a name it stays as it is.
+{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+
+include:
+  - rancher_salt.sync
+  - rancher_salt.settings
+
+hostname-configured:
+  hostname.configured:
+    - hostname: {{ cfg.hostname | json }}
+    - require:
+      - settings: settings-checked

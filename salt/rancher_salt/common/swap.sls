@@ -1,0 +1,17 @@
+# The swap file of the settings exists, is in use and comes back at every boot; without a
+# size an existing one is left alone.
+{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+
+include:
+  - rancher_salt.sync
+  - rancher_salt.settings
+  - rancher_salt.common.data_disk
+
+swap-file-active:
+  swapfile.active:
+    - name: {{ cfg.swap.file | json }}
+    - size: {{ cfg.swap.size | json }}
+    - data_disk: {{ cfg.data_disk | json }}
+    - require:
+      - settings: settings-checked
+      - datadisk: data-disk-mounted

@@ -1,0 +1,24 @@
+# Docker is enabled and runs with its present configuration; restarted only when that changed.
+
+include:
+  - rancher_salt.sync
+  - rancher_salt.settings
+  - rancher_salt.docker.configured
+  - rancher_salt.docker.installed
+
+docker-daemon-enabled:
+  docker_daemon.enabled:
+    - name: docker.service
+    - require:
+      - settings: settings-checked
+      - docker_package: docker-package-installed
+
+docker-daemon-running:
+  docker_daemon.running:
+    - name: docker.service
+    - require:
+      - settings: settings-checked
+    - watch:
+      - docker_leftovers: docker-leftovers-cleared
+      - docker_daemon: docker-daemon-configured
+      - docker_package: docker-package-installed

@@ -1,0 +1,17 @@
+# The Docker that is asked for fits this host; else no step of docker begins. Changes nothing.
+{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+
+include:
+  - rancher_salt.sync
+  - rancher_salt.settings
+
+docker-suitable:
+  docker_daemon.suitable:
+    - name: docker
+    - package: {{ cfg.docker.package | json }}
+    - version: {{ cfg.docker.version | json }}
+    - daemon: {{ cfg.docker.daemon | json }}
+    - thin_pool: {{ cfg.thin_pool | json }}
+    - repository: {{ cfg.docker.repository | json }}
+    - require:
+      - settings: settings-checked

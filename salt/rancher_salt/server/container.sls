@@ -1,0 +1,23 @@
+# The image of the Rancher server is here and its container runs with the present settings, its
+# data outside of it. The database's password is read by the state, never rendered here.
+{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+
+include:
+  - rancher_salt.sync
+  - rancher_salt.settings
+  - rancher_salt.common.data_disk
+  - rancher_salt.docker
+  - rancher_salt.docker.sdk
+
+rancher-server-running:
+  rancher.server_running:
+    - name: rancher-server
+    - image: {{ cfg.server.image | json }}
+    - port: {{ cfg.server.port | json }}
+    - start: {{ cfg.server.start | json }}
+    - data_directory: {{ cfg.server.data_directory | json }}
+    - require:
+      - settings: settings-checked
+      - datadisk: data-disk-mounted
+      - docker_daemon: docker-daemon-running
+      - packages: docker-sdk-installed
