@@ -80,7 +80,9 @@ class Bigger(Host):
             if one["pv"]:
                 attr = "a--" if one["vg"] else "---"
                 row = {"pv_name": f"{device}1", "pv_uuid": one["pv"], "vg_name": one["vg"]}
-                rows.append({**row, "pv_attr": attr, "pv_size": 1, "pe_start": MIB, "dev_size": GIB})
+                rows.append(
+                    {**row, "pv_attr": attr, "pv_size": 1, "pe_start": MIB, "dev_size": GIB}
+                )
         return rows
 
     def _vgs(self):

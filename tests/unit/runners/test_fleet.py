@@ -381,7 +381,10 @@ def test_remove_needs_the_machine_unless_it_is_gone(world):
 def test_remove_again_asks_for_no_evacuation(world):
     world.members["a1"]["roles"], world.known_there = [], False
     world.fleet.remove("a1", project="Old")
-    assert world.log == ["remove a1 Old", "apply rancher_salt.agent.absent a1 {'rancher': {'roles': []}}"]
+    assert world.log == [
+        "remove a1 Old",
+        "apply rancher_salt.agent.absent a1 {'rancher': {'roles': []}}",
+    ]
 
 
 def test_move(world):
