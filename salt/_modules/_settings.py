@@ -5,6 +5,9 @@ Plain checks in Python: a minion has no jsonschema, and the messages are the poi
 Defaults live in ``salt/settings/``; this file says what is allowed.
 """
 
+import base64
+import binascii
+import difflib
 import ipaddress
 import json
 import os
@@ -13,6 +16,7 @@ from urllib.parse import urlsplit
 
 from salt.exceptions import SaltInvocationError
 
+KEY = "rancher"
 _UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 # Never quoted, whatever was found there.
 _SECRETS = {
@@ -43,10 +47,21 @@ def problems(given, defaults):
     """
     if given is None:
         given = {}
-    found = _check("rancher", given, SCHEMA)
+    found = _check(KEY, given, SCHEMA)
     if found:
         return found
     return _disagreements(_merged(defaults, given))
+
+
+def misspelt(keys):
+    """The pillar's keys that look like a slip of ``rancher``, which nobody would read."""
+    near = difflib.SequenceMatcher(None, b=KEY)
+    found = []
+    for key in (each for each in keys if isinstance(each, str) and each != KEY):
+        near.set_seq1(key.lower())
+        if near.ratio() >= 0.8:
+            found.append(_key(key))
+    return found
 
 
 # -- the kinds of values -------------------------------------------------------------------------
@@ -151,7 +166,14 @@ _HOSTNAME = _text(
 )
 _PACKAGE = _text(r"[A-Za-z0-9][A-Za-z0-9+._-]*", "a package name")
 _VERSION = _text(r"[A-Za-z0-9][A-Za-z0-9:+.~_-]*", "an exact version as a text")
-_USER = _text(r"[a-z_][a-z0-9_.-]{0,30}\$?", "a user name")
+# Of a directory, too: EXAMPLE\\Jane.Doe, jane@example.com. A comma or a colon would break /etc/group.
+_USER = (
+    "a user name, of this host or of its directory",
+    lambda value: (
+        isinstance(value, str)
+        and re.fullmatch(r"(?![0-9]+\$?$)\w[\w.@+'\\-]{0,254}\$?", value) is not None
+    ),
+)
 _LVM_NAME = _text(
     r"(?!snapshot|pvmove)(?!.*_(?:cdata|cmeta|corig|mlog|mimage|pmspare|rimage|rmeta|tdata|tmeta|vorigin))"
     r"[A-Za-z0-9_+][A-Za-z0-9_+.-]{0,60}",
@@ -168,6 +190,11 @@ _IMAGE = _text(
 _SECRET = (
     "a text that is not empty and has no line break",
     lambda value: isinstance(value, str) and value != "" and value.isprintable(),
+)
+# Nothing else: whoever copies a key along would give it to every agent.
+_CERTIFICATES = _text(
+    r"\s*(-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+",
+    "one or more certificates in PEM form and nothing else",
 )
 _SECONDS = _number(1, 7 * 86400, " (seconds)")
 
@@ -248,9 +275,7 @@ SCHEMA = {
         "project": _or_null(_printable(255, "an id or a name")),
         "access_key": _or_null(_SECRET),
         "secret_key": _or_null(_SECRET),
-        "ca_certificate": _or_null(
-            _text(r"\s*-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s-]+", "a certificate in PEM form")
-        ),
+        "ca_certificate": _or_null(_CERTIFICATES),
         "registration_url": _or_null(_URL),
         "image": _or_null(_IMAGE),
         "ip": _or_null(("an IPv4 address as other hosts reach it", _is_host_address)),
@@ -268,6 +293,9 @@ def _check(path, value, rule):
     if isinstance(rule, dict):
         return _check_section(path, value, rule)
     words, fits = rule
+    raw = next(filter(None, map(_unresolved, _texts(value))), None)
+    if raw:
+        return [f"{path} is {raw}"]
     return [] if fits(value) else [f"{path} is {_found(path, value)}; allowed: {words}"]
 
 
@@ -362,11 +390,58 @@ def _only_in(one, other):
     return {key: value for key, value in one.items() if key not in other}
 
 
+def _texts(value):
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value
+
+
+def _unresolved(text):
+    """Say of a reference or a ciphertext what it is, and not a word of it; None: it is neither."""
+    if text.lstrip().startswith("sdb://"):
+        return (
+            "an sdb:// reference, which Salt does not resolve in a pillar; allowed: the value "
+            "itself, as {{ salt['sdb.get']('sdb://...') }} in the pillar file"
+        )
+    if "-----BEGIN PGP MESSAGE-----" in text:
+        return (
+            f"a GPG block that was not decrypted, made for {_gpg_key(text)}; let the pillar file "
+            "begin with #!jinja|yaml|gpg, and see that `gpg --homedir /etc/salt/gpgkeys "
+            "--list-secret-keys` has that key on the master (without one: on this host)"
+        )
+    return None
+
+
+def _gpg_key(text):
+    """The key that a GPG block names as its reader: its first packet (RFC 4880, 5.1)."""
+    body = text.partition("-----BEGIN PGP MESSAGE-----")[2].partition("-----END")[0]
+    lines = [line.strip() for line in body.split("\n")]
+    encoded = "".join(line for line in lines if ":" not in line and not line.startswith("="))
+    try:
+        packet = base64.b64decode(encoded[:40])
+    except (binascii.Error, ValueError):
+        return "a key that it does not name"
+    # Old and new form of a tag, with the length behind it.
+    start = {0x84: 2, 0x85: 3, 0xC1: 2}.get(packet[0] if packet else 0)
+    if packet[:1] == b"\xc1" and packet[1] >= 192:
+        start = 3
+    if start is None or len(packet) < start + 9 or packet[start] != 3:
+        return "a key that it does not name"
+    return f"the key {packet[start + 1 : start + 9].hex().upper()}"
+
+
 def _found(path, value):
     if path.rpartition(":")[2] in _SECRETS:
         return "an empty text" if value == "" else f"of type {type(value).__name__} (not shown)"
     if isinstance(value, str) and re.search(r"://[^/]*@", value):
         return "a URL with credentials (not shown)"
+    if isinstance(value, str) and "-----BEGIN " in value:
+        kind = (
+            "a private key" if "PRIVATE KEY-----" in value else "more, or less, than certificates"
+        )
+        return f"a PEM text with {kind} in it (not shown)"
     return _shown(value)
 
 
@@ -380,5 +455,10 @@ def _shown(value):
         return "a mapping"
     if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
         return "a list of lists or mappings"
-    text = json.dumps(value, default=str)
+    text = "".join(map(_visible, json.dumps(value, default=str, ensure_ascii=False)))
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _visible(character):
+    """What a terminal shows as it is stays; what it obeys, hides or cannot show is escaped."""
+    return character if character.isprintable() else f"\\u{ord(character):04x}"

@@ -63,7 +63,23 @@ def test_good_settings_pass(apply):
     assert states["settings-checked"]["comment"] == "Settings under rancher are valid"
 
 
-def test_bad_settings_stop_everything(apply):
-    states = apply("common", test=False, pillar={"swap": {"size": "many"}})
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("sls", ["common", "common,server,agent"])
+def test_bad_settings_stop_everything(apply, test, sls):
+    # In a dry run Salt is deaf to failhard: twenty states told in eight lines each that one failed.
+    states = apply(sls, test=test, pillar={"swap": {"size": "many"}})
     assert list(states) == ["modules-reloaded", "settings-checked"]
     assert states["settings-checked"]["comment"].startswith('rancher:swap:size is "many"; allowed')
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_settings_of_a_minion_are_checked_without_arguments(tmp_path, line):
+    (tmp_path / "pillar").mkdir()
+    (tmp_path / "pillar/top.sls").write_text("base: {'*': [bad]}\n")
+    (tmp_path / "pillar/bad.sls").write_text("rancher: {server: {port: 0}}\n")
+    call = masterless.call(tmp_path, line, pillar_roots={"base": [str(tmp_path / "pillar")]})
+    call("saltutil.sync_modules")
+    (found,) = call("settings.problems")
+    assert found == "rancher:server:port is 0; allowed: a whole number from 1 to 65535"
+    (found,) = call("settings.problems", "{swap: {size: 1}}")
+    assert found.startswith("rancher:swap:size is 1; allowed: a multiple of 1M")

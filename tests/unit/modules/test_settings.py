@@ -1,12 +1,15 @@
+import base64
 import copy
 
 import pytest
 import yaml
 from fakes import DEFAULTS, ROOT, load
 from fakes import GOOD_PILLAR as GOOD
-from salt.exceptions import SaltInvocationError
+from salt.exceptions import CommandExecutionError, SaltInvocationError
+from salt.utils import dictupdate
 
-settings = load("_settings")
+import _settings as settings
+
 BROKEN = yaml.safe_load((ROOT / "tests/pillar/broken.yaml").read_text())
 
 
@@ -86,3 +89,182 @@ def test_size(text, size):
 def test_no_size(text):
     with pytest.raises(SaltInvocationError, match="is not a size; allowed: a text such as 512K"):
         settings.size(text)
+
+
+# -- settings.problems without arguments ---------------------------------------------------------
+
+
+def face(pillar, files=None):
+    """The face on a minion of Debian 12 whose master serves the tree's own files."""
+    module = load("settings", __pillar__=pillar, __opts__={"saltenv": None})
+    module.__grains__ = {"os_family": "Debian", "osmajorrelease": 12}
+    module._settings = settings
+
+    def get_file_str(path, saltenv):
+        assert saltenv == "base"
+        return (
+            (ROOT / "salt" / path.removeprefix("salt://")).read_text() if files is None else files
+        )
+
+    module.__salt__ = {"cp.get_file_str": get_file_str, "slsutil.merge": dictupdate.merge}
+    return module
+
+
+def test_without_arguments_the_pillar_of_the_minion_was_not_looked_at():
+    assert face({"rancher": {"swap": {"size": "1G"}}}).problems() == []
+    assert face({}).problems() == []
+    (line,) = face({"rancher": {"swap": {"size": 1}}}).problems()
+    assert line.startswith("rancher:swap:size is 1; allowed")
+    # Together with a default, here of the share that the metadata take.
+    (line,) = face({"rancher": {"thin_pool": {"data_percent": 99}}}).problems()
+    assert "with metadata_percent 1, together 101" in line
+
+
+def test_the_example_of_its_documentation():
+    (line,) = face({"rancher": {"server": {"port": 0}}}).problems({"swap": {"size": 1}})
+    assert line.startswith("rancher:swap:size is 1; allowed")
+
+
+def test_defaults_that_cannot_be_read_are_no_good_settings():
+    with pytest.raises(
+        CommandExecutionError, match="so nothing was checked. Check with `state.apply"
+    ):
+        face({}, files=False).problems()
+
+
+# -- secrets that nobody resolved ----------------------------------------------------------------
+
+GPG = """-----BEGIN PGP MESSAGE-----
+
+hQGMA1u5MSXYFTjBAQv/Zm9v
+=abcd
+-----END PGP MESSAGE-----
+"""
+PATHS = [
+    ["agent", "secret_key"],
+    ["server", "database", "password"],
+    ["agent", "registration_url"],
+    ["hostname"],
+    ["docker", "daemon", "proxies"],
+    ["packages", "install"],
+]
+
+
+def raw(path, text):
+    value = {"http": [text]} if path[-1] == "proxies" else text
+    (line,) = settings.problems(mutated(path, [text] if path[-1] == "install" else value), DEFAULTS)
+    assert line.startswith(f"rancher:{':'.join(path[:2] if path[-1] == 'proxies' else path)} is a")
+    assert "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize("path", PATHS, ids=":".join)
+def test_an_sdb_reference_was_taken_for_the_secret_itself(path):
+    line = raw(path, "sdb://vault/rancher/hunter2")
+    assert " is an sdb:// reference, which Salt does not resolve in a pillar; allowed: " in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("path", PATHS, ids=":".join)
+def test_a_gpg_block_that_was_not_decrypted_says_which_key_it_needs(path):
+    line = raw(path, GPG)
+    assert "a GPG block that was not decrypted, made for the key 5BB93125D81538C1; let the" in line
+    assert "gpg --homedir /etc/salt/gpgkeys --list-secret-keys" in line
+    assert "hQGM" not in line
+
+
+@pytest.mark.parametrize(
+    "text", ["", "!!!!", "hQGM", "hQGMBFu5MSXYFTjBAQv/Zm9v", "0gGMA1u5MSXYFTjBAQv/Zm9v"]
+)
+def test_a_gpg_block_that_names_no_key(text):
+    block = f"-----BEGIN PGP MESSAGE-----\nVersion: GnuPG v2\n\n{text}\n-----END PGP MESSAGE-----"
+    assert "made for a key that it does not name; let" in raw(["agent", "secret_key"], block)
+
+
+@pytest.mark.parametrize("head", ["84 5d", "85 018c", "c1 5d", "c1 c0ac"])
+def test_the_key_of_every_form_of_packet(head):
+    packet = bytes.fromhex(f"{head} 03 0123456789abcdef 01 02 03")
+    block = f"-----BEGIN PGP MESSAGE-----\n\n{base64.b64encode(packet).decode()}\n-----END"
+    assert settings._gpg_key(block) == "the key 0123456789ABCDEF"
+
+
+# -- words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("节点", '"节点"'),
+        ("nœud é", '"nœud é"'),
+        ("a\u2028b\u202e\x7f\x85", '"a\\u2028b\\u202e\\u007f\\u0085"'),
+        ("a\nb", '"a\\nb"'),
+        ("\udce9", '"\\udce9"'),
+    ],
+)
+def test_what_an_operator_wrote_was_quoted_in_numbers(value, shown):
+    (line,) = settings.problems({"hostname": value}, DEFAULTS)
+    assert line.startswith(f"rancher:hostname is {shown}; allowed")
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "alice",
+        "EXAMPLE\\Jane.Doe",
+        "jane@example.com",
+        "Administrator",
+        "o'brien",
+        "张伟",
+        "a" * 255,
+    ]
+    + ["host1$", "_apt", "3com"],
+)
+def test_users_of_a_directory_were_refused(user):
+    assert settings.problems({"docker": {"users": [user]}}, DEFAULTS) == []
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        "",
+        "-a",
+        "a b",
+        "a:b",
+        "a,b",
+        "a\nb",
+        "1000",
+        "a;b",
+        "a/b",
+        "+",
+        "@wheel",
+        "a" * 256,
+        5,
+        None,
+    ],
+)
+def test_what_no_user_can_be_called(user):
+    (line,) = settings.problems({"docker": {"users": [user]}}, DEFAULTS)
+    assert line.startswith("rancher:docker:users is ")
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\nQ0E=\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("text", [CERTIFICATE, CERTIFICATE * 2, f"\n{CERTIFICATE}\n{CERTIFICATE}"])
+def test_certificates(text):
+    assert settings.problems({"agent": {"ca_certificate": text}}, DEFAULTS) == []
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN CERTIFICATE-----\nMIIB\n",
+        "hunter2",
+    ],
+)
+def test_a_private_key_behind_the_certificate_was_accepted(more):
+    (line,) = settings.problems({"agent": {"ca_certificate": CERTIFICATE + more}}, DEFAULTS)
+    assert "allowed: one or more certificates in PEM form and nothing else" in line
+    assert ("with a private key in it (not shown)" in line) == ("PRIVATE" in more)
+    assert "hunter2" not in line

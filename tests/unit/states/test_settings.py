@@ -1,15 +1,21 @@
 import pytest
-from fakes import DEFAULTS, Salt, load, load_state
+from fakes import DEFAULTS, load, load_state
 from fakes import GOOD_PILLAR as GOOD
+from salt.utils import immutabletypes
+
+import _settings
 
 GRAINS = {"os": "Fedora", "os_family": "RedHat", "osmajorrelease": 40}
 
 
 def valid(pillar, test, supported=True):
-    salt = Salt({"_settings.problems": load("_settings").problems})
-    dunders = {"__grains__": GRAINS, "__pillar__": {"rancher": pillar}}
-    state = load_state("settings", salt, test, **dunders)
-    return state.valid("rancher", DEFAULTS, supported)
+    return state(test, rancher=pillar).valid("rancher", DEFAULTS, supported)
+
+
+def state(test, **pillar):
+    settings = load("settings", __grains__=GRAINS, __pillar__=pillar)
+    settings._settings = _settings
+    return load_state("settings", {"settings.valid": settings.valid}, test)
 
 
 @pytest.mark.parametrize("test", [True, False])
@@ -32,3 +38,37 @@ def test_an_unknown_system_stops_the_run(test):
     ret = valid({}, test, supported=False)
     assert ret["result"] is False
     assert "not supported" in ret["comment"] and "Fedora" in ret["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("key", ["ranche", "Rancher", "racnher", "ranchers"])
+def test_a_misspelt_top_key_was_valid_without_a_word(test, key):
+    ret = state(test, **{key: {"swap": {"size": "1G"}}}).valid("rancher", DEFAULTS)
+    assert (ret["result"], ret["changes"]) == (True, {})
+    assert ret["comment"] == (
+        f"Settings under rancher are valid. The pillar has a key {key}, which nobody reads: "
+        "write rancher if that is meant"
+    )
+
+
+def test_keys_of_others_are_no_slip_of_ours():
+    keys = ["rancher_modules", "rancher_handover", "branch", "ranger", "docker", "search", 5, ""]
+    pillar = {**dict.fromkeys(map(str, keys)), 5: 1}
+    assert _settings.misspelt(pillar) == []
+
+
+def chunks():
+    """As Salt hands them to a state: not to be changed."""
+    return immutabletypes.freeze([{"__id__": name} for name in ("sync", "settings", "a", "b")])
+
+
+@pytest.mark.parametrize(
+    ("test", "pillar", "left"),
+    [(True, {"swap": 5}, ["sync", "settings"]), (True, {}, 4), (False, {"swap": 5}, 4)],
+)
+def test_a_dry_run_with_bad_settings_was_twenty_blocks_long(test, pillar, left):
+    module, lowstate = state(test, rancher=pillar), chunks()
+    module.__lowstate__, module.__low__ = lowstate, {"__id__": "settings"}
+    module.valid("rancher", DEFAULTS)
+    names = [chunk["__id__"] for chunk in lowstate]
+    assert (names if isinstance(left, list) else len(names)) == left
