@@ -73,12 +73,12 @@ def valid(name, defaults, supported=True):
 def _defaults():
     files = {}
     for name in ("defaults", "os"):
-        path = f"salt://settings/{name}.yaml"
+        path = f"salt://rancher_salt/settings/{name}.yaml"
         text = __salt__["cp.get_file_str"](path, saltenv=__opts__.get("saltenv") or "base")
         if not text:
             raise CommandExecutionError(
                 f"{path} cannot be read from here, so nothing was checked. "
-                "Check with `state.apply settings test=True` instead"
+                "Check with `state.apply rancher_salt.settings test=True` instead"
             )
         files[name] = salt.utils.yaml.safe_load(text)
     system = f"{__grains__['os_family']} {__grains__['osmajorrelease']}"
