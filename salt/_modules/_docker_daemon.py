@@ -12,8 +12,11 @@ import re
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _docker_config
+import _docker_data
+import _docker_flags
 import _docker_leftovers
 import _docker_storage
+import _docker_unit
 import _docker_version
 import _host
 
@@ -62,9 +65,9 @@ def render(config):
 
 def wanted(kernel, installed, package, version=None, settings=None, thin_pool=None):
     """
-    Work out the configuration for this host, and what stands in its way. Returns a dict:
+    Work out the configuration for this host, and refuse what stands in its way. Returns a dict:
     ``config``, ``upstream`` (Docker version as a tuple, or None), ``pool`` (device mapper path, or
-    None), ``leftovers`` (path to reason, what must be moved aside).
+    None), ``leftovers`` (path to reason, what must be moved aside), ``was`` and ``will`` (places).
     """
     pool = thin_pool if (thin_pool or {}).get("device") else None
     path = pool and _docker_storage.dm_path(pool["volume_group"], pool["name"])
@@ -72,29 +75,41 @@ def wanted(kernel, installed, package, version=None, settings=None, thin_pool=No
     upstream = _docker_version.upstream(version)
     config = _docker_config.compose(settings or {}, path, kernel, upstream)
     socket = _docker_version.has_socket(package, version)
-    files = _docker_leftovers.read()
-    leftovers = _docker_leftovers.find(files, list(config), socket)
-    flags = _docker_leftovers.fixed_flags(files, list(leftovers), socket)
-    found = _docker_config.problems(config, path, kernel, flags)
+    files = _docker_unit.read()
+    leftovers = _docker_leftovers.find(files, list(config), socket, upstream)
+    flags = _docker_leftovers.fixed_flags(files, leftovers, socket)
+    given = {flag["key"]: flag["flag"] for flag in flags}
+    found = _docker_config.problems(config, path, kernel, given)
     if found:
         raise SaltInvocationError("\n".join(found))
-    return {"config": config, "upstream": upstream, "pool": path, "leftovers": leftovers}
+    return {
+        "config": config,
+        "upstream": upstream,
+        "pool": path,
+        "leftovers": leftovers,
+        "was": _was(files),
+        "will": _docker_data.place(config, flags, _docker_data.mapped),
+    }
 
 
-def root(config):
-    """Where a daemon with this configuration keeps its data. Returns a path (str)."""
-    return config.get("data-root") or config.get("graph") or "/var/lib/docker"
+def _was(files):
+    """Where the daemon's data is as this host is configured now."""
+    flags = _docker_unit.flags(_docker_unit.compose(files))
+    paths = [flag["value"] for flag in flags if flag["key"] == "config-file" and flag["value"]]
+    config = _parsed(_host.read([_docker_flags.CONFIG, *paths][-1])) or {}
+    return _docker_data.place(config, flags, _docker_data.mapped)
 
 
-def check_data(config, thin_pool=None):
-    """Refuse data that the configured storage driver would not see."""
+def check_data(wanted, thin_pool=None):
+    """Refuse data that a daemon with this configuration would not see."""
+    _docker_data.check(wanted["was"], wanted["will"])
+    root, driver = wanted["will"]["root"], wanted["config"]["storage-driver"]
     needed = bool((thin_pool or {}).get("device"))
     pool = None
     if needed:
         pool = _docker_storage.pool(thin_pool["volume_group"], thin_pool["name"])
-    seen = _docker_storage.status(root(config))
-    driver = config["storage-driver"]
-    reason = _docker_storage.refusal(driver, root(config), seen, needed, pool)
+    seen = _docker_storage.status(root)
+    reason = _docker_storage.refusal(driver, root, seen, needed, pool)
     if reason:
         raise CommandExecutionError(reason)
 

@@ -1,100 +1,154 @@
 """
-What systemd units and variable files tell the Docker daemon on its command line; all of it pure.
+The flags of dockerd, in all their spellings; all of it pure.
 """
 
 import os
 import re
 import shlex
 
-import _host
-
+# Flags without a value; every other one takes the next word when it has no "=".
+_SWITCHES = frozenset(
+    [
+        "allow-direct-routing",
+        "cri-containerd",
+        "daemon",
+        "debug",
+        "disable-legacy-registry",
+        "experimental",
+        "help",
+        "icc",
+        "init",
+        "ip-forward",
+        "ip-forward-no-drop",
+        "ip-masq",
+        "ip6tables",
+        "iptables",
+        "ipv6",
+        "live-restore",
+        "no-new-privileges",
+        "raw-logs",
+        "rootless",
+        "selinux-enabled",
+        "signature-verification",
+        "tls",
+        "tlsverify",
+        "userland-proxy",
+        "validate",
+        "version",
+    ]
+)
 _SHORT = {
-    "-D": "debug",
-    "-G": "group",
-    "-H": "hosts",
-    "-b": "bridge",
-    "-g": "graph",
-    "-l": "log-level",
-    "-p": "pidfile",
-    "-s": "storage-driver",
+    "D": "debug",
+    "G": "group",
+    "H": "host",
+    "b": "bridge",
+    "d": "daemon",
+    "g": "graph",
+    "h": "help",
+    "l": "log-level",
+    "p": "pidfile",
+    "s": "storage-driver",
+    "v": "version",
 }
-# Flags that can be given more than once are called otherwise in daemon.json.
-_PLURAL = {
+# What daemon.json calls otherwise: flags that can be given more than once, and two of one meaning.
+_KEYS = {
     "add-runtime": "runtimes",
     "authorization-plugin": "authorization-plugins",
+    "cdi-spec-dir": "cdi-spec-dirs",
+    "cluster-store-opt": "cluster-store-opts",
+    "default-address-pool": "default-address-pools",
     "default-ulimit": "default-ulimits",
     "dns-opt": "dns-opts",
     "exec-opt": "exec-opts",
+    "feature": "features",
+    "graph": "data-root",
     "host": "hosts",
+    "http-proxy": "proxies",
+    "https-proxy": "proxies",
     "insecure-registry": "insecure-registries",
     "label": "labels",
     "log-opt": "log-opts",
+    "no-proxy": "proxies",
+    "node-generic-resource": "node-generic-resources",
     "registry-mirror": "registry-mirrors",
     "storage-opt": "storage-opts",
 }
+# Flags that a Docker no longer has, by its version.
+_GONE = {"graph": (23,)}
+CONFIG = "/etc/docker/daemon.json"
 
 
-def parse_flags(words):
+def parse(words):
     """
-    Find the daemon's flags in a command line. Returns a dict: key of daemon.json to the flag as it
-    is written.
+    Find the daemon's flags in a command line. Returns a list of dicts: ``name`` (long, without dashes),
+    ``key`` (of daemon.json), ``flag`` (as it is written), ``value`` (str, None for a switch), ``at``.
     """
-    found = {}
-    for word in words:
-        flag = word.partition("=")[0]
-        if re.fullmatch(r"--[a-z][a-z0-9-]+", flag):
-            found[_PLURAL.get(flag[2:], flag[2:])] = flag
-        elif word[:2] in _SHORT and not word.startswith("--"):
-            found[_SHORT[word[:2]]] = word[:2]
+    found, at = [], 0
+    while at < len(words):
+        word, begun = words[at], at
+        at += 1
+        if word == "--":
+            break
+        for name, flag, value in _flags(word):
+            if value is None and name not in _SWITCHES and at < len(words):
+                value, at = words[at], at + 1
+            key = _KEYS.get(name, name)
+            found.append({"name": name, "key": key, "flag": flag, "value": value, "at": begun})
     return found
 
 
-def parse_unit(text):
-    """
-    Read what matters in a systemd unit or drop-in. Returns a dict: ``commands`` (lists of words of
-    ExecStart; an empty list takes earlier ones back) and ``files`` (paths of EnvironmentFile).
-    """
-    unit = {"commands": [], "files": []}
-    for line in _host.lines(text.replace("\\\n", " ")):
-        key, equals, value = line.strip().partition("=")
-        if equals and key.strip() == "ExecStart":
-            unit["commands"].append(_words(value))
-        elif equals and key.strip() == "EnvironmentFile":
-            unit["files"].append(value.strip().lstrip("-"))
-    return unit
-
-
-def parse_variables(text):
-    """
-    Read a file of shell variables. Returns a dict of name to words, of the lines that are no
-    comments.
-    """
-    found = {}
-    for line in _host.lines(text.replace("\\\n", " ")):
-        match = re.fullmatch(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line)
-        if match:
-            found[match[1]] = [part for word in _words(match[2]) for part in word.split()]
+def _flags(word):
+    """The flags of one word: one long one, or any number of short ones of which the last has a value."""
+    if word.startswith("--"):
+        flag, equals, value = word.partition("=")
+        return [(flag[2:], flag, value if equals else None)]
+    found, rest = [], word[1:] if word[:1] == "-" else ""
+    while rest:
+        name, flag, rest = _SHORT.get(rest[0], rest[0]), f"-{rest[0]}", rest[1:]
+        if rest.startswith("=") or name not in _SWITCHES:
+            found.append((name, flag, rest.removeprefix("=") if rest else None))
+            break
+        found.append((name, flag, None))
     return found
 
 
-def _words(text):
-    try:
-        return shlex.split(text, comments=True)
-    except ValueError:
-        return text.split()
+def program(words):
+    """The daemon's own words where a shell starts it. Returns a list of str."""
+    shell = len(words) > 2 and re.fullmatch(r"(.*/)?(ba|da)?sh", words[0])
+    if shell and re.fullmatch(r"-[a-z]*c", words[1]):
+        try:
+            words = shlex.split(words[2])
+        except ValueError:
+            words = words[2].split()
+        words = words[words[:1] == ["exec"] :]
+        words = words[2 if words[:1] == ["-a"] else 0 :]
+    return words
 
 
-def reason(words, keys, socket=True):
+def old_command(words):
+    """How a Docker before 1.12 is started, such as ``docker daemon``; None for today's dockerd."""
+    if len(words) > 1 and re.fullmatch(r"docker(-current|-latest)?", os.path.basename(words[0])):
+        return f"docker {words[1]}" if words[1] in ("daemon", "-d") else None
+    return None
+
+
+def reasons(flags, keys, socket=True, upstream=None):
     """
-    Say why a command line cannot work with our daemon.json. Returns a text for the report (str),
-    or None.
+    Say why flags cannot stand beside our daemon.json. Returns a list of texts for the report.
     """
-    if len(words) > 1 and os.path.basename(words[0]) == "docker" and words[1] in ("daemon", "-d"):
-        return f"starts `docker {words[1]}`, which newer packages do not have"
-    if not socket and any("fd://" in word for word in words):
-        return "listens on fd://, and this Docker has no docker.socket"
-    flags = parse_flags(words)
-    if "config-file" in flags and "--config-file=/etc/docker/daemon.json" not in words:
-        return "reads another file than /etc/docker/daemon.json"
-    both = [flag for key, flag in flags.items() if key in keys]
-    return f"passes {', '.join(both)}, which daemon.json sets" if both else None
+    found = []
+    if not socket and any(each["key"] == "hosts" and _is_fd(each["value"]) for each in flags):
+        found.append("listens on fd://, and this Docker has no docker.socket")
+    if any(each["key"] == "config-file" and each["value"] != CONFIG for each in flags):
+        found.append(f"reads another file than {CONFIG}")
+    both = [each["flag"] for each in flags if each["key"] in keys]
+    if both:
+        found.append(f"passes {', '.join(dict.fromkeys(both))}, which daemon.json sets")
+    gone = [each["flag"] for each in flags if (upstream or (0,)) >= _GONE.get(each["name"], (999,))]
+    if gone:
+        found.append(f"passes {', '.join(dict.fromkeys(gone))}, which this Docker no longer has")
+    return found
+
+
+def _is_fd(value):
+    return (value or "").startswith("fd://")

@@ -12,84 +12,106 @@ import os
 from salt.exceptions import CommandExecutionError
 
 import _docker_flags
+import _docker_unit
 import _host
+import _systemd_unit
 
 _ETC = "/etc/systemd/system"
-_UNIT = f"{_ETC}/docker.service"
-# Where packages put their units; the first one that is there counts, after /etc.
-_PACKAGED = ("/usr/lib/systemd/system/docker.service", "/lib/systemd/system/docker.service")
-_VARIABLES = (
-    "/etc/sysconfig/docker",
-    "/etc/sysconfig/docker-network",
-    "/etc/sysconfig/docker-storage",
-    "/etc/sysconfig/docker-storage-setup",
-    "/etc/default/docker",
-)
 _STORAGE_SETUP = "docker-storage-setup.service"
 
 
 # -- pure ----------------------------------------------------------------------------------------
 
 
-def find(files, keys, socket=True):
-    """Pick the files that must go, each with the reason. Returns a dict of path to reason (str)."""
-    found, used = {}, set()
-    for path in [path for path in files if path not in _VARIABLES]:
-        unit = _docker_flags.parse_unit(files[path])
-        reasons = [_docker_flags.reason(c, keys, socket) for c in unit["commands"]]
-        # The packaged unit is the package's affair; see fixed_flags.
-        if any(reasons) and path not in _PACKAGED:
-            found[path] = " and ".join(filter(None, reasons))
-        else:
-            used.update(unit["files"])
-    for path in filter(files.get, _VARIABLES):
-        why = _why_variables(path, files[path], keys, socket, path in used)
+def find(files, keys, socket=True, upstream=None):
+    """
+    Pick the files that must go, each with the reason: when one is gone the next may come to light, so
+    until none does. Returns a dict of path to reason (str).
+    """
+    keys = {"data-root" if key == "graph" else key for key in keys}
+    asked = (keys, socket, upstream)
+    found = {}
+    while True:
+        left = _without(files, found)
+        more = {**_conflicts(left, found, *asked), **_stale(left, *asked)}
+        if not more:
+            return found
+        found.update(more)
+
+
+def _without(files, moved):
+    return {path: text for path, text in files.items() if path not in moved}
+
+
+def _composed(files, socket):
+    # What the unit of a package that is yet to come may say.
+    return _docker_unit.compose(files, ["dockerd", "-H", "fd://"] if socket else ["dockerd"])
+
+
+def _conflicts(files, moved, keys, socket, upstream):
+    composed = _composed(files, socket)
+    found = {
+        path: [f"starts `{command}`, which newer packages do not have"]
+        for path, command in composed["old"].items()
+    }
+    by_path = {}
+    for flag in _docker_unit.flags(composed):
+        by_path.setdefault(flag["path"], []).append(flag)
+    for path, flags in by_path.items():
+        found.setdefault(path, []).extend(_docker_flags.reasons(flags, keys, socket, upstream))
+    for name, (path, needed) in composed["named"].items():
+        # systemd starts nothing whose file of variables is missing.
+        if needed and name in moved:
+            found.setdefault(path, []).append(f"reads {name}, which is moved aside")
+    # The packaged unit is the package's affair; see fixed_flags.
+    return {
+        path: " and ".join(why) + _goes_with_it(path, files[path])
+        for path, why in found.items()
+        if why and path and not _docker_unit.packaged(path)
+    }
+
+
+def _goes_with_it(path, text):
+    """What else a drop-in says: it goes as well, and the report tells."""
+    others = []
+    for _, key, value in _systemd_unit.settings(text) if path.endswith(".conf") else ():
+        if key == "Environment":
+            pairs = _systemd_unit.assignments(value)
+            others += [name for name, value in pairs if not _flags_of(value)]
+        elif key not in ("ExecStart", "EnvironmentFile", "Description"):
+            others.append(key)
+    return f"; {', '.join(dict.fromkeys(others))} in it goes, too" if others else ""
+
+
+def _flags_of(value):
+    return _docker_flags.parse(_systemd_unit.words_of(value))
+
+
+def _stale(files, keys, socket, upstream):
+    """What nothing of today need read to be in the way: an old package's files of variables."""
+    found, used = {}, _composed(files, socket)["named"]
+    for path in filter(files.get, _docker_unit.VARIABLES):
+        values = _systemd_unit.variables(files[path])
+        flags = [flag for value in values.values() for flag in _flags_of(value)]
+        why = _docker_flags.reasons(flags, keys, socket, upstream)
+        if path.endswith("-storage-setup"):
+            why = ["lets docker-storage-setup make a pool of its own"] if values else []
+        elif flags and not why and path.startswith("/etc/sysconfig") and path not in used:
+            why = ["holds flags for an older Docker's unit"]
         if why:
-            found[path] = why
+            found[path] = " and ".join(why)
     return found
-
-
-def _why_variables(path, text, keys, socket, used):
-    variables = _docker_flags.parse_variables(text)
-    if path.endswith("-storage-setup"):
-        return "lets docker-storage-setup make a pool of its own" if variables else None
-    words = [word for value in variables.values() for word in value]
-    why = _docker_flags.reason(["", *words], keys, socket)
-    # On EL nothing of today reads these; with flags in them they are an old package's.
-    stale = path.startswith("/etc/sysconfig") and not used
-    if not why and stale and _docker_flags.parse_flags(words):
-        return "holds flags for an older Docker's unit"
-    return why
 
 
 def fixed_flags(files, moved, socket=True):
     """
-    List the flags that docker.service passes and nobody moves away. Returns a dict: key of
-    daemon.json to flag.
+    List the flags that the daemon is given and nobody moves away. Returns a list of those of
+    ``_docker_unit.flags``.
     """
-    base = next((path for path in (_UNIT, *_PACKAGED) if path in files and path not in moved), None)
-    commands = _docker_flags.parse_unit(files.get(base, ""))["commands"]
-    # Not installed yet, or docker-engine's unit, which goes with its package.
-    if not commands or os.path.basename(commands[-1][0]) == "docker":
-        commands = [["dockerd", "-H", "fd://"]] if socket else []
-    for path in sorted(files):
-        if path.startswith(f"{_UNIT}.d/") and path not in moved:
-            for words in _docker_flags.parse_unit(files[path])["commands"]:
-                commands = [*commands, words] if words else []
-    return _docker_flags.parse_flags([word for words in commands for word in words])
+    return _docker_unit.flags(_composed(_without(files, moved), socket))
 
 
 # -- the host ------------------------------------------------------------------------------------
-
-
-def read():
-    """
-    Read every file that can tell the daemon something on its command line. Returns a dict of path
-    to content, of the files that are there.
-    """
-    paths = [_UNIT, *sorted(glob.glob(f"{_UNIT}.d/*.conf")), *_PACKAGED, *_VARIABLES]
-    found = {path: _host.read(path) for path in paths if os.path.isfile(path)}
-    return {path: text for path, text in found.items() if text is not None}
 
 
 def storage_setup_enabled():

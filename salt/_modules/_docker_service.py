@@ -28,7 +28,10 @@ _HINTS = (
     ("specified both as a flag", "take the flag out of the unit, or the key out of the settings"),
     ("don't match any configuration", "take the key that it names out of rancher:docker:daemon"),
     ("Base Device UUID", "/var/lib/docker belongs to another pool; bring the two together again"),
-    ("Unable to take ownership", "the pool was used before; remove it and let it be made anew"),
+    (
+        "unable to take ownership",
+        "the pool was used by another data root: `find / -name deviceset-metadata` shows which",
+    ),
     ("Non existing device", "the thin pool is not active: `lvchange -ay` it"),
     ("no sockets found via socket activation", "start docker.socket, or take -H fd:// away"),
     ("thinpool has", "the thin pool is nearly full; extend it"),
@@ -66,7 +69,7 @@ def telling(lines):
     ]
     chosen = list(dict.fromkeys((bad or own or texts)[-3:]))
     said = "; ".join(text[:300] for text in chosen) or "the journal says nothing"
-    hints = [hint for sign, hint in _HINTS if sign in said]
+    hints = [hint for sign, hint in _HINTS if sign.lower() in said.lower()]
     return f"{said}. Next: {hints[0] if hints else 'journalctl -u docker.service'}"
 
 

@@ -113,8 +113,8 @@ def _pool_refusal(root, seen, pool):
         return (
             f"the thin pool {pool['path']} is in use ({pool['used']} blocks, transaction "
             f"{pool['transaction_id']}) and {path} that describes it is missing; nothing was "
-            f"changed. Bring back {root}, or remove the pool and let it be made anew: Docker only "
-            "takes a pool that was never used"
+            "changed. The pool belongs to another data root: `find / -name deviceset-metadata` shows "
+            "which. Bring it back, or set rancher:docker:daemon to it (data-root, userns-remap)"
         )
     return None
 
@@ -130,17 +130,18 @@ def status(root="/var/lib/docker"):
     """
     layers = {}
     for driver, folder in _LAYERS.items():
-        entries = _entries(os.path.join(root, folder))
-        if entries is not None:
-            layers[driver] = len([entry for entry in entries if entry not in _EMPTY])
+        found = entries(os.path.join(root, folder))
+        if found is not None:
+            layers[driver] = len([entry for entry in found if entry not in _EMPTY])
     return {
         "layers": layers,
         "device_set": _has_device_set(os.path.join(root, _LAYERS["devicemapper"])),
-        "loop": bool(_entries(os.path.join(root, "devicemapper/devicemapper"))),
+        "loop": bool(entries(os.path.join(root, "devicemapper/devicemapper"))),
     }
 
 
-def _entries(path):
+def entries(path):
+    """The names in a folder; None when there is none."""
     try:
         return os.listdir(path)
     except FileNotFoundError:
@@ -153,7 +154,7 @@ def _has_device_set(folder):
     """Whether Docker got as far as its first device; an empty folder is no claim on any pool."""
     text = _host.read(os.path.join(folder, "deviceset-metadata"))
     if text is None:
-        return bool(set(_entries(folder) or []) - {"transaction-metadata"})
+        return bool(set(entries(folder) or []) - {"transaction-metadata"})
     try:
         return bool(json.loads(text).get("BaseDeviceUUID"))
     except (ValueError, AttributeError) as exc:

@@ -51,7 +51,7 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None, repositor
         pool = bool((thin_pool or {}).get("device"))
         _docker_version.plan(package, version, seen, pool)
         wanted = _wanted(package, version, daemon, thin_pool)
-        _docker_daemon.check_data(wanted["config"], thin_pool)
+        _docker_daemon.check_data(wanted, thin_pool)
         return {}
 
     ret = _converge.run(name, package, observe, plan, apply=lambda *_: None, test=test)
@@ -88,6 +88,7 @@ def configured(name, package, version=None, daemon=None, thin_pool=None, test=Fa
     def plan(seen):
         changes = _docker_daemon.plan(seen["have"], seen["config"])
         if changes:
+            _docker_daemon.check_data(seen, thin_pool)
             _docker_daemon.validate(seen["text"], seen["upstream"])
         return changes
 

@@ -10,7 +10,16 @@ import _docker_daemon
 import _docker_drop_in
 
 
-def waiting(name, paths=None, daemon=None, data_disk=None, test=False):
+def waiting(
+    name,
+    paths=None,
+    package=None,
+    version=None,
+    daemon=None,
+    thin_pool=None,
+    data_disk=None,
+    test=False,
+):
     """
     Converge, as the state ``docker_drop_in.waiting`` does, or foretell it.
 
@@ -24,27 +33,35 @@ def waiting(name, paths=None, daemon=None, data_disk=None, test=False):
 
     .. code-block:: bash
 
-        salt '*' docker_drop_in.waiting docker-data daemon='{}' test=True
+        salt '*' docker_drop_in.waiting docker-data paths='[/data]' test=True
 
     Source: the state ``docker_drop_in.waiting``
     """
-    roots = [] if daemon is None else [_docker_daemon.root(daemon)]
-    wanted = _docker_drop_in.resolved([*roots, *(paths or [])])
+    path = _docker_drop_in.order(name)
     disk = data_disk if (data_disk or {}).get("device") else None
-    text, path = _docker_drop_in.waiting(wanted), _docker_drop_in.order(name)
+
+    def observe():
+        directories = list(paths or [])
+        if package is not None:
+            settings = (package, version, daemon, thin_pool)
+            kernel, installed = __grains__["kernelrelease"], __salt__["pkg.version"]
+            directories.append(_docker_daemon.wanted(kernel, installed, *settings)["will"]["base"])
+        directories = _docker_drop_in.resolved(directories)
+        text = _docker_drop_in.waiting(directories)
+        return {**_docker_drop_in.look(path), "wanted": text, "paths": directories}
 
     def plan(seen):
         # A dry run comes before the step that mounts it.
         if disk and not test:
-            _docker_drop_in.insist(wanted, disk["mount_point"])
-        return _docker_drop_in.plan(seen, text)
+            _docker_drop_in.insist(seen["paths"], disk["mount_point"])
+        return _docker_drop_in.plan(seen, seen["wanted"])
 
     return _converge.run(
         name,
         "What docker.service waits for",
-        observe=lambda: _docker_drop_in.look(path),
+        observe=observe,
         plan=plan,
-        apply=lambda seen, changes: _docker_drop_in.put(path, text),
+        apply=lambda seen, changes: _docker_drop_in.put(path, seen["wanted"]),
         test=test,
-        notes=lambda seen: _docker_drop_in.notes(wanted, *_docker_drop_in.mount_points()),
+        notes=lambda seen: _docker_drop_in.notes(seen["paths"], *_docker_drop_in.mount_points()),
     )

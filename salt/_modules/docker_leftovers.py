@@ -41,6 +41,7 @@ def cleared(name, package, version=None, daemon=None, thin_pool=None, test=False
             thin_pool,
         )
         return {
+            **wanted,
             "files": wanted["leftovers"],
             "storage_setup": _docker_leftovers.storage_setup_enabled(),
         }
@@ -49,6 +50,8 @@ def cleared(name, package, version=None, daemon=None, thin_pool=None, test=False
         changes = {
             path: {"old": reason, "new": "moved aside"} for path, reason in seen["files"].items()
         }
+        if seen["files"]:
+            _docker_daemon.check_data(seen, thin_pool)
         if seen["storage_setup"]:
             changes["docker-storage-setup.service"] = {"old": "enabled", "new": "disabled"}
         return changes

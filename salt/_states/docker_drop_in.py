@@ -3,7 +3,9 @@ What this tree lays over docker.service.
 """
 
 
-def waiting(name, paths=None, daemon=None, data_disk=None):
+def waiting(
+    name, paths=None, package=None, version=None, daemon=None, thin_pool=None, data_disk=None
+):
     """
     Start Docker only when the file systems that its data lives on are mounted.
 
@@ -15,9 +17,15 @@ def waiting(name, paths=None, daemon=None, data_disk=None):
     paths (list of str, optional)
         Directories whose file systems must be mounted. Nothing is asked of them: what lies on the
         root file system makes no difference.
+        Without any, and without a package, the drop-in is taken away.
+    package (str, optional)
+        Name of the daemon's package: its data root is one of the directories.
+    version (str, optional)
+        Its exact version.
     daemon (dict, optional)
-        The setting ``docker:daemon``: its data root counts as one of the directories. None: no data
-        root. Without any directory the drop-in is taken away.
+        The setting ``docker:daemon``, which may name the data root.
+    thin_pool (dict, optional)
+        The settings of the thin pool.
     data_disk (dict, optional)
         The settings of the data disk. With a ``device``: refused while its mount point is not
         mounted and one of the directories lies below.
@@ -33,8 +41,11 @@ def waiting(name, paths=None, daemon=None, data_disk=None):
         docker-data-awaited:
           docker_drop_in.waiting:
             - name: docker-data
+            - package: docker-ce
             - daemon: {data-root: /data/docker}
 
     Source: systemd.unit(5), "RequiresMountsFor="
     """
-    return __salt__["docker_drop_in.waiting"](name, paths, daemon, data_disk, test=__opts__["test"])
+    return __salt__["docker_drop_in.waiting"](
+        name, paths, package, version, daemon, thin_pool, data_disk, test=__opts__["test"]
+    )

@@ -242,8 +242,8 @@ PARSERS = {
     "_disk_kernel.parse_mountinfo": (), "_swapfile.parse_swaps": (), "_fstab.parse": (),
     "_lvm.parse": (["vg_name", "vg_free_count"],), "_lvm.parse_version": (),
     "_lvm.doubts": (), "_boot_files.parse_sysctl": (),
-    "_docker_service.parse_show": (), "_docker_storage.parse_pool": (), "_docker_flags.parse_unit": (),
-    "_docker_flags.parse_variables": (),
+    "_docker_service.parse_show": (), "_docker_storage.parse_pool": (), "_systemd_unit.settings": (),
+    "_systemd_unit.variables": (), "_systemd_unit.commands": (),
 }  # fmt: skip
 PIECES = st.sampled_from(
     ["\n", " ", "\t", "=", ":", ",", "|", '"', "'", "\\", "\\x41", "\\040", "\\x", "0x1", "NR=", "TYPE=ext4",

@@ -31,7 +31,10 @@ docker-daemon-configured:
 docker-data-awaited:
   docker_drop_in.waiting:
     - name: docker-data
+    - package: {{ cfg.docker.package | json }}
+    - version: {{ cfg.docker.version | json }}
     - daemon: {{ cfg.docker.daemon | json }}
+    - thin_pool: {{ cfg.thin_pool | json }}
     - data_disk: {{ cfg.data_disk | json }}
     - require:
       - docker_daemon: docker-daemon-configured

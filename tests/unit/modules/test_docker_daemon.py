@@ -5,8 +5,9 @@ import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _docker_daemon as docker
-import _docker_leftovers
+import _docker_data
 import _docker_storage
+import _docker_unit
 import _host
 
 POOL = {"device": "/dev/vdc", "volume_group": "docker", "name": "thinpool"}
@@ -21,7 +22,8 @@ def wanted(*settings, installed="", kernel="6.1.0"):
 def files(replace):
     """The files that tell the daemon something on its command line: path to text."""
     found = {}
-    replace(_docker_leftovers, read=lambda: dict(found))
+    replace(_docker_unit, read=lambda: dict(found))
+    replace(_host, read=found.get)
     return found
 
 
@@ -117,7 +119,7 @@ def test_what_is_moved_aside_conflicts_no_more(files):
 
 
 def test_a_flag_of_the_packaged_unit_cannot_be_set_again(files):
-    files["/lib/systemd/system/docker.service"] = "ExecStart=/usr/sbin/dockerd -H fd://"
+    files["/lib/systemd/system/docker.service"] = "[Service]\nExecStart=/usr/sbin/dockerd -H fd://"
     with pytest.raises(SaltInvocationError, match="hosts is also given as -H by docker.service"):
         wanted("docker.io", None, {"hosts": ["tcp://127.0.0.1:2375"]})
 
@@ -129,33 +131,79 @@ def test_every_problem_has_its_line(files):
 
 
 @pytest.mark.parametrize(
-    ("config", "root"),
+    ("config", "unit", "root"),
     [
-        ({}, "/var/lib/docker"),
-        ({"data-root": "/data/docker"}, "/data/docker"),
-        ({"graph": "/data/old"}, "/data/old"),
+        (None, "", "/var/lib/docker"),
+        ('{"data-root": "/data/docker"}', "", "/data/docker"),
+        ('{"graph": "/data/docker/"}', "", "/data/docker"),
+        ("{", "", "/var/lib/docker"),
+        (None, "ExecStart=/usr/bin/dockerd -g /data/docker", "/data/docker"),
+        (None, "ExecStart=/usr/bin/docker daemon --graph /data/docker", "/data/docker"),
+        (None, "ExecStart=/usr/bin/dockerd --config-file=/srv/own.json", "/srv/docker"),
+        (
+            None,
+            "ExecStart=/usr/bin/dockerd $O\nEnvironment=O=--data-root=/data/docker",
+            "/data/docker",
+        ),
     ],
+    ids=["default", "file", "its old name", "garbage", "-g", "1.10", "another file", "variable"],
 )
-def test_data_is_looked_at_where_docker_keeps_it(config, root, replace):
+def test_where_dockers_data_is_before_the_run(config, unit, root, files):
+    files["/lib/systemd/system/docker.service"] = f"[Service]\n{unit}\n"
+    files["/srv/own.json"] = '{"data-root": "/srv/docker"}'
+    if config:
+        files["/etc/docker/daemon.json"] = config
+    found = wanted("docker-ce")
+    assert found["was"]["root"] == root
+    stays = "dockerd -g" in unit or "$O" in unit
+    assert found["will"]["root"] == ("/data/docker" if stays else "/var/lib/docker")
+
+
+def test_a_flag_that_stays_counts_as_the_data_root(files):
+    drop_in = "/etc/systemd/system/docker.service.d/own.conf"
+    files[drop_in] = "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd --data-root=/data/docker\n"
+    found = wanted("docker-ce", "3:20.10.24-1")
+    assert found["leftovers"] == {}
+    assert found["was"]["root"] == found["will"]["root"] == "/data/docker"
+
+
+def place(root="/var/lib/docker", driver="overlay2"):
+    return {"base": root, "root": root, "driver": driver, "remap": None}
+
+
+def looked_at(replace, **seen):
+    """The roots that were asked for."""
     asked = []
+    nothing = {"layers": {}, "device_set": False, "loop": False}
+    replace(_docker_storage, status=lambda root: asked.append(root) or {**nothing, **seen})
+    return asked
 
-    def status(root="/var/lib/docker"):
-        asked.append(root)
-        return {"layers": {"aufs": 2}, "device_set": False, "loop": False}
 
-    replace(_docker_storage, status=status)
+def test_data_is_looked_at_where_docker_keeps_it(replace):
+    asked = looked_at(replace, layers={"aufs": 2})
+    want = {"was": place("/data"), "will": place("/data"), "config": {"storage-driver": "overlay2"}}
     with pytest.raises(CommandExecutionError, match="holds 2 layers of aufs"):
-        docker.check_data({"storage-driver": "overlay2", **config}, NO_POOL)
-    assert asked == [root]
+        docker.check_data(want, NO_POOL)
+    assert asked == ["/data"]
 
 
 def test_data_that_fits_the_pool(replace):
+    looked_at(replace)
     replace(
-        _docker_storage,
-        status=lambda root: {"layers": {}, "device_set": False, "loop": False},
-        pool=lambda group, name: {"path": "/x", "used": 0, "transaction_id": 0},
+        _docker_storage, pool=lambda group, name: {"path": "/x", "used": 0, "transaction_id": 0}
     )
-    docker.check_data({"storage-driver": "devicemapper"}, POOL)
+    config = {"storage-driver": "devicemapper"}
+    docker.check_data({"was": place(), "will": place(), "config": config}, POOL)
+
+
+def test_data_that_a_change_would_hide_is_refused(replace):
+    def check(was, will):
+        raise CommandExecutionError(f"{was['root']} to {will['root']}")
+
+    replace(_docker_data, check=check)
+    want = {"was": place("/a"), "will": place("/b"), "config": {"storage-driver": "overlay2"}}
+    with pytest.raises(CommandExecutionError, match="/a to /b"):
+        docker.check_data(want)
 
 
 class Program:

@@ -1,6 +1,7 @@
 import pytest
 
 import _disk_kernel
+import _docker_daemon
 import _docker_drop_in
 import _docker_service
 import _fstab
@@ -20,13 +21,19 @@ class Host:
         self.text, self.loaded = text, True
 
 
+def wanted(kernel, installed, package, version=None, settings=None, thin_pool=None):
+    return {"will": {"base": settings.get("data-root", "/var/lib/docker")}}
+
+
 @pytest.fixture
 def waiting(state, replace):
     def run(host, test, **arguments):
         replace(_docker_drop_in, look=host.look, put=host.put)
         replace(_fstab, entries=lambda: [{"file": "/data"}])
         replace(_disk_kernel, mounts=lambda: [{"point": "/"}, {"point": "/data"}])
-        return state("docker_drop_in", test).waiting("docker-data", **arguments)
+        replace(_docker_daemon, wanted=wanted)
+        own = {"__salt__": {"pkg.version": lambda name: ""}, "__grains__": {"kernelrelease": "6.1"}}
+        return state("docker_drop_in", test, **own).waiting("docker-data", **arguments)
 
     return run
 
@@ -37,19 +44,23 @@ PATH = _docker_service.ORDER + "docker-data.conf"
 @both
 def test_the_data_root_is_waited_for(test, waiting):
     host = Host()
-    ret = waiting(host, test, daemon={"data-root": "/data/docker"}, paths=["/srv"])
-    assert ret["changes"] == {"waits for": {"old": None, "new": ["/data/docker", "/srv"]}}
+    ret = waiting(
+        host, test, package="docker-ce", daemon={"data-root": "/data/docker"}, paths=["/srv"]
+    )
+    assert ret["changes"] == {"waits for": {"old": None, "new": ["/srv", "/data/docker"]}}
     assert ret["result"] is (None if test else True)
     assert "Docker starts only with /data mounted" in ret["comment"]
     assert host.calls == ([] if test else [PATH])
-    again = waiting(host, test, daemon={"data-root": "/data/docker"}, paths=["/srv"])
+    again = waiting(
+        host, test, package="docker-ce", daemon={"data-root": "/data/docker"}, paths=["/srv"]
+    )
     assert test or (again["result"] is True and again["changes"] == {})
 
 
 @both
 @pytest.mark.parametrize("daemon", [{}, {"debug": True}])
 def test_without_a_data_root_it_is_dockers_own(test, waiting, daemon):
-    ret = waiting(Host(), test, daemon=daemon)
+    ret = waiting(Host(), test, package="docker-ce", daemon=daemon)
     assert ret["changes"]["waits for"]["new"] == ["/var/lib/docker"]
     assert "mounted" not in ret["comment"]
 
@@ -75,7 +86,8 @@ def test_a_run_that_was_killed_before_the_reload(test, waiting):
 
 def test_a_data_disk_that_is_not_mounted_stops_the_run_before_docker(waiting, tmp_path):
     disk = {"device": "/dev/vdb", "mount_point": str(tmp_path)}
-    arguments = {"daemon": {"data-root": f"{tmp_path}/docker"}, "data_disk": disk}
+    daemon = {"data-root": f"{tmp_path}/docker"}
+    arguments = {"package": "docker-ce", "daemon": daemon, "data_disk": disk}
     host = Host()
     ret = waiting(host, False, **arguments)
     assert ret["result"] is False and ret["changes"] == {} and host.calls == []

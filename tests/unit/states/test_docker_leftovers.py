@@ -11,11 +11,17 @@ both = pytest.mark.parametrize("test", [True, False], ids=["dry", "real"])
 
 
 class Host:
+    hides = False
+
     def __init__(self, leftovers=None, setup=False, fails=()):
         self.leftovers, self.setup, self.fails, self.calls = leftovers or {}, setup, fails, []
 
     def wanted(self, kernel, installed, package, version=None, settings=None, thin_pool=None):
         return {"leftovers": dict(self.leftovers)}
+
+    def check_data(self, wanted, thin_pool=None):
+        if self.hides:
+            raise CommandExecutionError("2 containers would not be seen; nothing was changed")
 
     def move(self, path):
         if path in self.fails:
@@ -32,7 +38,7 @@ class Host:
 @pytest.fixture
 def cleared(state, replace):
     def run(host, test):
-        replace(_docker_daemon, wanted=host.wanted)
+        replace(_docker_daemon, wanted=host.wanted, check_data=host.check_data)
         replace(
             _docker_leftovers,
             storage_setup_enabled=lambda: host.setup,
@@ -73,3 +79,13 @@ def test_half_of_it_is_reported_as_half(cleared):
     assert ret["result"] is False
     assert list(ret["changes"]) == [OLD]
     assert "Read-only file system" in ret["comment"]
+
+
+@both
+def test_a_flag_that_led_to_the_data_is_not_moved_aside(test, cleared):
+    # -g went with -s, and Docker started on an empty root.
+    host = Host({OLD: REASON})
+    host.hides = True
+    ret = cleared(host, test)
+    assert ret["result"] is False and ret["changes"] == {} and host.calls == []
+    assert "2 containers would not be seen" in ret["comment"]
