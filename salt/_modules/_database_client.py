@@ -19,6 +19,15 @@ _QUOTING = (1064, 1149)
 _SAME = {1698: 1045}
 
 
+# What the server's configuration, or its init_connect, may have set otherwise, and what changes
+# answers: quotes and backslashes in them, their character set, language and number of rows.
+SESSION = (
+    "SET NAMES utf8",
+    "SET SESSION sql_mode = '', sql_quote_show_create = 1, sql_auto_is_null = 0, "
+    "sql_select_limit = DEFAULT, lc_messages = 'en_US', autocommit = 1",
+)
+
+
 class Refused(CommandExecutionError):
     """The server said no; ``code`` is its number."""
 
@@ -60,7 +69,13 @@ def _conversation(host, port, user, password):
     except (_errors(), OSError, RuntimeError, UnicodeError) as exc:
         raise _refused(exc, host, port, password) from None
     with contextlib.closing(connection):
-        yield lambda sql, *values: _ask(connection, sql, values, (host, port, password))
+
+        def ask(sql, *values):
+            return _ask(connection, sql, values, (host, port, password))
+
+        for statement in SESSION:
+            ask(statement)
+        yield ask
 
 
 def _errors():

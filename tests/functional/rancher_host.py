@@ -193,8 +193,11 @@ class MariaDB(Database):
     def clean(self):
         for name in ("cattle", "my_cattle"):
             self.sql(f"DROP DATABASE IF EXISTS {name}")
-        for user in ("cattle", "o'connor", "boss"):
-            self.sql("DROP USER IF EXISTS %s@%s", user, "%")
+        named = ("cattle", "o'connor", "boss", "")
+        for account in self.sql("SELECT user, host FROM mysql.user WHERE user IN %s", named):
+            self.sql("DROP USER %s@%s", *account)
+        self.sql("DROP ROLE IF EXISTS hands")
+        self.sql("FLUSH PRIVILEGES")
 
     def prepare(self, password, user="cattle"):
         self.sql("CREATE DATABASE cattle CHARACTER SET utf8 COLLATE utf8_general_ci")

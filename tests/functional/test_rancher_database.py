@@ -3,6 +3,7 @@ The server's external database on a real MariaDB: refused before there is a cont
 administrator's credentials, and a rotated password that nobody gets to see.
 """
 
+import hashlib
 import shutil
 
 import pytest
@@ -21,6 +22,7 @@ from functional.test_rancher_server import (
 
 pytestmark = pytest.mark.root
 KEY = "rancher:server:database"
+HASH_OF_B = "*" + hashlib.sha1(hashlib.sha1(b"b").digest()).hexdigest().upper()
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +159,127 @@ def test_an_account_and_a_database_with_awkward_names(host, mariadb):  # noqa: F
     assert changes(report)["database"]["account"]["new"] == "'o''connor'@'%'"
     (grant,) = [row[0] for row in mariadb.sql("SHOW GRANTS FOR %s@%s", "o'connor", "%")][1:]
     assert "`my\\_cattle`.*" in grant, "the _ is no wildcard"
+
+
+# -- what a server's configuration says, and accounts for other hosts -----------------------------
+
+CONFIGURED = {
+    "sql_mode": "ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,ORACLE,STRICT_ALL_TABLES",
+    "sql_quote_show_create": 0,
+    "old_passwords": 1,
+    "sql_select_limit": 1,
+    "character_set_client": "latin1",
+    "character_set_results": "latin1",
+    "collation_connection": "latin1_swedish_ci",
+    "init_connect": "SET sql_mode = 'ANSI_QUOTES', autocommit = 0, names latin1",
+}
+
+
+@pytest.fixture
+def configured(mariadb):
+    """A server whose own configuration changes what sessions see and say."""
+    before = {key: mariadb.sql(f"SELECT @@GLOBAL.{key}")[0][0] for key in CONFIGURED}
+    for key, value in CONFIGURED.items():
+        mariadb.sql(f"SET GLOBAL {key} = %s", value)
+    yield mariadb
+    for key, value in before.items():
+        mariadb.sql(f"SET GLOBAL {key} = %s", value)
+
+
+def test_a_server_with_another_sql_mode_and_more(host, configured):  # noqa: F811
+    configured.sql("CREATE USER 'boss'@'%' IDENTIFIED BY 'b'")
+    configured.sql(
+        "ALTER USER 'boss'@'%%' IDENTIFIED VIA mysql_native_password USING %s", HASH_OF_B
+    )
+    configured.sql("GRANT ALL ON *.* TO 'boss'@'%' WITH GRANT OPTION")
+    host.external(configured, NASTY, name="my_cattle")
+    host.settings["database_admin"] = {"user": "boss", "password": "b"}
+    report = converge(host, admin=True)
+    assert set(changes(report)["database"]) == {"database", "account", "rights"}
+    host.settings["database"]["password"] = "new" + NASTY
+    assert set(changes(converge(host, admin=True))["database"]) == {"password"}
+
+
+@pytest.mark.parametrize("mode", ["ANSI_QUOTES", "NO_BACKSLASH_ESCAPES", "ORACLE", "MAXDB", "ANSI"])
+def test_rights_are_read_whatever_quotes_the_server_uses(host, mariadb, mode):  # noqa: F811
+    mariadb.prepare(NASTY)
+    before = mariadb.sql("SELECT @@GLOBAL.sql_mode")[0][0]
+    mariadb.sql("SET GLOBAL sql_mode = %s", mode)
+    try:
+        host.external(mariadb, NASTY)
+        assert_well(host.apply(ready=False))
+    finally:
+        mariadb.sql("SET GLOBAL sql_mode = %s", before)
+
+
+def test_rights_that_come_with_a_role(host, mariadb):  # noqa: F811
+    mariadb.prepare(NASTY)
+    mariadb.sql("REVOKE ALL ON cattle.* FROM 'cattle'@'%'")
+    mariadb.sql("CREATE ROLE hands")
+    mariadb.sql("GRANT ALL ON cattle.* TO hands")
+    mariadb.sql("GRANT hands TO 'cattle'@'%'")
+    host.external(mariadb, NASTY)
+    assert "error 1044" in comment(host.apply(test=True, ready=False)), "not a default one yet"
+    mariadb.sql("SET DEFAULT ROLE hands FOR 'cattle'@'%'")
+    assert_well(host.apply(ready=False))
+
+
+def administered(host, mariadb):  # noqa: F811
+    mariadb.sql("CREATE DATABASE cattle CHARACTER SET utf8 COLLATE utf8_general_ci")
+    mariadb.sql("CREATE USER 'boss'@'10.213.%' IDENTIFIED BY 'b'")
+    mariadb.sql("GRANT ALL ON *.* TO 'boss'@'10.213.%' WITH GRANT OPTION")
+    host.external(mariadb, NASTY)
+    host.settings["database_admin"] = {"user": "boss", "password": "b"}
+
+
+def accounts(mariadb):
+    rows = mariadb.sql("SELECT user, host FROM mysql.user WHERE user IN ('cattle', '')")
+    return sorted("@".join(row) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        (
+            ["cattle@localhost"],
+            "there is 'cattle'@'localhost', but none of that name for this host",
+        ),
+        (["cattle@192.168.%"], "a second account with all rights is not made"),
+        (["cattle@%", "@10.213.%"], "DROP USER ''@'10.213.%';"),
+    ],
+)
+def test_no_second_account_beside_one_for_other_hosts(host, mariadb, there, words):  # noqa: F811
+    administered(host, mariadb)
+    for account in there:
+        mariadb.sql("CREATE USER %s@%s IDENTIFIED BY 'x'", *account.split("@"))
+    for test in (True, False):
+        report = host.apply(admin=True, test=test, ready=False)
+        assert report["database"]["result"] is False and report["database"]["changes"] == {}
+        assert words in comment(report, "database"), comment(report, "database")
+    assert accounts(mariadb) == sorted(there)
+
+
+def test_the_statement_for_an_account_from_this_host_helps(host, mariadb):  # noqa: F811
+    administered(host, mariadb)
+    mariadb.sql("CREATE USER 'cattle'@'localhost' IDENTIFIED BY 'x'")
+    text = comment(host.apply(admin=True, test=True, ready=False), "database")
+    statement = text.split("an administrator can run: ")[1].replace(
+        "<the password of the pillar>", ""
+    )
+    mariadb.sql(statement)
+    report = converge(host, admin=True, ready=False)
+    assert set(changes(report)["database"]) == {"password"}
+
+
+@pytest.mark.parametrize("pattern", ["10.213.%", "10.213.0.0/255.255.0.0", "%"])
+def test_the_account_for_this_host_gets_the_password(host, mariadb, pattern):  # noqa: F811
+    administered(host, mariadb)
+    for other in ("localhost", pattern):
+        mariadb.sql("CREATE USER 'cattle'@%s IDENTIFIED BY 'x'", other)
+    report = converge(host, admin=True, ready=False)
+    assert set(changes(report)["database"]) == {"password", "rights"}
+    assert accounts(mariadb) == sorted(["cattle@localhost", f"cattle@{pattern}"])
+    assert "cattle" not in str(mariadb.sql("SHOW GRANTS FOR 'cattle'@'localhost'")[1:])
 
 
 def rotate(host, mariadb):  # noqa: F811

@@ -1,6 +1,7 @@
 """A MySQL server in a few lines: what `_database_client` would hear from it."""
 
 import contextlib
+import re
 
 import _database_client
 
@@ -14,6 +15,8 @@ class Server:
         self.limits = more.get("limits", (500, 64 << 20))
         self.fails = more.get("fails", {})
         self.account = more.get("account", "cattle@%")
+        # What else is in mysql.user, and what this host is to the server.
+        self.others, self.client = more.get("others", []), more.get("client", "10.0.0.7")
         self.asked = []
 
     def connect(self, host, port, user, password):
@@ -24,9 +27,13 @@ class Server:
         wanted = self.admin if user == self.admin else self.password
         if "connect" in self.fails:
             raise self.error(self.fails["connect"])
-        if user != self.admin and self.account is None or password != wanted:
+        if user != self.admin and not self.fits() or password != wanted:
             raise self.error(1045)
         yield self.ask
+
+    def fits(self):
+        host = (self.account or "@-").partition("@")[2]
+        return re.fullmatch(host.replace(".", "[.]").replace("%", ".*"), self.client) is not None
 
     @staticmethod
     def error(code):
@@ -53,13 +60,16 @@ class Server:
         if "information_schema" in sql:
             return [(*self.charset, self.tables)] if self.charset else []
         if "mysql.user" in sql:
-            return [(1,)] if self.account else []
+            own = [self.account] if self.account else []
+            return [tuple(each.split("@")) for each in [*own, *self.others]]
         if "CURRENT_USER" in sql:
             return [(self.account,)]
         if "@@max_connections" in sql:
             return [(self.version, *self.limits)]
-        assert sql == "SELECT VERSION()"
-        return [(self.version,)]
+        if sql == "SELECT @@lower_case_table_names":
+            return [(0,)]
+        assert sql == "SELECT VERSION(), USER(), @@lower_case_table_names"
+        return [(self.version, f"boss@{self.client}", 0)]
 
     def act(self, sql, values):
         if "DATABASE" in sql:
@@ -68,7 +78,11 @@ class Server:
             self.rights = ["ALL PRIVILEGES"]
         elif sql.startswith("CREATE USER"):
             self.account, self.password = f"{values[0]}@{values[1]}", values[2]
+        elif sql == "SET SESSION old_passwords = 0":
+            if self.version.startswith("8."):
+                raise self.error(1193)
         elif sql.startswith(("ALTER USER", "SET PASSWORD")):
+            assert f"{values[0]}@{values[1]}" == self.account
             self.password = values[2]
         else:
             assert sql.startswith("USE")

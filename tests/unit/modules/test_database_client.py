@@ -25,6 +25,9 @@ class Cursor:
         pass
 
     def execute(self, sql, values=None):
+        if sql in mysql.SESSION:
+            self.connection.session.append(sql)
+            return
         self.connection.asked.append((sql, values))
         if self.connection.problem:
             raise self.connection.problem
@@ -35,7 +38,7 @@ class Cursor:
 
 class Connection:
     def __init__(self, problem=None):
-        self.asked, self.problem, self.closed = [], problem, False
+        self.asked, self.problem, self.closed, self.session = [], problem, False, []
 
     def cursor(self):
         return Cursor(self)
@@ -67,6 +70,7 @@ def test_a_conversation(monkeypatch):
     assert given["password"] == SECRET.encode()
     assert given["connect_timeout"] and given["read_timeout"] and given["write_timeout"]
     assert connection.asked == [("SELECT %s", (1,))]
+    assert connection.session == [*mysql.SESSION], "what a configuration may have set is set back"
 
 
 def test_without_values_nothing_is_formatted(monkeypatch):
