@@ -13,27 +13,28 @@ import _datadisk_plan
 import _disk
 import _disk_kernel
 import _disk_make
+import _disk_marks
 import _disk_read
 import _disk_refusals
 import _fstab
 import _host
 
-# GPT name of our partition: the proof that it is ours.
-MARK = "rancher-data"
+MARK = _disk_marks.DATA
+# Never with a discard, which would take the last chance to get anything back.
 MKFS = {
     # Without -f mkfs.xfs itself refuses to write over anything. ftype: overlay2 needs it.
-    "xfs": ["mkfs.xfs", "-q", "-n", "ftype=1", "-L"],
-    "ext4": ["mkfs.ext4", "-q", "-L"],
+    "xfs": ["mkfs.xfs", "-q", "-K", "-n", "ftype=1", "-L"],
+    "ext4": ["mkfs.ext4", "-q", "-E", "nodiscard", "-L"],
 }
 SYSFS = "/sys"
 
 
 def status(mount_point, device, pool_device=None):
     """Look at everything that concerns the data disk; nothing is written."""
-    # Gives a dict: ``disk`` (see ``_disk.examine``), ``mark`` (name of our partition),
-    # ``mount_point``, ``mounted`` (what is mounted there, or None), ``folder`` (``missing``,
-    # ``empty``, or what is in the way), ``unfinished`` (an interrupted mkfs.xfs),
-    # ``fstab`` (all entries), ``pool`` (same disk).
+    # Gives a dict: ``disk`` (see ``_disk.examine``), ``mark``, ``mount_point``, ``mounted`` (what is
+    # there, or None), ``folder`` (``missing``, ``empty``, or what is in the way), ``unfinished`` (an
+    # interrupted mkfs.xfs), ``fstab`` (all entries), ``elsewhere`` (UUIDs in it, to the disks that
+    # have them), ``pool`` (it is the disk of the pool, too).
     point = os.path.normpath(mount_point)
     if not point.startswith("/") or os.path.realpath(point) != point:
         raise CommandExecutionError(
@@ -47,16 +48,31 @@ def status(mount_point, device, pool_device=None):
     only = parts[0] if len(parts) == 1 else {}
     xfs = only.get("filesystem") == "xfs" and not only["mounts"] and only["path"]
     pool = _disk_kernel.devno(pool_device) if pool_device else None
+    entries = _fstab.entries()
+    here = mounted["uuid"] if mounted else only.get("uuid")
     return {
         "disk": disk,
         "mark": MARK,
         "mount_point": point,
         "mounted": mounted,
         "folder": None if mounted else _folder(point),
-        "unfinished": bool(xfs) and _unfinished(only["path"]),
-        "fstab": _fstab.entries(),
+        "unfinished": bool(xfs) and _disk_read.interrupted_xfs(only["path"]),
+        "fstab": entries,
+        "elsewhere": _elsewhere(entries, point, here),
         "pool": pool == disk["devno"],
     }
+
+
+def _elsewhere(entries, point, here):
+    """Where the file systems are that fstab mounts here by UUID: disks, none when none has it."""
+    specs = [entry["spec"] for entry in entries if entry["file"].rstrip("/") == point]
+    uuids = [spec[5:].strip('"') for spec in specs if spec.startswith("UUID=")]
+    return {uuid: _disks_of(uuid) for uuid in uuids if uuid != here}
+
+
+def _disks_of(uuid):
+    numbers = [_disk_kernel.below(_disk_kernel.devno(path)) for path in _disk_read.with_uuid(uuid)]
+    return sorted({_disk_kernel.known_as(below[-1]) for below in numbers if below})
 
 
 def _mounted(point):
@@ -88,36 +104,20 @@ def _folder(point):
     return f"not empty, it holds {shown}{more}"
 
 
-def _unfinished(path):
-    """
-    Whether mkfs.xfs was ended on its way: its first write carries a flag (sb_inprogress)
-    that its last one clears, and no kernel mounts the file system before.
-    """
-    try:
-        with open(path, "rb") as device:
-            block = device.read(512)
-    except OSError as exc:
-        raise CommandExecutionError(f"{path} could not be read: {exc.strerror}") from exc
-    return block[:4] == b"XFSB" and len(block) > 126 and block[126] != 0
-
-
 def apply(seen, changes, filesystem, label, options):
-    """
-    Carry out what ``_datadisk_plan.plan`` found, in this order: partition, file system, mount,
-    fstab.
-    """
-    point = seen["mount_point"]
+    """Carry out what ``_datadisk_plan.plan`` found, in the order of its keys."""
+    point, disk = seen["mount_point"], seen["disk"]
     if "mount" in changes:
-        path = _disk_make.partition(seen["disk"], MARK, "linux")
-        if "filesystem" in changes:
-            _format(seen, path, filesystem, label)
+        path = _disk_make.partition(disk, MARK, "linux")
+    if "filesystem" in changes:
+        if changes["filesystem"]["old"] != _datadisk_plan.UNNAMED:
+            _format(seen, changes, path, filesystem, label)
+        _disk_make.finish(disk, MARK)
+    if "mount" in changes:
         if "directory" in changes:
             os.makedirs(point, 0o755, exist_ok=True)
             os.chmod(point, 0o755)
-        # As fstab will say it, but before: a line that cannot be mounted never gets there.
-        joined = ",".join(options) or "defaults"
-        _host.run(["mount", "-t", filesystem, "-o", joined, path, point], timeout=300)
-        _relabel(point)
+        _mount(path, point, filesystem, options)
     if "fstab" in changes:
         mounted = _mounted(point)
         if not mounted:
@@ -126,24 +126,38 @@ def apply(seen, changes, filesystem, label, options):
         _fstab.set_entry(**entry)
 
 
-def _format(seen, path, filesystem, label):
-    """Look once more, directly before: nobody else's content is ever formatted."""
+def _format(seen, changes, path, filesystem, label):
+    """Look once more, directly before: only what is as it was planned is formatted."""
     now = status(seen["mount_point"], seen["disk"]["asked"])
-    _, uuid = _datadisk_plan.unmounted(now, filesystem, label)
-    part = now["disk"]["partitions"][0]
-    if uuid or part["path"] != path or now["disk"]["devno"] != seen["disk"]["devno"]:
+    left, _ = _datadisk_plan.unmounted(now, filesystem, label)
+    (part,) = now["disk"]["partitions"]
+    same = part["path"] == path and now["disk"]["devno"] == seen["disk"]["devno"]
+    if part["finished"] or not same or left.get("filesystem") != changes["filesystem"]:
         raise CommandExecutionError(
             f"{path} changed while it was being prepared, so it was not formatted. Run again"
         )
     if now["unfinished"]:
         _host.run(["wipefs", "-a", path])
-    # Discarding a large disk can take long.
     _host.run([*MKFS[filesystem], label, path], timeout=7200)
     made = _disk_read.blkid(path).get("TYPE")
     if made != filesystem:
         raise CommandExecutionError(
             f"{MKFS[filesystem][0]} reported success without effect: {path} holds {made or 'nothing'}"
         )
+
+
+def _mount(path, point, filesystem, options):
+    # As fstab will say it, but before: a line that cannot be mounted never gets there.
+    joined = ",".join(options) or "defaults"
+    try:
+        _host.run(["mount", "-t", filesystem, "-o", joined, path, point], timeout=300)
+    except CommandExecutionError as exc:
+        command = _datadisk_plan.repair(path, filesystem)
+        raise CommandExecutionError(
+            f"{exc}. Nothing was changed on {path}. If its {filesystem} is damaged (`dmesg`), run on "
+            f"this host: {command}"
+        ) from exc
+    _relabel(point)
 
 
 def _relabel(point):

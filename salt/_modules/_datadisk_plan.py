@@ -10,6 +10,9 @@ import _disk_refusals
 MIB = 1024**2
 # The smallest disk: mkfs.xfs wants 300 MiB for itself.
 MINIMUM = {"xfs": 304 * MIB, "ext4": 16 * MIB}
+# What a file system can be that is not finished yet.
+INTERRUPTED = "unfinished, mkfs was interrupted"
+UNNAMED = "complete, and its partition is not named so yet"
 
 
 def plan(seen, filesystem, label, options):
@@ -23,11 +26,18 @@ def plan(seen, filesystem, label, options):
     disk, mounted = seen["disk"], seen["mounted"]
     if seen["pool"]:
         _refuse(disk, "it is the disk of the thin pool, too: the pool's key names the same disk")
+    if disk["shrunk"]:
+        # Mounted or not: the file system may not be whole any more.
+        _disk.stage(disk, seen["mark"], "linux")
     if mounted:
         _check_mounted(seen, filesystem)
-        todo, uuid = {}, mounted["uuid"]
+        uuid = mounted["uuid"]
+        todo = {}
+        if _nameless(seen):
+            todo["filesystem"] = _made(disk, filesystem, label, UNNAMED)
     else:
         todo, uuid = unmounted(seen, filesystem, label)
+    _check_fstab(seen, uuid)
     entry = _fstab_change(seen, uuid, filesystem, options)
     return {**todo, "fstab": entry} if entry else todo
 
@@ -62,13 +72,13 @@ def unmounted(seen, filesystem, label):
     disk, point = seen["disk"], seen["mount_point"]
     at = _disk.stage(disk, seen["mark"], "linux", MINIMUM[filesystem])
     part = disk["partitions"][0] if at == "ready" else None
-    todo, where = {}, f"partition 1 of {disk['path']}"
+    todo = {}
     if not part:
         todo["partition"] = {"old": None, "new": f"{seen['mark']}, the whole of {disk['path']}"}
     content = _content(seen, part, filesystem, label) if part else "blank"
-    if content != "ours":
-        old = "unfinished xfs, mkfs was interrupted" if content == "unfinished" else None
-        todo["filesystem"] = {"old": old, "new": f"{filesystem} labelled {label} on {where}"}
+    if content != "ours" or _nameless(seen):
+        old = {"blank": None, "unfinished": INTERRUPTED, "ours": UNNAMED}[content]
+        todo["filesystem"] = _made(disk, filesystem, label, old)
     if seen["folder"] == "missing":
         todo["directory"] = {"old": None, "new": f"{point}, mode 0755"}
     elif seen["folder"] != "empty":
@@ -77,12 +87,25 @@ def unmounted(seen, filesystem, label):
             f"it cannot be mounted at {point}, which is {seen['folder']}",
             f"Mounting would hide that: move it away, so that {point} is an empty directory.",
         )
-    todo["mount"] = {"old": None, "new": f"{where} at {point}"}
+    todo["mount"] = {"old": None, "new": f"partition 1 of {disk['path']} at {point}"}
     return todo, part["uuid"] if content == "ours" else None
 
 
+def _made(disk, filesystem, label, old):
+    return {"old": old, "new": f"{filesystem} labelled {label} on partition 1 of {disk['path']}"}
+
+
+def _nameless(seen):
+    """Whether our partition still has the name of one that is being made."""
+    parts = seen["disk"]["partitions"]
+    return len(parts) == 1 and parts[0]["mark"] == seen["mark"] and not parts[0]["finished"]
+
+
 def _content(seen, part, filesystem, label):
-    """What our own unmounted partition holds: blank, unfinished or ours; else refused."""
+    """
+    What our own unmounted partition holds: blank, unfinished or ours; else refused. Blank or
+    unfinished is only what was never finished: anything else of ours is repaired, never made anew.
+    """
     disk, point = seen["disk"], seen["mount_point"]
     if part["mounts"]:
         places = ", ".join(part["mounts"])
@@ -93,19 +116,21 @@ def _content(seen, part, filesystem, label):
     kinds = {entry["type"] for entry in part["signatures"]}
     if not kinds and not part["filesystem"]:
         if part["busy"]:
+            _refuse(disk, f"another program holds its partition {seen['mark']} open, perhaps mkfs")
+        if part["finished"]:
             _refuse(
-                disk, f"another program holds its blank partition {seen['mark']} open, perhaps mkfs"
+                disk, *_disk_refusals.unreadable(part, repair(_path(disk, part), filesystem, part))
             )
-        return "blank"
+        return "unfinished" if part["content"] else "blank"
     if kinds != {filesystem} or part["filesystem"] != filesystem:
-        found = ", ".join(sorted(map(_disk_refusals.printable, kinds))) or "something"
-        advice = (
-            f"If it may be erased, run on this host: wipefs -a {part['path'] or disk['asked']}."
-        )
-        _refuse(disk, f"its partition {seen['mark']} holds {found}, not {filesystem}", advice)
+        _refuse(disk, *_another(disk, part, kinds, filesystem))
     if seen["unfinished"]:
         if part["busy"]:
             _refuse(disk, f"a file system is just being made on its partition {seen['mark']}")
+        if part["finished"]:
+            reason = f"the {filesystem} on its partition {part['label']} is marked as half copied"
+            advice = f"{_disk_refusals.REPAIR} {repair(_path(disk, part), filesystem)}."
+            _refuse(disk, reason, advice)
         return "unfinished"
     if part["fs_label"] != label:
         found = _disk_refusals.printable(part["fs_label"])
@@ -114,12 +139,58 @@ def _content(seen, part, filesystem, label):
     return "ours"
 
 
+def _path(disk, part):
+    return part["path"] or disk["asked"]
+
+
+def _another(disk, part, kinds, filesystem):
+    """Our partition holds something else: the reason and the advice."""
+    found = ", ".join(sorted(map(_disk_refusals.printable, kinds))) or "something"
+    reason = f"its partition {part['label']} holds {found}, not {filesystem}"
+    if part["finished"]:
+        known = f"If that is its data, set the pillar key rancher:data_disk:filesystem to {found}. "
+        return reason, known * (found in MINIMUM) + _disk_refusals.erase_advice(disk)
+    return reason, f"If it may be erased, run on this host: wipefs -a {_path(disk, part)}."
+
+
+def repair(path, filesystem, part=None):
+    """The command that repairs a file system in place."""
+    backup = part and part["backup"]
+    if backup:
+        return f"e2fsck -fy -b {backup['block']} -B {backup['size']} {path}"
+    return f"xfs_repair {path}" if filesystem == "xfs" else f"e2fsck -fy {path}"
+
+
+def _check_fstab(seen, uuid):
+    """A file system that was here once, and is not the one that is here now, is not given up."""
+    disk, point = seen["disk"], seen["mount_point"]
+    here = [entry for entry in seen["fstab"] if entry["file"].rstrip("/") == point]
+    if len(here) > 1:
+        _refuse(disk, f"/etc/fstab has {len(here)} lines for {point}", "Remove the wrong ones.")
+    lost = f"If its data are not needed any more, remove that line (mount point {point})."
+    for other, places in seen["elsewhere"].items():
+        reason = f"/etc/fstab mounts the file system with UUID {other} at {point}, and "
+        if places:
+            where = ", ".join(places)
+            reason += f"the disk with UUID {other} is {where}, not this one"
+            advice = f"If that is the right disk, correct the pillar key rancher:data_disk:device to {where}."
+        else:
+            reason += "no disk of this host has it"
+            advice = "Attach that disk, or repair what is on it."
+        _refuse(disk, reason, f"{advice} {lost}")
+    for entry in seen["fstab"]:
+        if not uuid and entry["file"].rstrip("/") == point:
+            spec = _disk_refusals.printable(entry["spec"])
+            reason = (
+                f"/etc/fstab mounts {spec} at {point} already, and there is no file system on it"
+            )
+            _refuse(disk, reason, f"Find out what {spec} was. {lost}")
+
+
 def _fstab_change(seen, uuid, filesystem, options):
     """The line that is missing or different, as a change; None when it is right."""
     disk, point, old = seen["disk"], seen["mount_point"], seen["fstab"]
     here = [entry for entry in old if entry["file"].rstrip("/") == point]
-    if len(here) > 1:
-        _refuse(disk, f"/etc/fstab has {len(here)} lines for {point}", "Remove the wrong ones.")
     for entry in old:
         if uuid and entry["spec"] == f"UUID={uuid}" and entry not in here:
             advice = "Remove that line, or correct rancher:data_disk:mount_point."

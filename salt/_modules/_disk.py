@@ -1,8 +1,7 @@
 """
-One look at a disk before anything is written to it, and its one partition.
+One look at a disk before anything is written to it, for the data disk and the thin pool alike.
 
-Shared by the data disk and the thin pool: ``examine`` looks, ``stage`` says how far our
-own partition has come or refuses, ``partition`` takes the steps that are left.
+``stage`` says how far our one partition has come, or refuses; ``_disk_make`` takes the steps left.
 """
 
 import errno
@@ -11,25 +10,42 @@ import time
 
 from salt.exceptions import CommandExecutionError
 
+import _disk_blank
 import _disk_kernel
+import _disk_read
 import _disk_refusals
 import _disk_table
+import _disk_users
 import _host
 
 SERIALS = ("serial", "device/serial")
 
 
-def examine(device, key=None):
-    """Look at a disk from every side; nothing is written."""
-    # Gives a dict: ``asked``, ``path`` (links resolved), ``devno``, ``size`` and ``sector``
-    # (bytes), ``serial``, ``model``, ``read_only``, ``removable``, ``is_disk``, ``parent`` (of a
-    # partition), ``system`` (None or why it belongs to the running system), ``busy`` (someone
-    # holds it exclusively), ``holders``, ``mounts`` and ``swaps`` (of disk and partitions),
-    # ``table``, ``table_damaged``, ``half_written`` (only the second copy of the GPT is whole),
-    # ``signatures``, ``offset_signature`` (what our partition would hold), ``stale`` (kernel and
-    # table disagree) and ``partitions``: a list of dicts ``path`` (None when the kernel has not
-    # read it yet), ``devno``, ``number``, ``start``, ``size``, ``label``, ``type``,
-    # ``signatures``, ``filesystem``, ``uuid``, ``fs_label``, ``mounts``, ``holders``, ``busy``.
+# What ``examine`` returns, beside `asked`, `path` (links resolved), `devno`, `size` and `sector` (bytes),
+# `serial`, `model`, `read_only`, `removable`, `is_disk` and `parent` (of a partition):
+#   system            None, or why it belongs to the running system
+#   busy              someone holds it exclusively
+#   holders, mounts, swaps, users   of the disk and its partitions; see `_disk_users` for the last
+#   table, table_damaged, half_written (only the second copy of the GPT is whole)
+#   shrunk            None, or the size (bytes) that its table was made for, when it has less now
+#   signatures        what tools know by name
+#   offset_signature  what our partition would hold
+#   content           None, or what `_disk_blank` found where no tool knows anything
+#   stale             kernel and table disagree
+#   partitions        dicts: `path` (None when the kernel has not read it yet), `devno`, `number`,
+#                     `start`, `size`, `label`, `type`, `signatures`, `filesystem`, `uuid`, `fs_label`,
+#                     `mounts`, `holders`, `busy`; and of ours
+#     mark, finished  by its name, see `_disk_marks`
+#     content         as above, when it has no signature
+#     unused          finished by its name, and yet all zero: never used
+#     backup          of a lost ext file system, see `_disk_read.ext_backup`
+
+
+def examine(device, key=None, looked=False):
+    """
+    Look at a disk from every side; nothing is written. ``key``: of the pillar, for the messages;
+    ``looked``: this run knows already, from a moment ago, that it is blank where no tool knows anything.
+    """
     path, number = _resolve(device, key)
     folder = os.path.realpath(f"/sys/dev/block/{number}")
     if not os.path.isdir(folder):
@@ -52,7 +68,7 @@ def examine(device, key=None):
         "parent": f"/dev/{os.path.basename(parent)}" if is_part else None,
         "system": _disk_kernel.system().get(number),
         "holders": _disk_kernel.holders(folder),
-        "busy": False,
+        **{"busy": False, "users": [], "content": None, "shrunk": None},
         **{"table": None, "table_damaged": None, "half_written": False, "signatures": []},
         **{"offset_signature": None, "stale": None, "partitions": []},
     }
@@ -63,6 +79,7 @@ def examine(device, key=None):
     _uses(disk)
     if readable:
         _claims(disk)
+        _unseen(disk, looked)
     return disk
 
 
@@ -134,6 +151,35 @@ def _busy(path, tries):
     return True
 
 
+def _unseen(disk, looked):
+    """What shows in no list: users without a claim, and content that no tool knows."""
+    if disk["mounts"] or disk["holders"] or disk["swaps"]:
+        return
+    parts = disk["partitions"]
+    only = parts[0] if len(parts) == 1 and parts[0]["mark"] else None
+    known = only and (only["signatures"] or only["filesystem"])
+    if not (only and only["finished"] and known):
+        disk["users"] = _disk_users.of({disk["devno"], *(part["devno"] for part in parts)} - {None})
+    if looked or disk["busy"] or disk["signatures"]:
+        return
+    if only and not known and not only["busy"]:
+        only["content"] = _look(disk, only["path"], only["start"], only["size"])
+        only["unused"] = only["finished"] and not only["content"]
+        if only["finished"] and only["content"] and only["path"]:
+            only["backup"] = _disk_read.ext_backup(only["path"])
+    if not parts and disk["table"] in (None, "gpt"):
+        # The two copies of an empty table are looked at by those who know it.
+        edge = 16384 + disk["sector"] if disk["table"] else 0
+        first = edge + disk["sector"] if disk["table"] else 0
+        disk["content"] = _disk_blank.look(disk["path"], first, disk["size"] - edge)
+
+
+def _look(disk, path, start, size):
+    if path:
+        return _disk_blank.look(path)
+    return _disk_blank.look(disk["path"], start, start + size)
+
+
 def _points(mounts, numbers):
     found = (mount["point"] for mount in mounts if numbers & set(mount["devnos"]))
     return list(dict.fromkeys(found))
@@ -141,13 +187,8 @@ def _points(mounts, numbers):
 
 def stage(disk, mark, part_type, minimum=0):
     """
-    Say how far a disk has come on its way to our one partition, or refuse it. Returns ``blank``,
-    ``label`` (empty GPT), ``partition`` (ours, its type is not set yet) or ``ready``. What a ready
-    partition holds is for the caller to judge.
+    Say how far a disk has come on its way to our one partition, or refuse it: ``blank``, ``label``
+    (empty GPT), ``partition`` (ours, with a step left) or ``ready``. What a ready one holds is for
+    the caller to judge: only one that is not ``finished`` may be written to.
     """
     return _disk_refusals.stage(disk, mark, part_type, minimum)
-
-
-def same_disk(a, b):
-    """Say whether two paths are one device. Returns True or False."""
-    return _resolve(a)[1] == _resolve(b)[1]

@@ -106,6 +106,15 @@ def below(number):
     return list(dict.fromkeys(found))
 
 
+def known_as(number):
+    """The path of a disk (``maj:min``) that stays the same at a reboot, else its kernel name."""
+    folder = "/dev/disk/by-id"
+    for name in sorted(os.listdir(folder) if os.path.isdir(folder) else ()):
+        if devno(f"{folder}/{name}") == number:
+            return f"{folder}/{name}"
+    return f"/dev/{os.path.basename(os.path.realpath(f'{SYSFS}/dev/block/{number}'))}"
+
+
 def nodes(number):
     """
     List the partitions of a disk that the kernel knows. Returns a dict: number of the partition to

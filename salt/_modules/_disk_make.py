@@ -9,6 +9,8 @@ from salt.exceptions import CommandExecutionError
 
 import _disk
 import _disk_kernel
+import _disk_marks
+import _disk_refusals
 import _disk_table
 import _host
 
@@ -18,12 +20,13 @@ WAIT = 60
 
 def partition(disk, mark, part_type, minimum=0):
     """
-    Take the steps that are left to our one partition, each on a disk looked at anew. Returns the
-    partition's path.
+    Take the steps that are left to our one partition, each on a disk looked at anew: it gets the
+    name that it has while its content is being made. Returns its path.
     """
     done = []
     while True:
-        now = _disk.examine(disk["asked"])
+        # Blank before the first step: then a further look at the same would only take its time.
+        now = _disk.examine(disk["asked"], looked=bool(done))
         try:
             _unchanged(disk, now)
             if done:
@@ -42,9 +45,31 @@ def partition(disk, mark, part_type, minimum=0):
             raise CommandExecutionError(
                 f"parted reported success without effect on {now['path']}: {' '.join(step)}"
             )
-        _host.run(["parted", "-s", "-a", "optimal", now["path"], *step])
+        _parted(now["path"], step)
         done.append(step)
-        _settle(now["path"])
+
+
+def finish(disk, mark):
+    """From now on the name of our partition says that its content is finished; no more than that."""
+    now = _disk.examine(disk["asked"], looked=True)
+    _unchanged(disk, now)
+    for tries in (0, 1):
+        ours = [part for part in now["partitions"] if part["mark"] == mark]
+        if len(ours) == len(now["partitions"]) == 1 and ours[0]["finished"]:
+            return
+        if len(ours) != 1 or len(now["partitions"]) != 1 or tries:
+            break
+        _parted(now["path"], ("name", "1", mark))
+        now = _disk.examine(disk["asked"], looked=True)
+    raise CommandExecutionError(
+        f"the partition of {now['path']} could not be given its final name {mark}. Look at "
+        f"`parted {now['path']} print`, then run again"
+    )
+
+
+def _parted(path, step):
+    _host.run(["parted", "-s", "-a", "optimal", path, *step])
+    _settle(path)
 
 
 def _step(disk, at, mark, part_type):
@@ -54,7 +79,9 @@ def _step(disk, at, mark, part_type):
     if at == "label":
         # Not 100%: what parted makes of that depends on the device.
         end = _disk_table.end(disk["size"], disk["sector"])
-        return ("mkpart", mark, "1MiB", f"{end // MIB}MiB")
+        return ("mkpart", _disk_marks.making(mark), "1MiB", f"{end // MIB}MiB")
+    if disk["partitions"][0]["unused"]:
+        return ("name", "1", _disk_marks.making(mark))
     return ("set", "1", part_type, "on")
 
 
@@ -78,8 +105,7 @@ def _no_old_content(disk):
             kinds = ", ".join(entry["type"] for entry in part["signatures"]) or part["filesystem"]
             raise CommandExecutionError(
                 f"old content turned up in the new partition {part['path']} of {disk['asked']}: "
-                f"{kinds}. The content was not touched. If it may be erased, run on this host: "
-                f"wipefs -a {part['path']}."
+                f"{kinds}. The content was not touched. {_disk_refusals.erase_advice(disk)}"
             )
 
 

@@ -3,8 +3,10 @@ What blkid, wipefs and partx say about a device, each answer checked: "nothing t
 empty, "could not look" and "not understood" raise. ``_disk`` adds it up.
 """
 
+import os
 import re
 import struct
+import zlib
 
 from salt.exceptions import CommandExecutionError
 
@@ -117,23 +119,71 @@ def table(device):
     return parse_partx(_said(["partx", "--pairs", "--bytes", "--output", columns, device]))
 
 
+def with_uuid(uuid):
+    """The devices (paths) that hold a file system of this UUID, asked without any cache."""
+    argv = ["blkid", "-c", "/dev/null", "-o", "device", "-t", f"UUID={uuid}"]
+    return _host.run(argv, accept=(0, 2))["stdout"].split()
+
+
 def gpt_used(device, sector=512):
     """
-    Count the entries in use in the first copy of a GPT, without a tool that may be wrong. Returns
-    the number, or None when there is no such copy or it makes no sense.
+    Count the entries in use in the first copy of a GPT, without a tool that may be wrong: None
+    when there is no such copy or it makes no sense.
     """
-    try:
-        with open(device, "rb") as disk:
-            disk.seek(sector)
-            head = disk.read(92)
-            if len(head) < 92 or head[:8] != b"EFI PART":
-                return None
-            place, count, size = struct.unpack_from("<QII", head, 72)
-            if size < 128 or count * size > 1 << 20:
-                return None
-            disk.seek(place * sector)
-            entries = disk.read(count * size)
-    except OSError as exc:
-        raise CommandExecutionError(f"{device} could not be read: {exc.strerror}") from exc
+    head = _bytes(device, sector, 92)
+    if len(head) < 92 or head[:8] != b"EFI PART":
+        return None
+    place, count, size = struct.unpack_from("<QII", head, 72)
+    if size < 128 or count * size > 1 << 20:
+        return None
+    entries = _bytes(device, place * sector, count * size)
     # An entry without a type is free.
     return sum(any(entries[at : at + 16]) for at in range(0, len(entries), size))
+
+
+def gpt_size(device, sector=512):
+    """The size in bytes of the disk that the first copy of a GPT was made for; None without one."""
+    head = _bytes(device, sector, sector)
+    if len(head) < sector or head[:8] != b"EFI PART":
+        return None
+    length, told = struct.unpack_from("<II", head, 12)
+    if not 92 <= length <= sector or zlib.crc32(head[:16] + bytes(4) + head[20:length]) != told:
+        return None
+    return (struct.unpack_from("<Q", head, 32)[0] + 1) * sector
+
+
+def interrupted_xfs(device):
+    """
+    Whether an xfs was never completed: the first write of mkfs.xfs, xfs_copy and xfs_mdrestore
+    sets a flag (sb_inprogress) that their last one clears, and no kernel mounts it before.
+    """
+    block = _bytes(device, 0, 512)
+    return block[:4] == b"XFSB" and len(block) > 126 and block[126] != 0
+
+
+def ext_backup(device):
+    """
+    The first backup superblock of an ext2, ext3 or ext4 whose first one is lost: a dict ``block``
+    and ``size`` (bytes of a block), as ``e2fsck -b -B`` takes them; None when there is none.
+    """
+    for size in (1024, 2048, 4096, 65536):
+        block = size * 8 + (size == 1024)
+        head = _bytes(device, block * size, 1024)
+        if len(head) == 1024 and head[56:58] == b"\x53\xef":
+            shift, group = (
+                struct.unpack_from("<I", head, 24)[0],
+                struct.unpack_from("<H", head, 90)[0],
+            )
+            if (1024 << shift, group) == (size, 1):
+                return {"block": block, "size": size}
+    return None
+
+
+def _bytes(device, offset, length):
+    try:
+        with open(device, "rb", buffering=0) as source:
+            os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            source.seek(offset)
+            return source.read(length)
+    except OSError as exc:
+        raise CommandExecutionError(f"{device} could not be read: {exc.strerror}") from exc

@@ -6,18 +6,24 @@ import shlex
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+import _disk_blank
+import _disk_table
+
 MIB = 1024**2
 LVM = "e6d6d379-f507-44c2-a23c-238f2a3df928"
 # What parted sets by itself: Linux data, and the basic data of old versions.
 PLAIN = ("0fc63daf-8483-4772-8e79-3d69d8477de4", "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7")
+REPAIR = (
+    "The content was not touched, and is most likely still there. To repair it, run on this host:"
+)
+SHRUNK = "Give it its old size back; do not write to it before."
+# What our partition holds.
+CONTENTS = {"linux": ("xfs", "ext4"), "lvm": ("LVM2_member",)}
 KEYS = {"linux": "rancher:data_disk:device", "lvm": "rancher:thin_pool:device"}
 
 
 def stage(disk, mark, part_type, minimum=0):
-    """
-    Say how far a disk has come on its way to our one partition, or refuse it. Returns ``blank``,
-    ``label``, ``partition`` or ``ready``.
-    """
+    """How far a disk has come on its way to our one partition, or the refusal: see ``_disk.stage``."""
     if part_type not in KEYS:
         raise SaltInvocationError(f"the partition's type is {part_type!r}, it must be linux or lvm")
     part = _own(disk, mark)
@@ -27,7 +33,8 @@ def stage(disk, mark, part_type, minimum=0):
     if reason:
         raise CommandExecutionError(refusal(disk, reason, advice, part_type))
     if part:
-        return "partition" if part_type == "lvm" and part["type"] != LVM else "ready"
+        untyped = part_type == "lvm" and part["type"] != LVM
+        return "partition" if untyped or part["unused"] else "ready"
     return "label" if disk["table"] else "blank"
 
 
@@ -49,12 +56,33 @@ def refusal(disk, reason, advice, part_type):
 
 
 def erase_advice(disk):
-    """
-    Give the exact command that empties a disk, for an operator who wants that. Returns a sentence.
-    """
+    """The commands that empty a disk, the fast one first, for an operator who wants that."""
     parts = [part["path"] for part in disk["partitions"] if part["path"]]
-    command = shlex.join(["wipefs", "-a", *parts, disk["asked"]])
-    return f"If this disk may be erased, run on this host: {command}."
+    it = shlex.quote(disk["asked"])
+    commands = [
+        # Newer tools do not discard what they know by name.
+        *(
+            [shlex.join(["wipefs", "-a", *parts, disk["asked"]])]
+            if parts or disk["table"] or disk["signatures"]
+            else []
+        ),
+        f"blkdiscard {it} || shred -v -n 0 -z {it}",
+        *([f"blockdev --rereadpt {it}"] if parts else []),
+    ]
+    return (
+        f"If this disk may be erased, run on this host: {'; '.join(commands)}. Then run again; if it "
+        "still finds data, blkdiscard does not erase this disk: use shred alone."
+    )
+
+
+def unreadable(part, command):
+    """Our finished partition holds nothing that can be read: the reason, and the way to repair it."""
+    reason = (
+        f"its partition {part['label']} was finished once, and what it holds cannot be read now"
+    )
+    if part["content"]:
+        reason += f": {_disk_blank.words(part['content'])}"
+    return reason, f"{REPAIR} {command}."
 
 
 def size_text(size):
@@ -82,7 +110,7 @@ def _own(disk, mark):
     if disk["table_damaged"] and not disk["half_written"]:
         return None
     part = parts[0]
-    fits = part["number"] == 1 and part["start"] == MIB and part["label"] == mark
+    fits = part["number"] == 1 and part["start"] == MIB and part["mark"] == mark
     return part if fits else None
 
 
@@ -98,6 +126,9 @@ def _unfit(disk, part, minimum):
         return "its size is 0, it has no medium", ""
     if disk["read_only"]:
         return "it is read-only", ""
+    if disk["shrunk"]:
+        sizes = f"{size_text(disk['size'])} instead of {size_text(disk['shrunk'])}"
+        return f"it shrank: it has {sizes}, for which its partition table was made", SHRUNK
     if not part and disk["removable"]:
         return "it is a removable medium", ""
     if not part and disk["size"] < max(minimum, 4 * MIB):
@@ -111,7 +142,7 @@ def _foreign(disk, part, mark, part_type):
         return f"it is in use by {', '.join(disk['holders'])}", ""
     if part:
         return _foreign_in_own(disk, part, part_type)
-    return _used(disk) or _occupied(disk, mark)
+    return _used(disk) or _occupied(disk, mark, part_type)
 
 
 def _foreign_in_own(disk, part, part_type):
@@ -123,12 +154,22 @@ def _foreign_in_own(disk, part, part_type):
         return f"{disk['stale']}", _reread(disk)
     if disk["signatures"] and not in_use:
         return f"beside its partition {part['label']} it holds {_listed(disk['signatures'])}", ""
+    if disk["users"] and not part["finished"]:
+        return f"it is in use by {_shown_users(disk)}", ""
     if part_type == "lvm" and part["type"] != LVM:
         if in_use:
             return f"its partition is in use by {', '.join(in_use)}", ""
         if part["signatures"] or part["filesystem"]:
             return f"its partition {part['label']} holds {_inside(part)}", erase_advice(disk)
+    if part_type == "lvm" and part["finished"] and part["content"]:
+        # What LVM keeps of each group that it changes; only it knows the names.
+        return unreadable(part, "ls /etc/lvm/backup; then vgcfgrestore(8), section EXAMPLES")
     return None
+
+
+def _shown_users(disk):
+    more = f" and {len(disk['users']) - 3} more" if len(disk["users"]) > 3 else ""
+    return ", ".join(map(printable, disk["users"][:3])) + more
 
 
 def _used(disk):
@@ -139,15 +180,17 @@ def _used(disk):
     held = [holder for part in disk["partitions"] for holder in part["holders"]]
     if held:
         return f"it is in use by {', '.join(held)}", ""
+    if disk["users"]:
+        return f"it is in use by {_shown_users(disk)}", ""
     return None
 
 
-def _occupied(disk, mark):
+def _occupied(disk, mark, part_type):
     if disk["signatures"]:
         return f"it holds {_listed(disk['signatures'])}", erase_advice(disk)
     if disk["table_damaged"] and (disk["partitions"] or not disk["half_written"]):
         reason = f"its partition table is damaged: there is {disk['table_damaged']}"
-        return reason, erase_advice(disk)
+        return reason, _table_advice(disk, mark, part_type)
     if disk["stale"]:
         return disk["stale"], _reread(disk)
     if disk["partitions"]:
@@ -157,17 +200,28 @@ def _occupied(disk, mark):
     if disk["offset_signature"]:
         old = printable(disk["offset_signature"])
         where = "where the partition would be (from 1 MiB on, offset 0x100000)"
-        return f"it looks blank, but old content ({old}) lies {where}", _zero_advice(disk)
+        return f"it has no partition table, but old content ({old}) lies {where}", _table_advice(
+            disk, mark, part_type
+        )
     if disk["busy"]:
         return "another program holds it exclusively, or it is mounted in another namespace", ""
+    if disk["content"]:
+        found = _disk_blank.words(disk["content"])
+        return f"it holds data that no tool knows: {found}", erase_advice(disk)
     return None
 
 
-def _zero_advice(disk):
-    # wipefs does not look there. Every known signature is near one of the two ends.
-    last = max(1, (disk["size"] - 16384 - disk["sector"]) // MIB - 16)
-    zero = f"dd if=/dev/zero of={shlex.quote(disk['asked'])} bs=1M count=16 conv=fsync seek="
-    return f"If this disk may be erased, run on this host: {zero}1; {zero}{last}."
+def _table_advice(disk, mark, part_type):
+    """A table that is lost can be made again without the content, which lies where ours would."""
+    if disk["offset_signature"] not in CONTENTS[part_type]:
+        return erase_advice(disk)
+    end = _disk_table.end(disk["size"], disk["sector"]) // MIB
+    words = ["parted", "-s", disk["asked"], "mklabel", "gpt", "mkpart", mark, "1MiB", f"{end}MiB"]
+    words += ["set", "1", "lvm", "on"] * (part_type == "lvm")
+    return (
+        f"If {disk['offset_signature']} is the content that this host had here, make the table again, "
+        f"which leaves the content alone: on this host, {shlex.join(words)}. {erase_advice(disk)}"
+    )
 
 
 def _reread(disk):

@@ -6,6 +6,7 @@ tell. Where they contradict each other nothing is known, and that is an error.
 from salt.exceptions import CommandExecutionError
 
 import _disk_kernel
+import _disk_marks
 import _disk_read
 
 MIB = 1024**2
@@ -17,11 +18,7 @@ TABLES = {"gpt", "PMBR", "dos", "mac", "sgi", "sun", "bsd", "atari", "aix"} | {
 
 
 def contents(path, number, size, sector=512):
-    """
-    Look at what a disk holds; nothing is written. Returns a dict ``table``, ``table_damaged``,
-    ``half_written``, ``signatures``, ``offset_signature``, ``stale`` and ``partitions``, see
-    ``_disk.examine``.
-    """
+    """What tools know of a disk's content: the keys of ``_disk.examine`` from ``table`` to the end."""
     known, listed = _disk_read.blkid(path), _disk_read.wipefs(path)
     _agree(path, known, listed)
     found = _table(path, known, listed)
@@ -38,6 +35,7 @@ def contents(path, number, size, sector=512):
     return {
         **found,
         "stale": _stale(found["table"], entries, nodes),
+        "shrunk": _shrunk(entries, _disk_read.gpt_size(path, sector), size),
         "partitions": parts,
         "offset_signature": None if parts else _at_offset(path, end(size, sector)),
     }
@@ -111,6 +109,13 @@ def _at_offset(path, last):
     return _signature(_disk_read.blkid(path, MIB, last - MIB))
 
 
+def _shrunk(entries, told, size):
+    """The size of the disk that its table was made for, where that is more than it has now."""
+    ends = [entry["start"] + entry["size"] for entry in entries.values()]
+    most = max([told or 0, *ends])
+    return most if most > size else None
+
+
 def _signature(found):
     return (
         "several signatures" if "AMBIVALENT" in found else found.get("TYPE") or found.get("PTTYPE")
@@ -140,6 +145,9 @@ def _inside(disk, part):
     return {
         **{"path": None, "devno": None, "holders": [], "mounts": [], "busy": False},
         **part,
+        "mark": _disk_marks.of(part["label"]),
+        "finished": _disk_marks.finished(part["label"]),
+        **{"content": None, "unused": False, "backup": None},
         "signatures": listed,
         "filesystem": found.get("TYPE"),
         "uuid": found.get("UUID"),

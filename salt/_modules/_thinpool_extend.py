@@ -17,9 +17,19 @@ import _thinpool_size
 
 _MIB = 1024**2
 _EXTENT = 4 * _MIB
+# It is in the group, and its partition still has the name of one that is being made.
+UNNAMED = "in it, and its partition is not named so yet"
 # What is left to do, by how far the disk has come.
 _STEPS = ("partition", "physical volume", "volume group")
-_FIRST = {"blank": 0, "label": 0, "partition": 0, "ready": 1, "member": 2, "joined": 3}
+_FIRST = {
+    "blank": 0,
+    "label": 0,
+    "partition": 0,
+    "ready": 1,
+    "member": 2,
+    "unnamed": 2,
+    "joined": 3,
+}
 
 
 def wanted(volume_group, name, devices):
@@ -62,8 +72,10 @@ def plan(seen, want, pending=False):
             "physical volume": f"on partition {want['mark']} of {one['disk']['path']}",
             "volume group": f"{want['volume_group']}, {_extents(one)} extents of 4 MiB more",
         }
-        for step in _STEPS[_FIRST[_place(one, seen["lvm"], want)] :]:
-            changes[f"{device}: {step}"] = {"old": None, "new": texts[step]}
+        place = _place(one, seen["lvm"], want)
+        old = UNNAMED if place == "unnamed" else None
+        for step in _STEPS[_FIRST[place] :]:
+            changes[f"{device}: {step}"] = {"old": old, "new": texts[step]}
     return changes
 
 
@@ -88,7 +100,9 @@ def apply(seen, changes, want):
         if step == "physical volume":
             _run("pvcreate", "--dataalignment", "1m", path)
         elif step == "volume group":
-            _run("vgextend", want["volume_group"], path)
+            if left[key]["old"] != UNNAMED:
+                _run("vgextend", want["volume_group"], path)
+            _disk_make.finish(disk, want["mark"])
 
 
 def _run(*argv):
@@ -145,14 +159,15 @@ def _place(one, lvm, want):
     paths = {one["disk"]["path"], *(part["path"] for part in one["disk"]["partitions"])}
     rows = [row for row in lvm["pvs"] if row["path"] in paths]
     if any(row["vg_name"] == want["volume_group"] for row in rows):
-        return "joined"
+        ours = [part for part in one["disk"]["partitions"] if part["mark"] == want["mark"]]
+        return "unnamed" if any(not part["finished"] for part in ours) else "joined"
     _heed(one, _thinpool_refusals.foreign(rows))
     if one["stage"] is None:
         raise CommandExecutionError(one["unfit"])
     if one["stage"] != "ready":
         return one["stage"]
     parts = one["disk"]["partitions"]
-    ours = next(part for part in parts if part["label"] == want["mark"])
+    ours = next(part for part in parts if part["mark"] == want["mark"])
     _heed(one, _thinpool_refusals.partition(ours, rows))
     return "member" if rows else "ready"
 

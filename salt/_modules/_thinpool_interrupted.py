@@ -54,7 +54,7 @@ def look(disk, stage, lvm, want):
     Tell whether our partition holds a volume group that was begun, and nothing else ever. Returns
     None, or LVM's row of the physical volume. Then all of LVM's doubts are about it.
     """
-    parts = [part for part in disk["partitions"] if part["label"] == want["mark"]]
+    parts = [part for part in disk["partitions"] if part["mark"] == want["mark"]]
     rows = [row for row in lvm["pvs"] if row["path"] in [part["path"] for part in parts]]
     if stage != "ready" or len(parts) != 1 or len(rows) != 1:
         return None

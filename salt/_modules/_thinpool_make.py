@@ -42,7 +42,10 @@ def apply(seen, changes, want):
 
 def _partition(want, seen):
     """Its path; takes the steps that are left, and refuses another disk of that name."""
-    return _disk_make.partition(seen["disk"], want["mark"], "lvm")
+    path = _disk_make.partition(seen["disk"], want["mark"], "lvm")
+    if any(row["vg_name"] == want["volume_group"] for row in seen["lvm"]["vgs"]):
+        _disk_make.finish(seen["disk"], want["mark"])
+    return path
 
 
 def _physical_volume(want, seen):
@@ -52,11 +55,13 @@ def _physical_volume(want, seen):
 
 def _volume_group(want, seen):
     size = ("--physicalextentsize", "4m")
+    there = any(row["vg_name"] == want["volume_group"] for row in seen["lvm"]["vgs"])
     names = (want["volume_group"], _partition(want, seen))
     if seen["begun"]:
         _begun_group(want, seen)
-    else:
+    elif not there:
         _run("vgcreate", "--addtag", want["mark"], *size, *names)
+    _disk_make.finish(seen["disk"], want["mark"])
 
 
 def _begun_group(want, seen):

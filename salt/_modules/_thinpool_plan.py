@@ -44,7 +44,8 @@ def plan(seen, want):
     found = detect(seen, want)
     if found["refusal"]:
         raise CommandExecutionError(found["refusal"])
-    return _creation(seen, want, found) | _upkeep(seen, want, found["pool"])
+    naming = _naming(seen, want) if found["group"] else {}
+    return naming | _creation(seen, want, found) | _upkeep(seen, want, found["pool"])
 
 
 def detect(seen, want):
@@ -78,6 +79,14 @@ def _heed(answer):
 
 
 # -- the changes ---------------------------------------------------------------------------------
+
+
+def _naming(seen, want):
+    """The group is complete, and its partition still has the name of one that is being made."""
+    ours = [part for part in seen["disk"]["partitions"] if part["mark"] == want["mark"]]
+    if len(ours) != 1 or ours[0]["finished"]:
+        return {}
+    return {"volume group": {"old": ours[0]["label"], "new": f"{want['mark']} on its partition"}}
 
 
 def _creation(seen, want, found):
@@ -163,7 +172,7 @@ def _group(seen, want):
 def _disk_place(seen, want):
     """The place of a disk that is in no volume group of the wanted name."""
     parts, rows = seen["disk"]["partitions"], _rows_on(seen)
-    ours = next((part for part in parts if part["label"] == want["mark"]), None)
+    ours = next((part for part in parts if part["mark"] == want["mark"]), None)
     if not seen["begun"]:
         _heed(_thinpool_refusals.foreign(rows))
     if seen["stage"] is None:

@@ -4,15 +4,20 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
+import time
 
 import pytest
 import salt.config
 import salt.loader
-from disk_kit import MIB, Disk, Tree, killed_at, must
-from fakes import ROOT
+from disk_kit import MIB, Disk, Tree, advised, killed_at, must
+from fakes import LOCK, ROOT
 from prove.contents import REFUSED, gpt_data, mark_partition
 
+import _converge
+import _disk_make
 import _fstab
+import _host
 
 pytestmark = [
     pytest.mark.root,
@@ -115,8 +120,9 @@ def test_a_blank_disk(tmp_path, tree, point, filesystem):
         ]
 
 
-def test_through_salts_own_loader(tmp_path, point, disk, monkeypatch):
+def test_through_salts_own_loader(tmp_path, monkeypatch, point, disk):
     monkeypatch.setattr(_fstab, "FSTAB", str(tmp_path / "fstab"))
+    monkeypatch.setattr(_converge, "LOCK", LOCK)
     opts = salt.config.minion_config(None)
     opts.update(root_dir=str(tmp_path), cachedir=str(tmp_path), extension_modules=str(tmp_path))
     opts.update(file_client="local", module_dirs=[str(ROOT / "salt")], grains={}, pillar={})
@@ -233,8 +239,8 @@ def test_killed_before_and_after_every_step(tmp_path, tree, point, filesystem):
             os.rmdir(point)
             tree.fstab.write_text("# this host\n")
             disk.clear()
-        # mklabel, mkpart, mkfs, mount, fstab
-        assert len(tree.steps) == 5 or os.path.isdir("/run/systemd/system")
+        # mklabel, mkpart, mkfs, its name, mount, fstab
+        assert len(tree.steps) == 6 or os.path.isdir("/run/systemd/system")
         assert number > 10
 
 
@@ -281,7 +287,7 @@ def test_mkfs_xfs_killed_on_its_way(tmp_path, tree, point):
         must("xfs_db", "-x", "-c", "sb 0", "-c", "write inprogress 1", part)
         answer = converges(tree, point, disk.path, ALL[1:])
         assert answer["changes"]["filesystem"] == {
-            "old": "unfinished xfs, mkfs was interrupted",
+            "old": "unfinished, mkfs was interrupted",
             "new": f"xfs labelled data on partition 1 of {disk.path}",
         }
 
@@ -303,6 +309,7 @@ def test_mkfs_killed_at_some_writes(tmp_path, tree, point, filesystem):
             answer = both(tree, point, disk.path, filesystem=filesystem)
             assert answer["result"] is True, (write, answer["comment"])
             must("umount", point)
+            tree.fstab.write_text("# this host\n")
             disk.clear()
 
 
@@ -320,14 +327,11 @@ def test_refused(tree, point, disk, name):
     if "our partition" in name:
         return
     # The commands of the messages do what they promise, if it takes a second one, too.
-    for _ in range(2):
-        command = comment.lower().partition("run on this host: ")[1]
-        command = comment[comment.lower().index("run on this host: ") + len(command) :]
-        must("sh", "-c", command.partition(". If it is the wrong")[0])
-        subprocess.run(["blockdev", "--rereadpt", disk.path], check=False)
+    if "Run on this host: blockdev" in comment:
+        must("sh", "-c", advised(comment, "Run on this host: "))
         comment = both(tree, point, disk.path, **EXT4)["comment"]
-        if "Refusing" not in comment:
-            break
+    must("sh", "-c", advised(comment))
+    comment = both(tree, point, disk.path, **EXT4)["comment"]
     assert os.path.ismount(point), comment
 
 
@@ -385,7 +389,7 @@ def test_refused_while_mkfs_runs_on_our_partition(tree, point, disk):
     mark_partition(disk)
     held = os.open(disk.partitions()[0], os.O_RDONLY | os.O_EXCL)
     try:
-        refused(tree, point, disk, "another program holds its blank partition")
+        refused(tree, point, disk, "another program holds its partition rancher-data open")
     finally:
         os.close(held)
 
@@ -514,14 +518,14 @@ def test_a_link_that_is_bent_between_look_and_write(tmp_path, tree, point, disk)
         must("mkfs.ext4", "-q", other.path)
         link = tmp_path / "link"
         link.symlink_to(disk.path)
-        real = tree.salt["_disk_make.partition"]
+        real = _disk_make.partition
 
         def bend(*args):
             link.unlink()
             link.symlink_to(other.path)
             return real(*args)
 
-        tree.salt["_disk_make.partition"] = bend
+        tree.over.append((_disk_make, {"partition": bend}))
         before = disk.hash(), other.hash()
         answer = tree.mounted(point, str(link), **EXT4)
         assert answer["result"] is False
@@ -532,14 +536,14 @@ def test_a_link_that_is_bent_between_look_and_write(tmp_path, tree, point, disk)
 
 def test_content_that_appears_between_look_and_mkfs(tree, point, disk):
     mark_partition(disk)
-    real = tree.salt["_disk_make.partition"]
+    real = _disk_make.partition
 
     def late(*args):
         path = real(*args)
         must("mkfs.ext4", "-q", "-L", "precious", path)
         return path
 
-    tree.salt["_disk_make.partition"] = late
+    tree.over.append((_disk_make, {"partition": late}))
     answer = tree.mounted(point, disk.path, **EXT4)
     assert answer["result"] is False
     assert "has the label precious, not data" in answer["comment"]
@@ -547,13 +551,13 @@ def test_content_that_appears_between_look_and_mkfs(tree, point, disk):
 
 
 def test_a_disk_that_is_written_to_between_look_and_label(tree, point, disk):
-    real = tree.salt["_disk_make.partition"]
+    real = _disk_make.partition
 
     def late(*args):
         must("mkfs.ext4", "-q", disk.path)
         return real(*args)
 
-    tree.salt["_disk_make.partition"] = late
+    tree.over.append((_disk_make, {"partition": late}))
     answer = tree.mounted(point, disk.path, **EXT4)
     assert "it holds a signature of ext4" in answer["comment"]
     assert (answer["changes"], tree.steps) == ({}, [])
@@ -610,11 +614,11 @@ def test_one_tool_that_sees_nothing_is_not_believed(tree, point, disk, fake_tool
 
 
 @pytest.mark.parametrize("tool", ["blkid", "wipefs", "partx"])
-def test_a_tool_that_hangs(tree, point, disk, fake_tool, tool, monkeypatch):
+def test_a_tool_that_hangs(tree, point, disk, fake_tool, tool):
     disk.parted("mklabel", "gpt")
     fake_tool(tool, "sleep 60 & wait")
-    real = tree.salt["_host.run"]
-    monkeypatch.setitem(tree.salt, "_host.run", lambda argv, **more: real(argv, timeout=1, **more))
+    real = _host.run
+    tree.over.append((_host, {"run": lambda argv, **more: real(argv, **{**more, "timeout": 1})}))
     answer = both(tree, point, disk.path, **EXT4)
     assert answer["result"] is False
     assert f"`{tool} " in answer["comment"] and "gave no answer within 1 s" in answer["comment"]
@@ -625,7 +629,7 @@ def test_a_tool_that_is_missing(tree, point, disk, tmp_path, tool, monkeypatch):
     disk.parted("mklabel", "gpt")
     for name in {"blkid", "wipefs", "partx"} - {tool}:
         (tmp_path / name).symlink_to(shutil.which(name))
-    tree.modules["host"]._PATH = str(tmp_path)
+    monkeypatch.setattr(_host, "_PATH", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     answer = tree.mounted(point, disk.path, test=True, **EXT4)
     assert answer["result"] is False
@@ -651,7 +655,7 @@ def test_parted_that_fails(tree, point, disk, fake_tool):
     ("script", "words"),
     [
         ("exit 0", "mkfs.ext4 reported success without effect"),
-        ("exit 1", "`mkfs.ext4 -q -L data /dev/"),
+        ("exit 1", "`mkfs.ext4 -q -E nodiscard -L data /dev/"),
     ],
 )
 def test_mkfs_that_fails_or_does_nothing(tree, point, disk, fake_tool, script, words):
@@ -671,3 +675,61 @@ def test_mount_that_fails_leaves_no_line_in_fstab(tree, point, disk):
     assert list(answer["changes"]) == ["partition", "filesystem", "directory"]
     assert tree.fstab.read_text() == before
     converges(tree, point, disk.path, ["mount", "fstab"], **EXT4)
+
+
+# --- Used by somebody who leaves no trace on it ---
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR])
+@pytest.mark.parametrize("whole", [True, False])
+def test_refused_when_another_process_has_it_open(tree, point, disk, flags, whole):
+    if not whole:
+        mark_partition(disk)
+    device = disk.path if whole else disk.partitions()[0]
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"import os,time;os.open({device!r},{flags});time.sleep(60)"]
+    )
+    try:
+        time.sleep(0.5)
+        refused(tree, point, disk, f"it is in use by process {holder.pid} (python")
+    finally:
+        holder.kill()
+        holder.wait()
+    assert both(tree, point, disk.path, **EXT4)["result"] is True
+
+
+def test_refused_when_a_loop_device_lies_on_it(tree, point, disk):
+    loop = must("losetup", "--find", "--show", disk.path).strip()
+    try:
+        refused(tree, point, disk, f"it is in use by {loop}, a loop device on it")
+    finally:
+        must("losetup", "--detach", loop)
+
+
+@pytest.mark.skipif(not shutil.which("unshare"), reason="needs unshare")
+def test_refused_when_it_is_mounted_in_another_namespace(tree, point, disk, tmp_path):
+    must("mkfs.ext4", "-q", disk.path)
+    (tmp_path / "there").mkdir()
+    script = f"mount -o ro,noload {disk.path} {tmp_path}/there && echo ready && exec sleep 60"
+    holder = subprocess.Popen(["unshare", "-m", "sh", "-c", script], stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout.readline() == b"ready\n"
+        words = f"it is in use by process {holder.pid} (sleep), in whose namespace it is mounted at"
+        assert "wipefs" not in refused(tree, point, disk, words)
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+# --- Hosts that the tree made before it knew the two names ---
+
+
+def test_a_finished_partition_that_was_never_used_is_completed(tree, point, disk):
+    mark_partition(disk, "rancher-data")
+    converges(tree, point, disk.path, ALL, **EXT4)
+
+
+def test_a_finished_disk_of_before_stays_as_it_is(tree, point, disk):
+    mark_partition(disk, "rancher-data")
+    must("mkfs.ext4", "-q", "-L", "data", disk.partitions()[0])
+    converges(tree, point, disk.path, ["directory", "mount", "fstab"], **EXT4)

@@ -6,7 +6,6 @@ that uses the room: tests/vm/test_pool_growth.py.
 
 import pytest
 from disk_kit import MIB, must
-from fakes import load_state
 from pool_kit import MARK, Killed, lvm, partitioned, unfinished
 
 from .test_thin_pool import (  # noqa: F401 - fixtures
@@ -19,7 +18,7 @@ from .test_thin_pool import (  # noqa: F401 - fixtures
 )
 
 # label, partition, type, PV, VG
-WRITES = 5
+WRITES = 6
 POOL = """logical_volumes {
   thinpool {
     id = "AAAAAA-5rIT-NW0N-1sRQ-8PQG-1aj5-gnir0j"
@@ -60,7 +59,7 @@ def pool(tree, disk, tmp_path):  # noqa: F811
 
 
 def extended(tree, *devices, test=False):  # noqa: F811
-    return load_state("thinpool", tree.salt, test=test).extended("thinpool", list(devices))
+    return tree.extended(*devices, test=test)
 
 
 def refused(tree, *disks):  # noqa: F811

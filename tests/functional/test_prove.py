@@ -110,7 +110,7 @@ def test_a_vgcreate_that_was_killed_in_its_middle_left_a_volume_marked_in_use(co
             pool_kit.unfinished(part, "announced")
             assert it.killed(2) and it.steps()[-1].startswith("vgcfgrestore")
         before = pool_kit.lvm("pvs", "--noheadings", "-o", "pv_uuid").split()
-        assert it.tree.salt["_thinpool.plan"](it.disk.path)["state"] == "P5"
+        assert it.tree.plan(it.disk.path)["state"] == "P5"
         pool_kit.unfinished(part, how)
         it.steps().clear()
         state, dry = it.state(), it.apply(test=True)
@@ -120,13 +120,13 @@ def test_a_vgcreate_that_was_killed_in_its_middle_left_a_volume_marked_in_use(co
         assert it.right(dry["changes"], real), real["comment"]
         assert it.steps()[0].startswith("vgcfgrestore -f /")
         assert pool_kit.lvm("pvs", "--noheadings", "-o", "pv_uuid").split() == before
-        (row,) = it.tree.salt["_lvm.look"]()["vgs"]
+        (row,) = it.tree.lists()["vgs"]
         promised = dry["changes"]["volume group"]["new"]
         assert promised.startswith(f"docker, {row['vg_extent_count']} extents of 4 MiB")
         assert row["vg_tags"] == pool_kit.MARK
         # Volume by volume.
         assert pool_kit.lvm("vgs", "--noheadings", "-o", "vg_seqno").split() == ["3"]
-        assert it.tree.salt["_thinpool.plan"](it.disk.path)["state"] == "P7"
+        assert it.tree.plan(it.disk.path)["state"] == "P7"
 
 
 @pytest.mark.skipif(bool(hosts.missing()), reason=str(hosts.missing()))

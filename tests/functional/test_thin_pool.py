@@ -17,8 +17,8 @@ pytestmark = [
     pytest.mark.skipif(os.getuid() != 0, reason="needs root for loop devices"),
     pytest.mark.skipif(not shutil.which("lvm"), reason="needs lvm2"),
 ]
-# label, partition, type, PV, VG, data, metadata
-WRITES = 7
+# label, partition, type, PV, VG, its name, data, metadata
+WRITES = 8
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_what_the_dry_run_foretells_is_what_lvm_makes(tree, tmp_path, size):
         for key, name in (("data volume", "thinpool"), ("metadata volume", "thinpoolmeta")):
             expected = f"docker/{name}, {int(made[name]) // (4 * MIB)} extents"
             assert dry["changes"][key]["new"] == expected
-        assert tree.salt["_thinpool.plan"](disk.path)["state"] == "P7"
+        assert tree.plan(disk.path)["state"] == "P7"
 
 
 @pytest.mark.parametrize("point", range(1, 2 * WRITES + 1))
@@ -104,7 +104,7 @@ def test_killed_anywhere_it_goes_on_with_the_same_uuids(tree, disk, point):
     assert all(old == new[: len(old)] for old, new in zip(before, after, strict=True))
     creating = [step for step in tree.steps if not step.startswith("lvconvert")]
     assert len(creating) == len(set(creating)), "done twice"
-    assert tree.salt["_thinpool.plan"](disk.path)["state"] == "P7"
+    assert tree.plan(disk.path)["state"] == "P7"
 
 
 def test_a_disk_that_is_too_small(tree, tmp_path):

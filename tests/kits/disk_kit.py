@@ -1,6 +1,6 @@
 """
-Real disks for tests: loop devices over sparse files, the tree's modules wired together as
-the loader would, and runs that are ended at a chosen command.
+Real disks for tests: loop devices over sparse files, the tree's modules on this machine, and
+runs that are ended at a chosen command.
 
 Only fstab is imitated: this machine's own is not ours to write.
 """
@@ -8,16 +8,22 @@ Only fstab is imitated: this machine's own is not ours to write.
 import contextlib
 import hashlib
 import os
+import re
 import struct
 import subprocess
 import time
+from unittest import mock
 
-from fakes import Salt, load, load_state
+import fakes
+
+import _converge
+import _disk_make
+import _disk_marks
+import _fstab
+import _host
+import datadisk
 
 MIB = 1024**2
-MODULES = ["_host", "_converge", "_fstab", "_datadisk_plan", "_datadisk", "_disk"] + [
-    f"_disk_{name}" for name in ("read", "kernel", "refusals", "table", "make")
-]
 # Commands that only look.
 LOOKS = ("blkid", "wipefs --no-act", "partx --pairs", "udevadm")
 
@@ -39,6 +45,11 @@ def patiently(*argv):
             return
         time.sleep(0.2)
     must(*argv)
+
+
+def advised(comment, lead="If this disk may be erased, run on this host: "):
+    """The commands that a message gives behind these words."""
+    return re.search(re.escape(lead) + r"(.+?)\.(?: [A-Z]|$)", comment)[1]
 
 
 class Disk:
@@ -113,6 +124,17 @@ def _mounted():
         return [line.split(" - ")[1].split()[1] for line in lines]
 
 
+@contextlib.contextmanager
+def laid(*pairs):
+    """Lay values over modules, one pair of a module and a dict after the other."""
+    with contextlib.ExitStack() as stack:
+        for pair in pairs:
+            module, values = pair() if callable(pair) else pair
+            for name, value in values.items():
+                stack.enter_context(mock.patch.object(module, name, value, create=True))
+        yield
+
+
 class Tree:
     """The tree's modules on this machine, with an fstab of their own; commands are counted."""
 
@@ -120,18 +142,28 @@ class Tree:
         self.fstab = folder / "fstab"
         if not self.fstab.exists():
             self.fstab.write_text("# this host\nproc\t/proc  proc defaults 0 0\n")
-        self.salt = Salt({})
-        self.modules = {name: load(name, self.salt) for name in MODULES}
-        for name, module in self.modules.items():
-            for function, value in vars(module).items():
-                if getattr(value, "__module__", None) == module.__name__ and callable(value):
-                    self.salt[f"{name}.{function}"] = value
-        self.modules["_fstab"].FSTAB = str(self.fstab)
-        self.modules["_disk_make"].WAIT = 5
         self.pillar = {"rancher": {"thin_pool": {"device": pool}}}
         self.steps, self.end_at = [], None
-        for name in ("_host.run", "_host.write"):
-            self.salt[name] = self._counting(self.salt[name])
+        # What a test lays over the modules: pairs of a module and a dict.
+        self.over = []
+
+    def mounted(self, point, device, test=False, **settings):
+        with self.installed():
+            return datadisk.mounted(str(point), device, test=test, **settings)
+
+    def installed(self):
+        """For as long as a run takes, the modules are this tree's."""
+        return laid(
+            (_fstab, {"FSTAB": str(self.fstab)}),
+            (_disk_make, {"WAIT": 5}),
+            (_converge, {"LOCK": fakes.LOCK}),
+            (datadisk, {"__pillar__": self.pillar}),
+            *self.over,
+            lambda: (
+                _host,
+                {"run": self._counting(_host.run), "write": self._counting(_host.write)},
+            ),
+        )
 
     def _counting(self, real):
         def call(first, *args, **kwargs):
@@ -152,10 +184,6 @@ class Tree:
         point = 2 * len(self.steps) - bool(words)
         if point == self.end_at:
             raise Killed
-
-    def mounted(self, point, device, test=False, **settings):
-        state = load_state("datadisk", self.salt, test=test, __pillar__=self.pillar)
-        return state.mounted(str(point), device, **settings)
 
 
 @contextlib.contextmanager
@@ -231,21 +259,29 @@ def found(*parts, **over):
         "signatures": [],
         "offset_signature": None,
         "stale": None,
+        "users": [],
+        "content": None,
+        "shrunk": None,
         "partitions": list(parts),
     }
     assert set(over) <= set(disk)
     return {**disk, **over}
 
 
-def part(**over):
-    """Our blank partition."""
+def part(label="rancher-data-new", **over):
+    """Our blank partition, while its content is being made."""
     entry = {
         "path": "/dev/vdb1",
         "devno": "254:17",
         "number": 1,
         "start": MIB,
         "size": 1022 * MIB,
-        "label": "rancher-data",
+        "label": label,
+        "mark": _disk_marks.of(label),
+        "finished": _disk_marks.finished(label),
+        "content": None,
+        "unused": False,
+        "backup": None,
         "type": LINUX,
         "signatures": [],
         "filesystem": None,
@@ -264,7 +300,7 @@ def signature(kind, offset=0, uuid=None, label=None):
     return {"type": kind, "offset": offset, "uuid": uuid, "label": label}
 
 
-def formatted(kind="xfs", label="data", uuid="8d3c-11", **over):
+def formatted(kind="xfs", label="data", uuid="8d3c-11", name="rancher-data", **over):
     """Our partition with a file system."""
     content = {"filesystem": kind, "fs_label": label, "uuid": uuid}
-    return part(signatures=[signature(kind, 0, uuid, label)], **content, **over)
+    return part(name, signatures=[signature(kind, 0, uuid, label)], **content, **over)

@@ -56,6 +56,7 @@ class Host:
         self.tools |= {"thin_check", "dmeventd", "modprobe"}
         self.stderr, self.wrote, self.countdown, self.after = "", [], None, False
         self.begun = False  # the group
+        self.finished = False  # the name of the partition says so
         self.salt = Salt({})
         # The real ones, which need no check of their signature; then the fakes.
         for module in OWN:
@@ -76,6 +77,7 @@ class Host:
             "_disk.examine": self.examine,
             "_disk.stage": self.stage,
             "_disk_make.partition": self.partition,
+            "_disk_make.finish": self.finish,
             "_disk_read.blkid": self.blkid,
             "_thinpool_interrupted.head": self.head,
             "_host.tool": lambda name: f"/sbin/{name}" if name in self.tools else None,
@@ -99,6 +101,11 @@ class Host:
             if step not in self.steps:
                 self._doing(f"parted {step}", lambda step=step: self.steps.append(step))
         return PART
+
+    def finish(self, disk, mark):
+        assert (disk["serial"], mark) == (self.serial, MARK) and self.vg
+        if not self.finished:
+            self._doing("parted name", lambda: vars(self).update(finished=True))
 
     def write(self, path, text, mode="0644"):
         if self.files.get(path) == text:
@@ -219,6 +226,7 @@ class Host:
         disk |= {"serial": self.serial, "partitions": []}
         if "partition" in self.steps:
             part = {"path": PART, "number": 1, "start": MIB, "label": MARK, "mounts": []}
+            part |= {"mark": MARK, "finished": self.finished, "content": None}
             part |= {"size": self.size - 2 * MIB, "holders": [], "busy": False, "signatures": []}
             if self.pv:
                 part["signatures"] = [{"type": "LVM2_member"}]

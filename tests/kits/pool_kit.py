@@ -7,14 +7,17 @@ import os
 import struct
 import zlib
 
+import disk_kit
+import fakes
 from disk_kit import MIB, must
-from fakes import Salt, load, load_state
+
+import _converge
+import _disk_make
+import _host
+import _lvm
+import thinpool
 
 MARK = "rancher-docker-pool"
-MODULES = ["_host", "_converge", "_settings", "_lvm"]
-MODULES += ["_disk", *(f"_disk_{name}" for name in ("read", "kernel", "refusals", "table", "make"))]
-POOL = ("size", "refusals", "advice", "interrupted", "plan", "look", "make", "extend", "profile")
-MODULES += ["_thinpool", *(f"_thinpool_{name}" for name in POOL)]
 LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "vgcfgrestore", "vgextend", "lvcreate")
 LVM += ("lvconvert",)
 LOOKS = ("lvm version", "pvs", "vgs", "lvs", "blkid", "wipefs --no-act", "partx --pairs", "udevadm")
@@ -31,22 +34,22 @@ class Tree:
     """The tree's modules over real commands, with an LVM that sees only this test's disks."""
 
     def __init__(self, folder):
-        self.folder, self.disks = folder, []
+        self.folder = folder
         self.steps, self.end_at = [], None
-        self.salt = Salt({"pillar.get": lambda key: None})
-        for name in MODULES:
-            module = load(name, self.salt)
-            for function, value in vars(module).items():
-                if getattr(value, "__module__", None) == module.__name__ and callable(value):
-                    self.salt[f"{name}.{function}"] = value
-            if name == "_disk_make":
-                module.WAIT = 5
-        self._run = self.salt["_host.run"]
-        self.salt["_host.run"] = self.run
-        self._write = self.salt["_host.write"]
-        self.salt["_host.write"] = self._no_profile
-        # Not installed where the kernel has no device mapper either.
-        self.salt["_host.tool"] = lambda name: f"/sbin/{name}"
+        # What a test lays over the modules: pairs of a module and a dict.
+        self.over = []
+
+    def installed(self):
+        """For as long as a run takes, the modules are this tree's."""
+
+        def own():
+            self._run, self._write = _host.run, _host.write
+            # Not installed where the kernel has no device mapper either.
+            tool = lambda name: f"/sbin/{name}"  # noqa: E731
+            return _host, {"run": self.run, "write": self._no_profile, "tool": tool}
+
+        lock = (_converge, {"LOCK": fakes.LOCK})
+        return disk_kit.laid((_disk_make, {"WAIT": 5}), lock, *self.over, own)
 
     def _no_profile(self, path, *args, **more):
         assert not path.endswith(".profile"), "no pool, no profile"
@@ -95,8 +98,21 @@ class Tree:
             self.steps.append(words)
 
     def present(self, device, test=False, **settings):
-        state = load_state("thinpool", self.salt, test=test)
-        return state.present("thinpool", device, **settings)
+        with self.installed():
+            return thinpool.present("thinpool", device, test=test, **settings)
+
+    def extended(self, *devices, test=False):
+        with self.installed():
+            return thinpool.extended("thinpool", list(devices), test=test)
+
+    def plan(self, device):
+        with self.installed():
+            return thinpool.plan(device)
+
+    def lists(self):
+        """What LVM knows of."""
+        with self.installed():
+            return _lvm.look()
 
 
 def lvm(*argv):
@@ -193,7 +209,7 @@ def begun(tree, disk, other):
     path = partitioned(disk)
     lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
     unfinished(path, "label")
-    assert tree.salt["_thinpool.plan"](disk.path)["state"] == "P4v"
+    assert tree.plan(disk.path)["state"] == "P4v"
     return path
 
 
@@ -245,7 +261,7 @@ def inactive_content(tree, disk, other):
     create = ("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l")
     lvm(*create, "1", "-n", "thinpoolmeta", "docker")
     lvm(*create, "83", "-n", "thinpool", "docker")
-    assert tree.salt["_thinpool.plan"](disk.path)["state"] == "P7"
+    assert tree.plan(disk.path)["state"] == "P7"
     must("mkfs.ext4", "-q", "-E", f"offset={5 * MIB}", path, "8M")
 
 

@@ -7,7 +7,15 @@ import contextlib
 import os
 import subprocess
 
-from fakes import Salt, load, load_state
+import fakes
+from disk_kit import laid
+
+import _converge
+import _fstab
+import _host
+import _swapfile
+import _swapfile_make
+import swapfile
 
 MIB = 1024**2
 READING = ("blkid", "findmnt")
@@ -29,33 +37,30 @@ class Machine:
         self.fstab = []
         self.steps = []
         self.die = None
-        self.real = load("_host")
+        # What a test lays over the modules: pairs of a module and a dict.
+        self.over = []
 
     def apply(self, size, test=False):
-        salt = {
-            "_host.run": self.run,
-            "_host.read": self.real.read,
-            "_fstab.entries": lambda: self.fstab,
-            "_fstab.set_entry": self.set_entry,
-            "_settings.size": load("_settings").size,
-            "_converge.run": load("_converge").run,
-        }
-        salt = Salt(salt)
-        for name, functions in (
-            ("_swapfile_plan", ("plan", "fits_beside")),
-            ("_swapfile", ("status",)),
-        ):
-            for function in functions:
-                salt[f"{name}.{function}"] = getattr(load(name, salt), function)
-        make = load("_swapfile_make", salt)
-        make.os, make._PIECE_MIB = Os(self), 40
-        salt["_swapfile_make.apply"] = make.apply
-        return load_state("swapfile", salt, test).active(self.path, size)
+        with self.installed():
+            return swapfile.active(self.path, size, test=test)
 
-    def run(self, argv, timeout=60, accept=(0,)):
-        if argv[0] in READING:
-            return self.real.run(argv, timeout, accept)
-        return self.step(" ".join(argv), lambda: self.real.run(argv, timeout, accept))
+    def installed(self):
+        """For as long as a run takes, the modules are this machine's."""
+        return laid(
+            (_fstab, {"entries": lambda: self.fstab, "set_entry": self.set_entry}),
+            (_swapfile_make, {"os": Os(self), "_PIECE_MIB": 40}),
+            (_converge, {"LOCK": fakes.LOCK}),
+            *self.over,
+            lambda: (_host, {"run": self._counting(_host.run)}),
+        )
+
+    def _counting(self, real):
+        def run(argv, timeout=60, accept=(0,)):
+            if argv[0] in READING:
+                return real(argv, timeout, accept)
+            return self.step(" ".join(argv), lambda: real(argv, timeout, accept))
+
+        return run
 
     def step(self, name, do):
         if self.die == len(self.steps):
@@ -78,7 +83,7 @@ class Machine:
         return [entry["spec"] for entry in self.fstab] == [self.path]
 
     def in_use(self):
-        return load("_swapfile").parse_swaps(self.real.read("/proc/swaps"))
+        return _swapfile.parse_swaps(_host.read("/proc/swaps"))
 
 
 class Os:

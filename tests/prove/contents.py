@@ -10,9 +10,10 @@ import os
 from disk_kit import MIB, iso9660, luks, mdraid, must, patiently, vmfs, zfs
 
 
-def mark_partition(disk):
+def mark_partition(disk, name="rancher-data-new"):
+    """Our partition while its content is being made, or by the name that it has from then on."""
     disk.parted("mklabel", "gpt")
-    disk.parted("mkpart", "rancher-data", "1MiB", "100%")
+    disk.parted("mkpart", name, "1MiB", "100%")
 
 
 def mkfs(*argv):
@@ -151,7 +152,7 @@ REFUSED = {
     "not at 1 MiB": (elsewhere_on_the_disk, "partitions that are not ours"),
     "a label of control characters": (odd_label, r"(label a\n\x1b[31mb,"),
     "our partition of another type": (of_another_type, "has the type a19d880f"),
-    "our partition with swap": (ours_holds("mkswap"), "rancher-data holds swap, not ext4"),
+    "our partition with swap": (ours_holds("mkswap"), "rancher-data-new holds swap, not ext4"),
     "our partition with a pv": (ours_holds("pvcreate", "-q"), "holds LVM2_member, not ext4"),
     "our partition of another label": (
         ours_holds("mkfs.ext4", "-q", "-L", "mine"),

@@ -14,6 +14,8 @@ import time
 import swap_kit
 from disk_kit import MIB, must
 
+import _host
+
 from . import refusals
 
 SECTION = "lying tools"
@@ -89,16 +91,12 @@ class Disk:
     def steps(self):
         return self.tree.steps
 
-    @property
-    def host(self):
-        run = self.tree._run if hasattr(self.tree, "_run") else self.tree.modules["host"].run
-        return run.__globals__
-
     def hurry(self):
-        real = self.tree.salt["_host.run"]
-        self.tree.salt["_host.run"] = lambda argv, timeout=60, accept=(0,): real(
-            argv, timeout=PATIENCE, accept=accept
-        )
+        self.tree.over.append((_host, {"run": hurried(_host.run)}))
+
+
+def hurried(real):
+    return lambda argv, timeout=60, accept=(0,): real(argv, PATIENCE, accept)
 
 
 class Swap:
@@ -137,13 +135,8 @@ class Swap:
     def steps(self):
         return self.machine.steps
 
-    @property
-    def host(self):
-        return vars(self.machine.real)
-
     def hurry(self):
-        real = self.machine.real.run
-        self.machine.real.run = lambda argv, timeout=60, accept=(0,): real(argv, PATIENCE, accept)
+        self.machine.over.append((_host, {"run": hurried(_host.run)}))
 
 
 SUBJECTS = {"data disk": Disk, "thin pool": Disk, "swap file": Swap}
@@ -152,7 +145,7 @@ SUBJECTS = {"data disk": Disk, "thin pool": Disk, "swap file": Swap}
 @contextlib.contextmanager
 def lying(subject, tool, lie):
     """In here, the program lies."""
-    path, fixed = os.environ["PATH"], subject.host["_PATH"]
+    path, fixed = os.environ["PATH"], _host._PATH
     with tempfile.TemporaryDirectory(prefix="prove-bin-") as folder:
         folder = pathlib.Path(folder)
         if LIES[lie] is None:
@@ -160,7 +153,7 @@ def lying(subject, tool, lie):
                 for name in os.listdir(place) if os.path.isdir(place) else ():
                     if name != tool and not os.path.lexists(folder / name):
                         (folder / name).symlink_to(f"{place}/{name}")
-            os.environ["PATH"] = subject.host["_PATH"] = str(folder)
+            os.environ["PATH"] = _host._PATH = str(folder)
         else:
             real = shutil.which(tool, path=f"{path}:{fixed}")
             script = LIES[lie].replace("REAL", real)
@@ -170,7 +163,7 @@ def lying(subject, tool, lie):
         try:
             yield
         finally:
-            os.environ["PATH"], subject.host["_PATH"] = path, fixed
+            os.environ["PATH"], _host._PATH = path, fixed
 
 
 def cases():

@@ -15,6 +15,8 @@ import time
 
 from fakes import PYTHONPATH
 
+import _converge
+
 from . import lies, refusals
 
 SECTION = "races"
@@ -175,8 +177,7 @@ def jobs():
 def worker(role, folder, device, test, wait):
     """One run, in a process of its own."""
     state = refusals.ROLES[role](pathlib.Path(folder))
-    converge = state.tree.salt["_converge.run"].__globals__
-    converge["LOCK"], converge["WAIT"] = f"{folder}/lock", int(wait)
+    state.tree.over.append((_converge, {"LOCK": f"{folder}/lock", "WAIT": int(wait)}))
     print(json.dumps(state.apply(device, test=bool(int(test)))))
 
 

@@ -16,6 +16,8 @@ import disk_kit
 import pool_kit
 from disk_kit import MIB, Disk, must
 
+import _disk_make
+
 from . import contents
 
 SECTION = "refusals"
@@ -236,14 +238,14 @@ def bent(role):
         link.symlink_to(disk.path)
         state.see(disk, other)
         before = disk.hash(), other.hash()
-        real = state.tree.salt["_disk_make.partition"]
+        real = _disk_make.partition
 
         def bend(*args):
             link.unlink()
             link.symlink_to(other.path)
             return real(*args)
 
-        state.tree.salt["_disk_make.partition"] = bend
+        state.tree.over.append((_disk_make, {"partition": bend}))
         dry, answer = (state.apply(str(link), test=test) for test in (True, False))
         if dry["result"] is not None:
             yield f"the dry run: {dry['result']} {dry['comment']}"

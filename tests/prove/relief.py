@@ -148,7 +148,6 @@ def fstab_is_full():
         etc = folder / "etc"
         etc.mkdir()
         with small(etc, "size=64k") as root:
-            it.tree.modules["_fstab"].FSTAB = str(root / "fstab")
             it.tree.fstab = root / "fstab"
             it.tree.fstab.write_text("# this host\n")
             fill(root)

@@ -1,24 +1,42 @@
 import pytest
 import yaml
 from disk_kit import MIB, formatted, found, part, signature
-from fakes import ROOT, Salt, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+import _datadisk_plan
+import _fstab
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/datadisk_plan.yaml").read_text())
+FOUND = {"offset": 4096, "hits": 3, "samples": 16352}
 TWO = [signature("xfs"), signature("swap", 4086)]
 DISKS = {
     "blank": found(),
     "label": found(table="gpt"),
+    "unused": found(part("rancher-data", unused=True)),
+    "shrunk": found(formatted(), shrunk=2048 * MIB),
+    "shrunk and mounted": found(
+        formatted(mounts=["/data"], busy=True), busy=True, shrunk=2048 * MIB
+    ),
+    "half made": found(part(content=FOUND)),
+    "complete": found(formatted(name="rancher-data-new")),
+    "complete and mounted": found(
+        formatted(name="rancher-data-new", mounts=["/data"], busy=True), busy=True
+    ),
+    "lost": found(part("rancher-data", content=FOUND)),
+    "lost ext4": found(part("rancher-data", content=FOUND, backup={"block": 8193, "size": 1024})),
+    "being made, ext4": found(formatted("ext4", name="rancher-data-new")),
+    "being made, mine": found(formatted(label="mine", name="rancher-data-new")),
     "small": found(size=100 * MIB),
     "foreign": found(signatures=[signature("xfs", 0, None, "photos")]),
     "partition": found(part()),
     "unread": found(part(path=None, devno=None)),
-    "unread ext4": found(formatted("ext4", path=None, devno=None)),
+    "unread ext4": found(formatted("ext4", name="rancher-data-new", path=None, devno=None)),
     "busy": found(part(busy=True), busy=True),
     "ours": found(formatted()),
     "ours ext4": found(formatted("ext4")),
     "ours mine": found(formatted(label="mine")),
-    "ours busy": found(formatted(busy=True), busy=True),
+    "ours busy": found(formatted(name="rancher-data-new", busy=True), busy=True),
     "mounted": found(formatted(mounts=["/data"], busy=True), busy=True),
     "elsewhere": found(formatted(mounts=["/srv"], busy=True), busy=True),
     "held": found(part(holders=["/dev/mapper/crypt"])),
@@ -26,7 +44,6 @@ DISKS = {
     "odd": found(part(signatures=[signature("odd\x1b")])),
     "unlisted": found(part(filesystem="xfs")),
 }
-RULES = load("_disk_refusals")
 MOUNTED = {
     "devno": "254:17",
     "devnos": ["254:17"],
@@ -40,26 +57,20 @@ MOUNTED = {
 
 
 def plan(case):
-    seen = {"mounted": None, "folder": "missing", "unfinished": False, "pool": False, "fstab": []}
+    seen = {"mounted": None, "folder": "missing", "unfinished": False, "pool": False}
+    seen |= {"fstab": [], "elsewhere": {}}
     seen.update(case.get("seen", {}), disk=DISKS[case["disk"]], mark="rancher-data")
     seen["mount_point"] = "/data"
     seen["fstab"] = [entry(line) for line in seen["fstab"]]
     if seen["mounted"] is not None:
         seen["mounted"] = {**MOUNTED, **seen["mounted"]}
         seen["folder"] = None
-    salt = {
-        "_disk.stage": RULES.stage,
-        "_disk_refusals.refusal": RULES.refusal,
-        "_disk_refusals.printable": RULES.printable,
-    }
     options = case.get("options", ["defaults", "nofail"])
-    return load("_datadisk_plan", Salt(salt)).plan(
-        seen, case.get("filesystem", "xfs"), "data", options
-    )
+    return _datadisk_plan.plan(seen, case.get("filesystem", "xfs"), "data", options)
 
 
 def entry(line):
-    (found,) = load("_fstab").parse(line)
+    (found,) = _fstab.parse(line)
     return found
 
 
@@ -92,7 +103,7 @@ def test_another_file_system_is_a_mistake_of_the_caller():
     [("xfs", [], "defaults", 0), ("ext4", ["ro", "nofail"], "ro,nofail", 2)],
 )
 def test_the_line_for_fstab(filesystem, options, written, last):
-    assert load("_datadisk_plan").line("/data", "8d3c", filesystem, options) == {
+    assert _datadisk_plan.line("/data", "8d3c", filesystem, options) == {
         "spec": "UUID=8d3c",
         "file": "/data",
         "type": filesystem,

@@ -2,8 +2,9 @@ import os
 import stat
 
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
+
+import _disk_kernel
 
 MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 27 1 253:0 / / rw,relatime shared:1 - xfs /dev/mapper/root rw
@@ -14,9 +15,13 @@ MOUNTS = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 
 
 @pytest.fixture
-def host(tmp_path):
+def host(tmp_path, monkeypatch):
     """A made-up /sys and /proc: root on a volume on sda2, a btrfs over sdc and sdd."""
-    return Host(tmp_path)
+    made = Host(tmp_path)
+    monkeypatch.setattr(_disk_kernel, "SYSFS", str(made.sys))
+    monkeypatch.setattr(_disk_kernel, "PROC", str(made.proc))
+    monkeypatch.setattr(_disk_kernel, "devno", made.devices.get)
+    return made
 
 
 class Host:
@@ -61,15 +66,9 @@ class Host:
         text = "\n".join(["Filename Type Size Used Priority", *lines, ""])
         (self.proc / "swaps").write_text(text)
 
-    def module(self):
-        found = load("_disk_kernel", Salt({"_host.read": load("_host").read}))
-        found.SYSFS, found.PROC = str(self.sys), str(self.proc)
-        found.devno = self.devices.get
-        return found
-
 
 def test_mounts_are_read_with_the_devices_behind_them(host):
-    found = {mount["point"]: mount for mount in host.module().mounts()}
+    found = {mount["point"]: mount for mount in _disk_kernel.mounts()}
     assert found["/srv/with space"]["devnos"] == ["8:17"]
     assert found["/proc"]["devnos"] == ["0:21"]
     assert found["/data"]["devnos"] == ["8:32", "8:48"]
@@ -79,18 +78,18 @@ def test_mounts_are_read_with_the_devices_behind_them(host):
 @pytest.mark.parametrize("line", ["22 27 0:21 / /proc", "1 2 3 - a b", "a b c d e f g"])
 def test_a_line_that_is_not_understood_is_no_absence(host, line):
     with pytest.raises(CommandExecutionError, match="mountinfo is not understood"):
-        host.module().parse_mountinfo(line)
+        _disk_kernel.parse_mountinfo(line)
 
 
 def test_a_kernel_that_lists_nothing_is_no_absence(host):
     (host.proc / "self/mountinfo").write_text("")
     with pytest.raises(CommandExecutionError, match="mountinfo is empty"):
-        host.module().mounts()
+        _disk_kernel.mounts()
 
 
 def test_the_system_is_followed_down_to_its_disks(host):
     host.swaps("/dev/sdb1 partition 100 0 -2", "/data/swapfile file 100 0 -3")
-    assert host.module().system() == {
+    assert _disk_kernel.system() == {
         "253:0": "holds /",
         "8:2": "holds /",
         "8:0": "holds /boot",
@@ -104,16 +103,16 @@ def test_swap_files_are_no_devices(host):
     host.swaps(
         "/data/swapfile file 100 0 -3", r"/srv/a\040b file 1 0 -4", "/dev/sdb partition 1 0 -5"
     )
-    assert host.module().swaps() == {"8:16": "/dev/sdb"}
+    assert _disk_kernel.swaps() == {"8:16": "/dev/sdb"}
 
 
 def test_a_kernel_without_swap_has_none(host):
     (host.proc / "swaps").unlink()
-    assert host.module().swaps() == {}
+    assert _disk_kernel.swaps() == {}
 
 
 def test_partitions_and_their_holders(host):
-    assert host.module().nodes("8:0") == {
+    assert _disk_kernel.nodes("8:0") == {
         1: {
             "number": 1,
             "path": "/dev/sda1",
@@ -136,26 +135,37 @@ def test_partitions_and_their_holders(host):
 def test_a_holder_that_is_no_volume(host):
     host.device("md0", "9:0")
     (host.sys / "devices/sdb/holders/md0").symlink_to(host.sys / "devices/md0")
-    assert host.module().holders(str(host.sys / "devices/sdb")) == ["/dev/md0"]
+    assert _disk_kernel.holders(str(host.sys / "devices/sdb")) == ["/dev/md0"]
 
 
 def test_below_what_the_kernel_does_not_know(host):
-    assert host.module().below("99:9") == []
+    assert _disk_kernel.below("99:9") == []
 
 
 def test_devno(tmp_path):
-    found = load("_disk_kernel", Salt({}))
     for path in (tmp_path / "no", tmp_path, "/dev/null", "/dev/null/below"):
-        assert found.devno(str(path)) is None
+        assert _disk_kernel.devno(str(path)) is None
     disks = [path for path in os.scandir("/dev") if stat.S_ISBLK(path.stat().st_mode)]
     if not disks:
         pytest.skip("no block device on this machine")
     number = disks[0].stat().st_rdev
-    assert found.devno(disks[0].path) == f"{os.major(number)}:{os.minor(number)}"
+    assert _disk_kernel.devno(disks[0].path) == f"{os.major(number)}:{os.minor(number)}"
 
 
 @pytest.mark.parametrize(("text", "value"), [("8:0\n", "8:0"), ("\0\n", None), (" a b \n", "a b")])
 def test_attribute(host, text, value):
     (host.sys / "devices/sda/serial").write_text(text)
-    assert host.module().attribute(str(host.sys / "devices/sda"), "serial") == value
-    assert host.module().attribute(str(host.sys / "devices/sda"), "none") is None
+    assert _disk_kernel.attribute(str(host.sys / "devices/sda"), "serial") == value
+    assert _disk_kernel.attribute(str(host.sys / "devices/sda"), "none") is None
+
+
+def test_a_disk_is_known_by_the_name_that_stays(host, tmp_path, monkeypatch):
+    real = os.listdir
+    monkeypatch.setattr(os.path, "isdir", lambda path: path == "/dev/disk/by-id")
+    names = ["virtio-data", "virtio-other"]
+    monkeypatch.setattr(
+        os, "listdir", lambda path: names if path == "/dev/disk/by-id" else real(path)
+    )
+    host.devices["/dev/disk/by-id/virtio-data"] = "8:16"
+    assert _disk_kernel.known_as("8:16") == "/dev/disk/by-id/virtio-data"
+    assert _disk_kernel.known_as("8:48") == "/dev/sdd"

@@ -1,7 +1,12 @@
+from unittest import mock
+
 import pytest
 from disk_kit import LINUX, MIB, signature
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
+
+import _disk_kernel
+import _disk_read
+import _disk_table
 
 GPT = [signature("gpt", 512), signature("gpt", 1024 * MIB - 512), signature("PMBR", 510)]
 SECOND = GPT[1:]
@@ -15,19 +20,23 @@ class Machine:
 
     def __init__(self, **over):
         self.blkid, self.wipefs, self.table, self.nodes = {}, {}, [], {}
-        self.used = None
+        self.used, self.told = None, None
         vars(self).update(over)
         self.asked = []
 
     def look(self):
-        salt = {
-            "_disk_read.blkid": self._blkid,
-            "_disk_read.wipefs": lambda device: self.wipefs.get(device, []),
-            "_disk_read.table": lambda device: self.table,
-            "_disk_read.gpt_used": lambda device, sector: self.used,
-            "_disk_kernel.nodes": lambda number: self.nodes,
+        tools = {
+            "blkid": self._blkid,
+            "wipefs": lambda device: self.wipefs.get(device, []),
+            "table": lambda device: self.table,
+            "gpt_used": lambda device, sector: self.used,
+            "gpt_size": lambda device, sector: self.told,
         }
-        return load("_disk_table", Salt(salt)).contents("/dev/vdb", "254:16", 1024 * MIB)
+        with (
+            mock.patch.multiple(_disk_read, **tools),
+            mock.patch.object(_disk_kernel, "nodes", lambda number: self.nodes),
+        ):
+            return _disk_table.contents("/dev/vdb", "254:16", 1024 * MIB)
 
     def _blkid(self, device, offset=None, size=None):
         self.asked.append((device, offset, size))
@@ -43,6 +52,7 @@ def test_a_blank_disk():
         "signatures": [],
         "offset_signature": None,
         "stale": None,
+        "shrunk": None,
         "partitions": [],
     }
     # Exactly the place of our partition is looked at, too.
@@ -114,17 +124,18 @@ def test_tables(listed, known, table, damaged):
 
 
 @pytest.mark.parametrize("first", [b"EFI PART", bytes(8)])
-def test_a_table_that_parted_left_half_written(tmp_path, first):
+def test_a_table_that_parted_left_half_written(tmp_path, replace, first):
     device = tmp_path / "disk"
     device.write_bytes(bytes(512) + first)
     known, listed = {str(device): {"PTTYPE": "gpt"}}, {str(device): SECOND}
-    salt = {
-        "_disk_read.blkid": lambda path, offset=None, size=None: {} if offset else known[path],
-        "_disk_read.wipefs": listed.get,
-        "_disk_read.table": lambda path: [],
-        "_disk_kernel.nodes": lambda number: {},
-    }
-    seen = load("_disk_table", Salt(salt)).contents(str(device), "254:16", 1024 * MIB)
+    replace(
+        _disk_read,
+        blkid=lambda device, offset=None, size=None: {} if offset else known[device],
+        wipefs=lambda device: listed[device],
+        table=lambda device: [],
+    )
+    replace(_disk_kernel, nodes=lambda number: {})
+    seen = _disk_table.contents(str(device), "254:16", 1024 * MIB)
     assert seen["half_written"] is (first != bytes(8))
 
 
@@ -183,7 +194,7 @@ def test_a_partition_that_the_kernel_has_not_read_yet(said, kinds):
     ],
 )
 def test_where_our_partition_ends(size, sector, mib):
-    assert load("_disk_table").end(size, sector) == mib * MIB
+    assert _disk_table.end(size, sector) == mib * MIB
 
 
 @pytest.mark.parametrize(("listed", "used"), [([], 1), ([ENTRY], 2), ([ENTRY], 0)])
@@ -193,3 +204,42 @@ def test_partx_that_leaves_out_partitions_is_not_believed(listed, used):
     )
     with pytest.raises(CommandExecutionError, match=f"partx lists .* whose GPT has {used}: what"):
         machine.look()
+
+
+@pytest.mark.parametrize(
+    ("told", "entry", "shrunk"),
+    [
+        (None, ENTRY, None),
+        (1024 * MIB, ENTRY, None),
+        # A disk that grew is as good as before.
+        (512 * MIB, ENTRY, None),
+        (1024 * MIB + 512, ENTRY, 1024 * MIB + 512),
+        (None, {**ENTRY, "size": 1024 * MIB}, 1025 * MIB),
+    ],
+)
+def test_a_disk_that_shrank_below_its_table(told, entry, shrunk):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}}, wipefs={"/dev/vdb": GPT}, table=[entry], told=told
+    )
+    assert machine.look()["shrunk"] == shrunk
+
+
+@pytest.mark.parametrize(
+    ("label", "mark", "finished"),
+    [
+        ("rancher-data", "rancher-data", True),
+        ("rancher-data-new", "rancher-data", False),
+        ("rancher-docker-pool-new", "rancher-docker-pool", False),
+        ("photos", None, False),
+        (None, None, False),
+    ],
+)
+def test_a_partition_says_by_its_name_whether_it_is_finished(label, mark, finished):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}},
+        wipefs={"/dev/vdb": GPT},
+        table=[{**ENTRY, "label": label}],
+        nodes={1: NODE},
+    )
+    (part,) = machine.look()["partitions"]
+    assert (part["mark"], part["finished"], part["content"]) == (mark, finished, None)

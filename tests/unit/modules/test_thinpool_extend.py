@@ -7,7 +7,7 @@ from salt.exceptions import CommandExecutionError
 
 MORE = "/dev/vdd"
 # label, partition, type, PV, VG
-WRITES = 5
+WRITES = 6
 
 
 class Bigger(Host):
@@ -36,6 +36,7 @@ class Bigger(Host):
         disk |= {"sector": 512, "serial": device[-3:], "partitions": []}
         if "partition" in one["steps"]:
             part = {"path": f"{device}1", "number": 1, "start": MIB, "label": MARK, "mounts": []}
+            part |= {"mark": MARK, "finished": bool(one.get("finished")), "content": None}
             part |= {"size": size - 2 * MIB, "holders": [], "busy": False, "signatures": []}
             part["signatures"] = [{"type": "LVM2_member"}] if one["pv"] else []
             disk["partitions"] = [part]
@@ -47,6 +48,13 @@ class Bigger(Host):
         if disk["path"] not in self.more:
             return super().stage(disk, mark, part_type, minimum)
         return ["blank", "label", "partition", "ready"][len(self.more[disk["path"]]["steps"])]
+
+    def finish(self, disk, mark):
+        one = self.more.get(disk["path"])
+        if one is None:
+            super().finish(disk, mark)
+        elif not one.get("finished"):
+            self._doing(f"parted {disk['path']} name", lambda: one.update(finished=True))
 
     def partition(self, disk, mark, part_type, minimum=0):
         if disk["path"] not in self.more:

@@ -188,7 +188,7 @@ DOUBTS += [f"PV {PART} might need repairing."]
 
 
 @pytest.mark.parametrize("change", [
-    part(label="mine"), part(mounts=["/mnt"]), part(holders=["dm-0"]), part(busy=True),
+    part(mark=None), part(mounts=["/mnt"]), part(holders=["dm-0"]), part(busy=True),
     part(signatures=[]), part(signatures=[{"type": "LVM2_member"}, {"type": "ext4"}]),
     row(vg_name=""), row(vg_name="docker"), row(vg_name="other"), row(pv_attr="a--"),
     row(pv_attr="d--"), row(pe_start=2 * MIB), row(pe_start=0), row(path="/dev/vdd1"),

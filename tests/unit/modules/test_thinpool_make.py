@@ -22,6 +22,7 @@ def test_the_commands_are_the_published_recipe_in_its_safe_form(monkeypatch):
         "parted type",
         "pvcreate --dataalignment 1m /dev/vdc1",
         "vgcreate --addtag rancher-docker-pool --physicalextentsize 4m docker /dev/vdc1",
+        "parted name",
         "lvcreate -y -Wy -Zy -n thinpool -l 4095 docker",
         "lvcreate -y -Wy -Zy -n thinpoolmeta -l 51 docker",
         "lvconvert -y --type thin-pool --poolmetadata docker/thinpoolmeta --zero n -c 512k "

@@ -6,6 +6,8 @@ from fake_pool import DISK, MIB, PART, SETTINGS, Host
 from fakes import ROOT, load
 from salt.exceptions import CommandExecutionError
 
+import _disk_marks
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/thinpool.yaml").read_text())
 ALL = ["partition", "physical volume", "volume group", "data volume", "metadata volume", "pool"]
 HOST = Host()
@@ -19,6 +21,8 @@ def seen(case):
     part = {
         "path": PART,
         "label": case.get("part_label", WANT["mark"]),
+        "mark": _disk_marks.of(case.get("part_label", WANT["mark"])),
+        "finished": True,
         "size": 20478 * MIB,
         "signatures": [{"type": kind} for kind in kinds],
         "mounts": case.get("mounts", []),

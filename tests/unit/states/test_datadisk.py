@@ -4,8 +4,14 @@ import os
 
 import pytest
 from disk_kit import found, part, signature
-from fakes import Salt, load, load_state
 from salt.exceptions import CommandExecutionError
+
+import _datadisk
+import _disk
+import _disk_kernel
+import _disk_read
+import _fstab
+import _host
 
 ALL = ["partition", "filesystem", "directory", "mount", "fstab"]
 
@@ -13,49 +19,36 @@ ALL = ["partition", "filesystem", "directory", "mount", "fstab"]
 class Machine:
     """A disk that really changes when the tools are called, and an fstab in a file."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, replace, state):
+        self._state = state
         self.point = str(folder / "data")
         self.table, self.named, self.content = None, None, None
         self.foreign, self.mounted_at, self.fails = [], None, None
         self.ran, self.pool = [], None
         self.fstab_file = folder / "fstab"
         self.fstab_file.write_text("# this host\n")
-        self.salt = Salt({})
-        names = ["converge", "fstab", "diskrules", "disktable", "diskmake", "dataplan", "datadisk"]
-        for name in names:
-            module = load(name, self.salt)
-            for key, value in vars(module).items():
-                if getattr(value, "__module__", None) == module.__name__ and callable(value):
-                    self.salt[f"{name}.{key}"] = value
-            if name == "fstab":
-                module.FSTAB, module.SYSTEMD = str(self.fstab_file), "/nowhere"
-            if name == "datadisk":
-                module.SYSFS = "/nowhere"
-                module._unfinished = lambda path: False
-        host = load("_host")
-        self.salt.update(
-            {
-                "_host.run": self.run,
-                "_host.read": host.read,
-                "_host.write": host.write,
-                "_disk.examine": self.examine,
-                "_disk.stage": self.salt["_disk_refusals.stage"],
-                "_disk_make.partition": self.salt["_disk_make.partition"],
-                "_disk_kernel.mounts": self.mounts,
-                "_disk_kernel.below": lambda number: [number, "254:16"],
-                "_disk_kernel.devno": lambda path: {"/dev/vdb": "254:16"}.get(path, "254:17"),
-                "_disk_kernel.nodes": lambda number: self.nodes(),
-                "_disk_read.blkid": lambda path: {
-                    "UUID": "8d3c-11",
-                    "TYPE": (self.content or "?")[0],
-                },
-            }
+        replace(_host, run=self.run)
+        replace(_fstab, FSTAB=str(self.fstab_file), SYSTEMD="/nowhere")
+        replace(_datadisk, SYSFS="/nowhere")
+        replace(_disk, examine=self.examine)
+        replace(
+            _disk_kernel,
+            mounts=self.mounts,
+            below=lambda number: [number, "254:16"],
+            devno=lambda path: {"/dev/vdb": "254:16"}.get(path, "254:17"),
+            nodes=lambda number: self.nodes(),
+        )
+        replace(
+            _disk_read,
+            interrupted_xfs=lambda device: False,
+            with_uuid=lambda uuid: [],
+            blkid=lambda device: {"UUID": "8d3c-11", "TYPE": (self.content or "?")[0]},
         )
 
     def nodes(self):
         return {1: {"path": "/dev/vdb1", "devno": "254:17"}} if self.named else {}
 
-    def examine(self, device, key=None):
+    def examine(self, device, key=None, looked=False):
         parts = []
         if self.named:
             points = [self.mounted_at] if self.mounted_at else []
@@ -80,6 +73,8 @@ class Machine:
             self.table = "gpt"
         elif "mkpart" in argv:
             self.named = argv[argv.index("mkpart") + 1]
+        elif "name" in argv:
+            self.named = argv[-1]
         elif argv[0].startswith("mkfs."):
             self.content = (argv[0].partition(".")[2], argv[argv.index("-L") + 1])
         elif argv[0] == "mount":
@@ -92,7 +87,12 @@ class Machine:
 
     def loaded(self, test):
         pillar = {"rancher": {"thin_pool": {"device": self.pool}}}
-        return load_state("datadisk", self.salt, test=test, __pillar__=pillar)
+        return self._state("datadisk", test, __pillar__=pillar)
+
+
+@pytest.fixture
+def machine(tmp_path, replace, state):
+    return Machine(tmp_path, replace, state)
 
 
 def bare(_machine):
@@ -104,11 +104,16 @@ def labelled(machine):
 
 
 def partitioned(machine):
-    machine.table, machine.named = "gpt", "rancher-data"
+    machine.table, machine.named = "gpt", "rancher-data-new"
+
+
+def not_named(machine):
+    partitioned(machine)
+    machine.content = ("xfs", "data")
 
 
 def formatted(machine):
-    partitioned(machine)
+    machine.table, machine.named = "gpt", "rancher-data"
     machine.content = ("xfs", "data")
 
 
@@ -133,6 +138,7 @@ START = {
     bare: ALL,
     labelled: ALL,
     partitioned: ALL[1:],
+    not_named: ALL[1:],
     formatted: ALL[2:],
     with_line: ["mount"],
     mounted: ["fstab"],
@@ -141,8 +147,7 @@ START = {
 
 
 @pytest.mark.parametrize("start", START)
-def test_it_predicts_converges_and_stays(tmp_path, start):
-    machine = Machine(tmp_path)
+def test_it_predicts_converges_and_stays(machine, start):
     start(machine)
     before = machine.fstab_file.read_text(), os.path.exists(machine.point)
     dry = machine.state(test=True)
@@ -206,8 +211,7 @@ REFUSED += [mounted_elsewhere, files_in_the_way, pool_too]
 
 
 @pytest.mark.parametrize("start", REFUSED)
-def test_a_refusal_says_the_same_in_both_runs_and_changes_nothing(tmp_path, start):
-    machine = Machine(tmp_path)
+def test_a_refusal_says_the_same_in_both_runs_and_changes_nothing(machine, start):
     words = start(machine)
     answers = [machine.state(test=test) for test in (True, False)]
     assert answers[0] == answers[1]
@@ -220,8 +224,7 @@ def test_a_refusal_says_the_same_in_both_runs_and_changes_nothing(tmp_path, star
     ("fails", "done"),
     [("parted", []), ("mkfs.xfs", ALL[:1]), ("mount", ALL[:3])],
 )
-def test_a_failure_reports_what_was_done_and_the_next_run_goes_on(tmp_path, fails, done):
-    machine = Machine(tmp_path)
+def test_a_failure_reports_what_was_done_and_the_next_run_goes_on(machine, fails, done):
     machine.fails = fails
     answer = machine.state()
     assert (answer["result"], list(answer["changes"])) == (False, done)
@@ -233,9 +236,8 @@ def test_a_failure_reports_what_was_done_and_the_next_run_goes_on(tmp_path, fail
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_no_disk_in_the_settings(test):
-    state = load_state("datadisk", Salt({}), test=test)
-    assert state.mounted("/data") == {
+def test_no_disk_in_the_settings(state, test):
+    assert state("datadisk", test).mounted("/data") == {
         "name": "/data",
         "result": True,
         "changes": {},
@@ -243,9 +245,8 @@ def test_no_disk_in_the_settings(test):
     }
 
 
-def test_settings_arrive(tmp_path):
-    machine = Machine(tmp_path)
+def test_settings_arrive(machine):
     machine.state(filesystem="ext4", label="store", options=["noatime"])
-    assert ["mkfs.ext4", "-q", "-L", "store", "/dev/vdb1"] in machine.ran
+    assert ["mkfs.ext4", "-q", "-E", "nodiscard", "-L", "store", "/dev/vdb1"] in machine.ran
     assert machine.ran[-1][3:5] == ["-o", "noatime"]
     assert f"{machine.point} ext4 noatime 0 2" in machine.fstab_file.read_text()

@@ -3,7 +3,7 @@ from fake_pool import DISK, GIB, PROFILE, Host, Killed
 from fakes import load_state
 
 # label, partition, type, PV, VG, data, metadata, conversion, -ay, profile, attach, monitor
-WRITES = 12
+WRITES = 13
 
 
 def present(host, test=False, **over):
