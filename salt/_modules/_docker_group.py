@@ -5,6 +5,7 @@ Core ``group.present`` predicts other changes than it makes, and leaves a user t
 not exist to the words of a tool.
 """
 
+import contextlib
 import grp
 import pwd
 
@@ -37,16 +38,18 @@ def status(name, users):
     """
     known = {}
     for user in users:
-        try:
-            known[user] = pwd.getpwnam(user).pw_gid
-        except KeyError:
-            continue
+        with contextlib.suppress(KeyError):
+            known[user] = pwd.getpwnam(user)
     try:
         group = grp.getgrnam(name)
     except KeyError:
         return {"members": None, "users": list(known)}
-    primary = [user for user, gid in known.items() if gid == group.gr_gid]
-    return {"members": sorted({*group.gr_mem, *primary}), "users": list(known)}
+    inside = [
+        user
+        for user, entry in known.items()
+        if entry.pw_gid == group.gr_gid or entry.pw_name in group.gr_mem
+    ]
+    return {"members": sorted({*group.gr_mem, *inside}), "users": list(known)}
 
 
 def apply(salt, name, users, seen):
@@ -55,5 +58,13 @@ def apply(salt, name, users, seen):
     if seen["members"] is None and not salt["group.add"](name, system=True):
         raise CommandExecutionError(f"the group {name} could not be made")
     for user in users:
-        if user not in (seen["members"] or []) and not salt["group.adduser"](name, user):
+        if user not in (seen["members"] or []) and not salt["group.adduser"](name, _called(user)):
             raise CommandExecutionError(f"{user} could not be added to the group {name}")
+
+
+def _called(user):
+    """As the host itself calls a user of a directory, who answers to several spellings."""
+    try:
+        return pwd.getpwnam(user).pw_name
+    except KeyError:
+        return user

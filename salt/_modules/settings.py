@@ -53,7 +53,7 @@ def valid(name, defaults, supported=True):
 
     .. code-block:: bash
 
-        salt '*' state.apply settings test=True
+        salt '*' state.apply rancher_salt.settings test=True
 
     Source: the state ``settings.valid``
     """

@@ -21,7 +21,7 @@ def valid(name, defaults, supported=True):
 
     .. code-block:: bash
 
-        salt '*' state.apply settings test=True
+        salt '*' state.apply rancher_salt.settings test=True
 
     Source: the settings table in README.md
     """

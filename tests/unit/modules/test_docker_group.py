@@ -71,3 +71,17 @@ def test_a_system_group_and_only_who_is_missing():
 def test_a_tool_that_fails_is_an_error(members):
     with pytest.raises(CommandExecutionError, match="could not be"):
         applied({"members": members}, ["ann"], answer=False)
+
+
+def test_a_user_of_a_directory_is_added_under_the_name_that_logins_have(monkeypatch):
+    """The directory answers to EXAMPLE\\\\Ann and ann@example.com; the group counts for `ann`."""
+    entry = pwd.struct_passwd(("ann", "x", 1, 10, "", "/", ""))
+    monkeypatch.setattr(docker.pwd, "getpwnam", lambda name: entry)
+    group = grp.struct_group(("docker", "x", 900, []))
+    monkeypatch.setattr(docker.grp, "getgrnam", lambda name: group)
+    user = "EXAMPLE\\Ann"
+    seen = docker.status("docker", [user])
+    assert docker.plan("docker", [user], seen) == {f"user {user}": ADDED}
+    assert applied(seen, [user]) == [("docker", "ann")]
+    group.gr_mem.append("ann")
+    assert docker.plan("docker", [user], docker.status("docker", [user])) == {}
