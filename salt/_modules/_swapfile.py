@@ -41,7 +41,7 @@ def status(path, data_disk=None):
     Look at everything that concerns one swap file. Returns a dict: ``path`` (links in its
     directory resolved), ``file``, ``leftover`` (the file that is being built), ``active``
     (``size`` and ``used`` in bytes), ``deleted``, ``fstab`` (its entries), ``folder``, ``memory``
-    (bytes available), ``selinux``, ``waits_for``. What is not there is None.
+    (bytes available), ``selinux``, ``waits_for``, ``others``. What is not there is None.
     """
     try:
         return _look(path, data_disk or {})
@@ -66,6 +66,8 @@ def _look(path, data_disk):
         "memory": _available_memory(_must_read("/proc/meminfo")),
         "selinux": selinux,
         "waits_for": waits_for,
+        # A partition or compressed memory is somebody's plan; another file may be our former one.
+        "others": [each for each in live if each != path and not each.startswith("/dev/")],
     }
 
 

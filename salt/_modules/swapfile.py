@@ -52,8 +52,13 @@ def active(name, size=None, data_disk=None, test=False):
 
 
 def _notes(seen):
-    if not seen["waits_for"]:
-        return []
-    return [
-        f"The data disk is not mounted at {seen['waits_for']} yet: taken as empty and big enough"
+    said = [
+        f"{path} is in use as a swap file, too: if rancher:swap:file named it before, end its use "
+        f"(swapoff {path}), take its line out of /etc/fstab and remove it"
+        for path in seen["others"]
     ]
+    if seen["waits_for"]:
+        said.append(
+            f"The data disk is not mounted at {seen['waits_for']} yet: taken as empty and big enough"
+        )
+    return said

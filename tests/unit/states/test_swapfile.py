@@ -103,6 +103,17 @@ def test_null_leaves_an_existing_file_alone(tmp_path, test):
 
 
 @pytest.mark.parametrize("test", [True, False])
+def test_a_renamed_swap_file_left_the_former_one_in_use_without_a_word(tmp_path, test):
+    machine = Machine(tmp_path)
+    machine.state(test=False)
+    former, machine.path = machine.path, machine.path + "2"
+    for _ in range(2):
+        comment = machine.state(test)["comment"]
+        assert f"{former} is in use as a swap file, too: if rancher:swap:file named it" in comment
+        assert f"(swapoff {former}), take its line out of /etc/fstab and remove it" in comment
+
+
+@pytest.mark.parametrize("test", [True, False])
 def test_data_under_that_name_is_sacred(tmp_path, test):
     machine = Machine(tmp_path)
     os.mkdir(os.path.dirname(machine.path))
