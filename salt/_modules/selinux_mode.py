@@ -27,6 +27,9 @@ def configured(name="selinux", mode=None, test=False):
 
     Source: the state ``selinux_mode.configured``
     """
+    if mode is None:
+        comment = "No SELinux mode is configured, so it stays as it is"
+        return {"name": name, "result": True, "changes": {}, "comment": comment}
     return _converge.run(
         name,
         "SELinux",

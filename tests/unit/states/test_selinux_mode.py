@@ -63,6 +63,14 @@ class Machine:
 
 
 @pytest.mark.parametrize("test", [True, False])
+def test_null_leaves_the_mode_and_says_so(tmp_path, test):
+    machine = Machine(tmp_path, {"running": "permissive", "boot": "permissive"})
+    ret = machine.state(None, test)
+    assert (ret["result"], ret["changes"], machine.steps) == (True, {}, [])
+    assert ret["comment"] == "No SELinux mode is configured, so it stays as it is"
+
+
+@pytest.mark.parametrize("test", [True, False])
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
 def test_a_host_in_a_mode(tmp_path, case, test):
     machine = Machine(tmp_path, case)
