@@ -30,29 +30,36 @@ def check(info, unified, settings):
     None when there is none yet; ``settings`` is rancher:docker:daemon when that is still to be
     applied, as in a dry run, else None.
     """
-    if info is not None and _fits(info):
-        return
-    if info is None and not unified:
-        return
     if settings is not None and _will_fit(settings):
         return
-    raise CommandExecutionError(
-        "this host has cgroup v2 alone, and the agent of Rancher 1.6 cannot find its own container "
-        f"there (it looks in /proc/self/cgroup and finds `0::/`); nothing was started. {WAY_OUT[0].upper()}"
-        f"{WAY_OUT[1:]}"
-    )
+    if info is None:
+        problem = _UNIFIED if unified else None
+    else:
+        problem = _problem(info)
+    if problem:
+        raise CommandExecutionError(problem)
 
 
-def _fits(info):
-    # Before 20.10 Docker knows v1 only, and does not tell.
-    if str(info.get("CgroupVersion") or "1") != "2":
-        return True
+_LOOKS = (
+    "the agent of Rancher 1.6 cannot find its own container there (it looks in /proc/self/cgroup and "
+    "finds `0::/`); nothing was started"
+)
+_UNIFIED = f"this host has cgroup v2 alone, and {_LOOKS}. {WAY_OUT[0].upper()}{WAY_OUT[1:]}"
+_PRIVATE = (
+    f"this Docker gives each container a cgroup namespace of its own, and {_LOOKS}. Set "
+    "default-cgroupns-mode in rancher:docker:daemon to host"
+)
+
+
+def _problem(info):
+    # Before 20.10 Docker knows neither cgroup v2 nor such namespaces, and does not tell.
     private = any("name=cgroupns" in one for one in info.get("SecurityOptions") or [])
-    return info.get("CgroupDriver") == "systemd" and not private
+    if str(info.get("CgroupVersion") or "1") == "2":
+        return _UNIFIED if private or info.get("CgroupDriver") != "systemd" else None
+    return _PRIVATE if private else None
 
 
 def _will_fit(settings):
-    driver = [one for one in settings.get("exec-opts") or [] if "native.cgroupdriver=" in str(one)]
-    return settings.get("default-cgroupns-mode") == "host" and not any(
-        "cgroupfs" in str(one) for one in driver
-    )
+    driver = [str(one) for one in settings.get("exec-opts") or [] if "cgroupdriver=" in str(one)]
+    wanted = settings.get("default-cgroupns-mode")
+    return wanted == "host" and not any("cgroupfs" in one for one in driver)

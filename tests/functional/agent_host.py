@@ -62,7 +62,7 @@ def missing():
 class Host:
     """`client` is the daemon's, `salt_call` runs beside it, `path` leads into its namespace."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         self.folder = folder
         for part in ("conf", "states", "pillar"):
             (folder / part).mkdir(parents=True)
@@ -78,6 +78,7 @@ class Host:
         script = BEGIN.format(
             places=" ".join(PRIVATE), folder=folder, bridge=BRIDGE, driver="overlay2"
         )
+        script = f"{script.rstrip()} {' '.join(options)}\n"
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
         with open(folder / "log", "w") as log:
             self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)

@@ -26,6 +26,7 @@ def free_port():
 def test_the_guests_find_the_registry_by_the_name_of_the_public_one(tmp_path):
     registry = Registry(tmp_path, port=4508)
     assert registry.daemon == {
+        "default-cgroupns-mode": "host",
         "insecure-registries": ["10.0.2.2:4508"],
         "registry-mirrors": ["http://10.0.2.2:4508"],
     }

@@ -52,7 +52,7 @@ def fake(host):
         path.rmdir() if path.is_dir() else path.unlink()
     with FakeRancher(host=f"{NET}.1", clock=Clock(running=True)) as fake:
         # As the original: a host comes into being when its agent connects.
-        fake.configure(liveness=True)
+        fake.configure(liveness=True, address_seconds=0.0)
         yield fake
 
 
@@ -195,3 +195,44 @@ def test_killed_while_the_bootstrap_runs(host, fake):
     again, _ = host.apply(**given)
     assert (again["result"], again["changes"]) == (True, {})
     assert len([row for row in fake.show()["hosts"] if not row.get("hidden")]) == 1
+
+
+PRIVATE = "Failed to find container id"
+
+
+@pytest.fixture
+def private_host(tmp_path):
+    """A Docker whose containers have cgroup namespaces of their own: as on cgroup v2."""
+    host = agent_host.Host(tmp_path, "--default-cgroupns-mode=private")
+    try:
+        host.load_image()
+        yield host
+    finally:
+        host.close()
+
+
+def test_an_agent_that_cannot_find_itself_is_refused_before_anything_is_started(private_host):
+    """The original fails there for ever, and a run waited 600 s for it."""
+    host = private_host
+    with FakeRancher(host=f"{NET}.1", clock=Clock(running=True)) as fake:
+        fake.configure(liveness=True, address_seconds=0.0)
+        given = {"server_url": fake.url, "ip": f"{NET}.1", "timeout": 60}
+        for test in (True, False):
+            ret, _ = host.apply(test=test, **given)
+            assert (ret["result"], ret["changes"]) == (False, {})
+            assert "a cgroup namespace of its own" in ret["comment"]
+            assert "default-cgroupns-mode" in ret["comment"]
+        assert names(host) == []
+        assert [seen for seen in fake.journal if seen.method != "GET"] == []
+        # By hand, the agent itself fails as the original does.
+        fake.add_token(state="active")
+        (text,) = token_of(fake)
+        host.shell(
+            f"DOCKER_HOST=unix:///run/docker.sock docker run --rm --privileged "
+            "-v /var/run/docker.sock:/var/run/docker.sock -v /var/lib/rancher:/var/lib/rancher "
+            f"{IMAGE} {fake.url}/v2-beta/projects/1a5/scripts/{text}"
+        )
+        host.await_log("rancher-agent", PRIVATE)
+        ret, _ = host.apply(**given)
+        assert ret["result"] is False
+        assert "the agent cannot find its own container" in ret["comment"]

@@ -12,7 +12,6 @@ bootstrap's container does what the original does: reads the script, registers, 
 import json
 import re
 import time
-import types
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -349,8 +348,7 @@ class Kit:
         patch = monkeypatch.setattr
         for module in (_rancher_agent, _rancher_agent_host, _rancher_agent_bootstrap):
             patch(module, "STATE", str(self.folder))
-        cards = types.SimpleNamespace(interfaces=lambda: self._cards())
-        patch(_rancher_agent_host.salt.utils, "network", cards)
+        patch(_rancher_agent_host.salt.utils.network, "interfaces", lambda: self._cards())
         patch(_docker_engine, "_listens", lambda url: True)
         patch(_converge, "LOCK", LOCK)
         patch(_rancher_agent_host, "_names", lambda: self.names)

@@ -43,8 +43,9 @@ class Registry:
 
     @property
     def daemon(self):
-        """Settings of the guests' docker daemon."""
+        """Settings of the guests' docker daemon; they have cgroup v2, on which agents need the host's."""
         return {
+            "default-cgroupns-mode": "host",
             "insecure-registries": [self.address],
             "registry-mirrors": [f"http://{self.address}"],
         }

@@ -13,6 +13,8 @@ import time
 
 from agent_kit import Kit
 
+import _converge
+
 from . import many
 
 SECTION = "clock jumps"
@@ -26,7 +28,7 @@ def joining():
     time.time = lambda: real() + off[0]
     with many.Server() as server, tempfile.TemporaryDirectory(prefix="prove-") as folder:
         kit = Kit(server, pathlib.Path(folder), many.Patch, timeout=60)
-        kit.modules["converge"].LOCK = f"{folder}/lock"
+        _converge.LOCK = f"{folder}/lock"
         with subprocess.Popen(["sleep", "600"]) as agent:
             # What the kernel knows of the agent's process.
             kit.docker.pid = agent.pid
@@ -91,8 +93,7 @@ def back_and_forth(jump):
 
 def while_it_waits_for_another_run(jump):
     with joining() as (kit, set_clock):
-        converge = kit.modules["converge"]
-        free = converge.fcntl.flock
+        free = _converge.fcntl.flock
         looks = []
 
         def flock(handle, how):
@@ -102,12 +103,12 @@ def while_it_waits_for_another_run(jump):
                 raise BlockingIOError
             return free(handle, how)
 
-        converge.fcntl = type("fcntl", (), {"flock": flock, "LOCK_EX": 2, "LOCK_NB": 4})
+        _converge.fcntl = type("fcntl", (), {"flock": flock, "LOCK_EX": 2, "LOCK_NB": 4})
         set_clock(0)
         said = kit.run()
         if said["result"] is not True and "clock" not in said["comment"]:
             yield f"said: {said['comment']}"
-        converge.fcntl.flock = free
+        _converge.fcntl.flock = free
         set_clock(0)
         yield from converges(kit, None)
 

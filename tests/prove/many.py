@@ -17,6 +17,9 @@ import urllib.request
 from agent_kit import Kit
 from fakes import PYTHONPATH
 
+import _converge
+import _rancher_agent
+
 from .jobs import FORK
 
 SECTION = "many agents"
@@ -75,9 +78,9 @@ def host(server, folder, number, barrier, out):
     name, address = f"node{number}.example.test", f"10.0.{number // 250}.{number % 250 + 1}"
     kit.docker.hostname, kit.docker.address = name, address
     kit.addresses, kit.names = [address], {name}
-    kit.modules["converge"].LOCK = str(folder / "lock")
+    _converge.LOCK = str(folder / "lock")
     # As a fleet: nobody looks a hundred times a second.
-    kit.modules["rancher_agent"].PAUSES = (0.5, 1)
+    _rancher_agent.PAUSES = (0.5, 1)
     answers = []
     for _ in range(2):
         barrier.wait(300)

@@ -15,7 +15,9 @@ HOST = {"default-cgroupns-mode": "host"}
     [
         # Docker runs and tells; before 20.10 it does not tell, and knows v1 only.
         ({"CgroupDriver": "cgroupfs"}, False, None, True),
-        ({**V2, "CgroupVersion": "1"}, False, None, True),
+        ({**V2, "CgroupVersion": "1", "SecurityOptions": []}, False, None, True),
+        ({"CgroupVersion": "1", "SecurityOptions": PRIVATE}, False, None, False),
+        ({"CgroupVersion": "1", "SecurityOptions": PRIVATE}, False, HOST, True),
         (V2, True, None, False),
         ({**V2, "SecurityOptions": None}, True, None, True),
         ({**V2, "SecurityOptions": [], "CgroupDriver": "cgroupfs"}, True, None, False),
@@ -35,9 +37,7 @@ def test_check(info, unified, settings, fits):
     if fits:
         cgroup.check(info, unified, settings)
         return
-    with pytest.raises(
-        CommandExecutionError, match="cgroup v2 alone.*0::/.*Boot this host"
-    ) as told:
+    with pytest.raises(CommandExecutionError, match="0::/.*default-cgroupns-mode") as told:
         cgroup.check(info, unified, settings)
     assert "\n" not in str(told.value)
 
