@@ -38,6 +38,7 @@ rancher:
       log-driver: json-file
       log-opts: {max-size: 10m, max-file: '3'}
     users: [operator]
+    proxy: null
   conntrack:
     max: null
     ram_share: 0.5
@@ -67,4 +68,5 @@ rancher:
     image: null
     ip: null
     labels: {}
+    proxy: null
     registered_timeout: 600

@@ -31,3 +31,13 @@ rancher:
       -----BEGIN PGP MESSAGE-----
       agent:registration_url
       -----END PGP MESSAGE-----
+    # A proxy's user and password stand in its URL; docker:proxy likewise.
+    proxy:
+      http_proxy: |
+        -----BEGIN PGP MESSAGE-----
+        agent:proxy:http_proxy
+        -----END PGP MESSAGE-----
+      https_proxy: |
+        -----BEGIN PGP MESSAGE-----
+        agent:proxy:https_proxy
+        -----END PGP MESSAGE-----

@@ -32,10 +32,8 @@ def check(info, unified, settings):
     """
     if settings is not None and _will_fit(settings):
         return
-    if info is None:
-        problem = _UNIFIED if unified else None
-    else:
-        problem = _problem(info)
+    before_docker = _UNIFIED if unified else None
+    problem = before_docker if info is None else _problem(info)
     if problem:
         raise CommandExecutionError(problem)
 
@@ -45,18 +43,15 @@ _LOOKS = (
     "finds `0::/`); nothing was started"
 )
 _UNIFIED = f"this host has cgroup v2 alone, and {_LOOKS}. {WAY_OUT[0].upper()}{WAY_OUT[1:]}"
-_PRIVATE = (
-    f"this Docker gives each container a cgroup namespace of its own, and {_LOOKS}. Set "
-    "default-cgroupns-mode in rancher:docker:daemon to host"
-)
 
 
 def _problem(info):
-    # Before 20.10 Docker knows neither cgroup v2 nor such namespaces, and does not tell.
+    # Before 20.10 Docker knows v1 only, and does not tell. On v1 a privileged container, as the agent
+    # is, has the host's namespace whatever the default is.
+    if str(info.get("CgroupVersion") or "1") != "2":
+        return None
     private = any("name=cgroupns" in one for one in info.get("SecurityOptions") or [])
-    if str(info.get("CgroupVersion") or "1") == "2":
-        return _UNIFIED if private or info.get("CgroupDriver") != "systemd" else None
-    return _PRIVATE if private else None
+    return _UNIFIED if private or info.get("CgroupDriver") != "systemd" else None
 
 
 def _will_fit(settings):

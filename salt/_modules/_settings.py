@@ -26,6 +26,9 @@ _SECRETS = {
     "access_key",
     "secret_key",
     "registration_url",
+    "proxy",
+    "http_proxy",
+    "https_proxy",
 }
 
 
@@ -180,6 +183,19 @@ _LVM_NAME = _text(
     "a name that LVM accepts",
 )
 _URL = ("an http or https URL without credentials", _is_url)
+_PROXY = {
+    "http_proxy": _or_null(
+        _text(
+            r"https?://([^\s/@:'\"\\$`]+(:[^\s/@:'\"\\$`]*)?@)?([A-Za-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?/?",
+            "an http or https URL, user and password percent-encoded",
+        )
+    ),
+    "https_proxy": None,
+    "no_proxy": _or_null(
+        _text(r"[A-Za-z0-9.,:*/_\[\]-]+", "names and networks, with commas between")
+    ),
+}
+_PROXY["https_proxy"] = _PROXY["http_proxy"]
 _ANY_MAP = (
     "a mapping of texts, numbers, true, false, null, lists and mappings",
     lambda value: isinstance(value, dict) and _is_plain(value),
@@ -235,6 +251,7 @@ SCHEMA = {
         "repository": _or_null(_ANY_MAP),
         "daemon": _ANY_MAP,
         "users": _list(_USER),
+        "proxy": _PROXY,
     },
     "conntrack": {
         "max": _or_null(_number(1024, 2**31 - 1)),
@@ -280,10 +297,16 @@ SCHEMA = {
         "image": _or_null(_IMAGE),
         "ip": _or_null(("an IPv4 address as other hosts reach it", _is_host_address)),
         "labels": ("a mapping of texts to texts", _is_text_map),
+        "proxy": _PROXY,
         "registered_timeout": _SECONDS,
     },
 }
-_NULLABLE_SECTIONS = {"rancher:server:database", "rancher:server:database_admin"}
+_NULLABLE_SECTIONS = {
+    "rancher:server:database",
+    "rancher:server:database_admin",
+    "rancher:docker:proxy",
+    "rancher:agent:proxy",
+}
 
 
 # -- the checks ----------------------------------------------------------------------------------

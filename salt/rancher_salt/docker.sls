@@ -5,5 +5,6 @@ include:
   - rancher_salt.docker.suitable
   - rancher_salt.docker.repo
   - rancher_salt.docker.configured
+  - rancher_salt.docker.proxy
   - rancher_salt.docker.installed
   - rancher_salt.docker.running

@@ -39,16 +39,21 @@ exec dockerd --data-root={folder}/data --exec-root={folder}/exec --pidfile={fold
 # `--oom-score-adj` ask for: here they get what there is.
 RUNTIME = """#!{python}
 import json, os, sys
-words, LACKING, BIT = sys.argv[1:], "CAP_SYS_RESOURCE", 24
+words, LACKING, BIT, BLIND = sys.argv[1:], "CAP_SYS_RESOURCE", 24, {blind}
 with open("/proc/self/status") as status:
     (bound,) = (int(line.split()[1], 16) for line in status if line.startswith("CapBnd"))
-if "create" in words and not bound >> BIT & 1:
+bounded = not bound >> BIT & 1
+if "create" in words and (bounded or BLIND):
     path = words[words.index("--bundle") + 1] + "/config.json"
     with open(path) as config:
         spec = json.load(config)
-    spec["process"].pop("oomScoreAdj", None)
-    for wanted in spec["process"].get("capabilities", {{}}).values():
-        wanted[:] = [one for one in wanted if one != LACKING]
+    if bounded:
+        spec["process"].pop("oomScoreAdj", None)
+        for wanted in spec["process"].get("capabilities", {{}}).values():
+            wanted[:] = [one for one in wanted if one != LACKING]
+    if BLIND:
+        # On cgroup v2 Docker does this by itself, also for privileged containers.
+        spec["linux"]["namespaces"].append({{"type": "cgroup"}})
     with open(path, "w") as config:
         json.dump(spec, config)
 os.execvp("runc", ["runc", *words])
@@ -62,7 +67,7 @@ def missing():
 class Host:
     """`client` is the daemon's, `salt_call` runs beside it, `path` leads into its namespace."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, blind=False):
         self.folder = folder
         for part in ("conf", "states", "pillar"):
             (folder / part).mkdir(parents=True)
@@ -73,12 +78,11 @@ class Host:
         subprocess.run(["ip", "addr", "add", f"{NET}.1/24", "dev", BRIDGE], check=True, timeout=20)
         subprocess.run(["ip", "link", "set", BRIDGE, "up"], check=True, timeout=20)
         runtime = folder / "bounded"
-        runtime.write_text(RUNTIME.format(python=sys.executable))
+        runtime.write_text(RUNTIME.format(python=sys.executable, blind=blind))
         runtime.chmod(0o755)
         script = BEGIN.format(
             places=" ".join(PRIVATE), folder=folder, bridge=BRIDGE, driver="overlay2"
         )
-        script = f"{script.rstrip()} {' '.join(options)}\n"
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
         with open(folder / "log", "w") as log:
             self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)

@@ -9,6 +9,8 @@ SECRETS = {
     "agent:access_key": "ACCESS4711",
     "agent:secret_key": "secret$key'\"0815",
     "agent:registration_url": "http://server1.example.com:8080/v1/scripts/TOKEN0815",
+    "agent:proxy:http_proxy": "http://me:proxy%24word0815@proxy.example.com:3128",
+    "agent:proxy:https_proxy": "http://me:proxy%24word4711@proxy.example.com:3128",
 }
 
 

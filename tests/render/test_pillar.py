@@ -81,8 +81,10 @@ def test_no_grain_decides(path):
 def test_the_secrets_of_the_example_are_all_that_there_are():
     example = yaml.safe_load((ROOT / "pillar/example_secrets.sls").read_text())["rancher"]
     given = {key for section in example.values() for key in section}
-    assert given == _settings._SECRETS - {"password"}
+    inner = {"password", "http_proxy", "https_proxy"}
+    assert given == _settings._SECRETS - inner
     assert "password" in example["server"]["database"]
+    assert {"http_proxy", "https_proxy"} == set(example["agent"]["proxy"])
 
 
 def test_salt_ssh_finds_the_external_pillar_of_the_checkout(tmp_path, monkeypatch, caplog):

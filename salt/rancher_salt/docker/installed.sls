@@ -9,6 +9,7 @@ include:
   - rancher_salt.common.thin_pool
   - rancher_salt.docker.repo
   - rancher_salt.docker.configured
+  - rancher_salt.docker.proxy
 
 docker-group-present:
   docker_group.present:
@@ -29,6 +30,7 @@ docker-package-installed:
       - thinpool: thin-pool-present
       - docker_repository: docker-repository-configured
       - docker_drop_in: docker-data-awaited
+      - docker_proxy: docker-proxy-present
       - docker_group: docker-group-present
 
 docker-package-held:

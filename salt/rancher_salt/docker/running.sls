@@ -4,6 +4,7 @@ include:
   - rancher_salt.sync
   - rancher_salt.settings
   - rancher_salt.docker.configured
+  - rancher_salt.docker.proxy
   - rancher_salt.docker.installed
 
 docker-daemon-enabled:
@@ -21,4 +22,5 @@ docker-daemon-running:
     - watch:
       - docker_leftovers: docker-leftovers-cleared
       - docker_daemon: docker-daemon-configured
+      - docker_proxy: docker-proxy-present
       - docker_package: docker-package-installed

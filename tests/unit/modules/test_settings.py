@@ -68,6 +68,7 @@ def test_defaults_and_rules_name_the_same_keys():
         key
         for key in keys(settings.SCHEMA)
         if not key.startswith(("server:database:", "server:database_admin:"))
+        and ":proxy:" not in key
     }
     assert rules == set(keys(DEFAULTS))
 

@@ -1,0 +1,2 @@
+# The short name of rancher_salt.docker.proxy.
+{% include 'rancher_salt/short.jinja' %}
