@@ -7,18 +7,18 @@ import shutil
 import pool_kit
 import pytest
 from prove import (
-    clock,
-    hostile,
-    killed,
-    lies,
+    clock_jumps,
+    dry_runs,
+    hostile_input,
+    kills_of_disks,
+    kills_of_docker,
+    kills_of_roles,
     lying_daemon,
-    many,
+    lying_tools,
+    many_agents,
     races,
     refusals,
-    relief,
-    roles,
-    services,
-    truth,
+    running_out,
 )  # fmt: skip
 
 from . import hosts
@@ -59,7 +59,7 @@ def test_refused(case, role):
     ],
 )
 def test_a_tool_that_lies(role, tool, kind, lie):
-    assert lies.attempt(role, tool, kind, lie) == []
+    assert lying_tools.attempt(role, tool, kind, lie) == []
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_tool_that_lies(role, tool, kind, lie):
     ],
 )
 def test_the_dry_run_tells_the_truth(subject, start):
-    problems, predicted, _ = truth.attempt(subject, start)
+    problems, predicted, _ = dry_runs.attempt(subject, start)
     assert problems == []
     assert predicted
 
@@ -95,13 +95,13 @@ def test_two_runs(role, kind):
     ],
 )
 def test_killed(subject, number, how, seconds):
-    assert list(killed.attempt(subject, number, how, seconds)) == []
+    assert list(kills_of_disks.attempt(subject, number, how, seconds)) == []
 
 
 @pytest.mark.parametrize("how", ["label", "text", "announced"])
 @pytest.mark.parametrize("command", ["vgcreate", "vgcfgrestore"])
 def test_a_vgcreate_that_was_killed_in_its_middle_left_a_volume_marked_in_use(command, how):
-    with killed.subject_of("thin pool") as (it, _):
+    with kills_of_disks.subject_of("thin pool") as (it, _):
         assert it.killed(10 if command == "vgcreate" else 8)
         part = it.disk.partitions()[0]
         if command == "vgcfgrestore":
@@ -131,14 +131,14 @@ def test_a_vgcreate_that_was_killed_in_its_middle_left_a_volume_marked_in_use(co
 
 @pytest.mark.skipif(bool(hosts.missing()), reason=str(hosts.missing()))
 def test_killed_in_the_middle_of_apt():
-    assert list(services.attempt("from bare", 9, "at 50 %", 2.5)) == []
+    assert list(kills_of_docker.attempt("from bare", 9, "at 50 %", 2.5)) == []
 
 
-@pytest.mark.skipif(bool(roles.lacking()), reason=str(roles.lacking()))
+@pytest.mark.skipif(bool(kills_of_roles.lacking()), reason=str(kills_of_roles.lacking()))
 def test_killed_roles():
     chosen = ("server, another version 06", "agent 07")
     tried = 0
-    with contextlib.closing(roles.jobs()) as cases:
+    with contextlib.closing(kills_of_roles.jobs()) as cases:
         for case, attempt in cases:
             if "not disturbed" in case or case.startswith(chosen):
                 tried += 1
@@ -146,7 +146,7 @@ def test_killed_roles():
     assert tried == 5
 
 
-@pytest.mark.skipif(bool(roles.lacking()), reason=str(roles.lacking()))
+@pytest.mark.skipif(bool(kills_of_roles.lacking()), reason=str(kills_of_roles.lacking()))
 def test_a_docker_that_lies():
     chosen = {
         "a server: /containers/rancher-server/json, says null",
@@ -164,27 +164,29 @@ def test_a_docker_that_lies():
 
 
 def test_many_agents():
-    assert list(many.attempt([], count=10)) == []
+    assert list(many_agents.attempt([], count=10)) == []
 
 
-@pytest.mark.parametrize("jump", clock.JUMPS)
+@pytest.mark.parametrize("jump", clock_jumps.JUMPS)
 def test_the_clock_jumps(jump):
     # In a process that ends with its clock.
-    with clock.many.FORK.Pool(1) as pool:
-        assert pool.apply(clock.tried, ("back and forth while it waits", jump)) == []
+    with clock_jumps.many.FORK.Pool(1) as pool:
+        assert pool.apply(clock_jumps.tried, ("back and forth while it waits", jump)) == []
 
 
-@pytest.mark.parametrize("name", relief.cases())
+@pytest.mark.parametrize("name", running_out.cases())
 def test_running_out(name):
-    assert list(relief.cases()[name]()) == []
+    assert list(running_out.cases()[name]()) == []
 
 
 # The one that is left out waits for slow servers more than all the others together.
-@pytest.mark.parametrize("name", [n for n in hostile.GROUPS if n != "broken answers of the API"])
+@pytest.mark.parametrize(
+    "name", [n for n in hostile_input.GROUPS if n != "broken answers of the API"]
+)
 def test_hostile_input(name, monkeypatch):
-    monkeypatch.setattr(hostile, "MANY", 100)
-    monkeypatch.setattr(hostile, "SOME", 20)
-    monkeypatch.setattr(hostile, "SURPRISES", hostile.SURPRISES[::6])
+    monkeypatch.setattr(hostile_input, "MANY", 100)
+    monkeypatch.setattr(hostile_input, "SOME", 20)
+    monkeypatch.setattr(hostile_input, "SURPRISES", hostile_input.SURPRISES[::6])
     tried, lost = [], []
-    hostile.GROUPS[name](tried, lost)
+    hostile_input.GROUPS[name](tried, lost)
     assert tried and lost == []

@@ -15,36 +15,36 @@ import sys
 import time
 
 from . import (
-    clock,
-    hostile,
+    clock_jumps,
+    dry_runs,
+    hostile_input,
     jobs,
-    killed,
-    lies,
+    kills_of_disks,
+    kills_of_docker,
+    kills_of_roles,
     lying_daemon,
-    many,
+    lying_tools,
+    many_agents,
     races,
     refusals,
-    relief,
     report,
-    roles,
-    services,
-    truth,
+    running_out,
 )
 from .journal import Journal
 
 IN_GUESTS = ("device mapper", "kills", "kills of roles in guests")
 HERE = (
     refusals,
-    lies,
-    hostile,
-    truth,
+    lying_tools,
+    hostile_input,
+    dry_runs,
     races,
-    relief,
-    clock,
-    many,
-    killed,
-    services,
-    roles,
+    running_out,
+    clock_jumps,
+    many_agents,
+    kills_of_disks,
+    kills_of_docker,
+    kills_of_roles,
     lying_daemon,
 )
 
@@ -129,10 +129,10 @@ def _guest(sections, say, over, share):
     from lab import Lab, Recipe
     from lab.image import PACKAGES
 
-    from .guest_roles import GuestRoles
+    from .device_mapper import Mapper
     from .host import Host
-    from .kills import Kills
-    from .mapper import Mapper
+    from .kills_of_hosts import Kills
+    from .kills_of_roles_in_guests import GuestRoles
 
     name = os.environ.get("LAB_NAME", "prove")
     recipe = Recipe(installed=PACKAGES)

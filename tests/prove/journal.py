@@ -13,20 +13,25 @@ CODE = (*MODULES, "salt/**/*.sls", "salt/**/*.yaml", "salt/**/*.jinja")
 # Where the proof of each section begins; what it imports belongs to it.
 PROOFS = {
     "refusals": ["refusals"],
-    "lying tools": ["lies"],
+    "lying tools": ["lying_tools"],
     "lying Docker": ["lying_daemon"],
-    "hostile input": ["hostile"],
-    "dry runs": ["truth"],
+    "hostile input": ["hostile_input"],
+    "dry runs": ["dry_runs"],
     "races": ["races"],
-    "running out": ["relief"],
-    "clock jumps": ["clock"],
-    "many agents": ["many"],
-    "kills here": ["killed"],
-    "kills of docker": ["services", "one_run"],
-    "kills of roles": ["roles"],
-    "device mapper": ["mapper", "host", "guest_driver"],
-    "kills": ["kills", "host", "guest_driver"],
-    "kills of roles in guests": ["guest_roles", "roles_driver", "requested", "guest_driver"],
+    "running out": ["running_out"],
+    "clock jumps": ["clock_jumps"],
+    "many agents": ["many_agents"],
+    "kills here": ["kills_of_disks"],
+    "kills of docker": ["kills_of_docker", "one_run"],
+    "kills of roles": ["kills_of_roles"],
+    "device mapper": ["device_mapper", "host", "guest_driver"],
+    "kills": ["kills_of_hosts", "host", "guest_driver"],
+    "kills of roles in guests": [
+        "kills_of_roles_in_guests",
+        "roles_driver",
+        "requested",
+        "guest_driver",
+    ],
 }
 # These go through the SLS and the settings; the others call modules and states themselves.
 RENDERED = (

@@ -13,7 +13,7 @@ import time
 from functional import agent_host
 from lying_docker import LIES, LyingDocker
 
-from . import roles
+from . import kills_of_roles
 
 SECTION = "lying Docker"
 # One daemon, one name for a container.
@@ -36,11 +36,11 @@ class Made:
         return True
 
 
-class Server(Made, roles.Server):
+class Server(Made, kills_of_roles.Server):
     """A server that runs."""
 
 
-class Agent(Made, roles.Agent):
+class Agent(Made, kills_of_roles.Agent):
     """A member."""
 
 
@@ -48,30 +48,30 @@ class ServerToCome(Server):
     """A server that is not there yet; most of its looks are those of one that runs."""
 
     def arrange(self):
-        roles.clear(self.host)
+        kills_of_roles.clear(self.host)
 
     @staticmethod
     def matters(method, path):
-        return method != "GET" or path.endswith(f"/{roles.SERVER}/json")
+        return method != "GET" or path.endswith(f"/{kills_of_roles.SERVER}/json")
 
 
 class Leaving(Agent):
     """A member that leaves."""
 
     def arrange(self):
-        roles.clear(self.host)
+        kills_of_roles.clear(self.host)
         # It is not started: without a server it would end by itself, at any moment.
-        self.host.client.create_container(agent_host.IMAGE, ["run"], name=roles.AGENT)
+        self.host.client.create_container(agent_host.IMAGE, ["run"], name=kills_of_roles.AGENT)
         for name in ("rancher-agent-state", "rancher-cni"):
             self.host.client.create_volume(name)
 
     def chunks(self):
         absent = {"state": "rancher_member", "fun": "absent", "__id__": "absent", "order": 1}
-        return [{**absent, "name": roles.AGENT}]
+        return [{**absent, "name": kills_of_roles.AGENT}]
 
     def wrong(self):
-        if roles.containers(self.host):
-            yield f"containers: {roles.containers(self.host)}"
+        if kills_of_roles.containers(self.host):
+            yield f"containers: {kills_of_roles.containers(self.host)}"
 
 
 SUBJECTS = {
@@ -126,7 +126,7 @@ def kinds(it):
     it.arrange()
     with between(it.host) as daemon:
         dry, real = run(it, test=True), run(it)
-        assert not roles.unwell(real), real
+        assert not kills_of_roles.unwell(real), real
         asked = [line.split() for line in daemon.asked]
         found = dict.fromkeys(path for method, path in asked if it.matters(method, path))
     return [*found], {key: each["changes"] for key, each in dry.items()}
@@ -151,9 +151,9 @@ def attempt(it, about, lie, told):
         daemon.lie = None
         after = run(it)
         again = run(it) if any(told.values()) else after
-    if failed := roles.unwell(after):
+    if failed := kills_of_roles.unwell(after):
         yield f"the next run: {failed[0]}"
-    if roles.unwell(again) or any(state["changes"] for state in again.values()):
+    if kills_of_roles.unwell(again) or any(state["changes"] for state in again.values()):
         yield f"a further run: {[state['comment'] for state in again.values()]}"
     yield from it.wrong()
 
@@ -174,13 +174,13 @@ def judge(report, which, told):
 
 def jobs():
     with contextlib.ExitStack() as stack:
-        lacking = roles.lacking()
+        lacking = kills_of_roles.lacking()
         if lacking:
             yield "a server", lambda: {"problems": [], "skipped": lacking}
             return
-        host, runner = stack.enter_context(roles.stage())
+        host, runner = stack.enter_context(kills_of_roles.stage())
         for name, kind in SUBJECTS.items():
-            with roles.fresh(kind, host, runner) as it:
+            with kills_of_roles.fresh(kind, host, runner) as it:
                 asked, told = kinds(it)
                 for about in asked:
                     for lie in LIES:

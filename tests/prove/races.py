@@ -17,7 +17,7 @@ from fakes import PYTHONPATH
 
 import _converge
 
-from . import lies, refusals
+from . import lying_tools, refusals
 
 SECTION = "races"
 ROUNDS = 5
@@ -41,7 +41,7 @@ class Runs:
 
     def __init__(self, role, folder, stack):
         self.role, self.folder = role, folder
-        self.subject = lies.Disk(role, folder, stack)
+        self.subject = lying_tools.Disk(role, folder, stack)
         self.log = folder / "log"
         self.bin = folder / "bin"
         self.bin.mkdir()

@@ -75,24 +75,25 @@ def count(rows):
 def totals(journal):
     """How many cases a section has, where that is known before it runs."""
     from . import (
-        clock,
-        hostile,
-        lies,
-        many,
-        mapper,
+        clock_jumps,
+        device_mapper,
+        dry_runs,
+        hostile_input,
+        lying_tools,
+        many_agents,
         races,
         refusals,
-        relief,
-        truth,
+        running_out,
     )  # fmt: skip
-    from .guest_roles import GuestRoles
-    from .kills import Kills
+    from .kills_of_hosts import Kills
+    from .kills_of_roles_in_guests import GuestRoles
 
     known = {
-        module.SECTION: module.cases() for module in (clock, lies, races, refusals, relief, truth)
+        module.SECTION: module.cases()
+        for module in (clock_jumps, lying_tools, races, refusals, running_out, dry_runs)
     }
-    known |= {hostile.SECTION: hostile.GROUPS, many.SECTION: many.CASES}
-    known |= {mapper.SECTION: mapper.cases()}
+    known |= {hostile_input.SECTION: hostile_input.GROUPS, many_agents.SECTION: many_agents.CASES}
+    known |= {device_mapper.SECTION: device_mapper.cases()}
     for row in journal.of("points"):
         whose = {kind.SECTION: kind for kind in (Kills, GuestRoles)}[row["of"]]
         known[whose.SECTION] = whose.moments(row["points"])
@@ -120,104 +121,57 @@ def summary(journal, known=None):
     return "\n".join(lines)
 
 
-def matrix(rows, split):
-    """Rows and columns out of the cases' names."""
-    table, columns = {}, []
-    for row in rows:
-        line, column = split(row["case"])
-        mark = "not tried" if row.get("skipped") else "yes" if row["ok"] else "**NO**"
-        table.setdefault(line, {}).setdefault(column, []).append(mark)
-        columns += [column] * (column not in columns)
-    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for line, cells in table.items():
-        shown = [_cell(cells.get(column)) for column in columns]
-        lines.append(f"| {line.replace('|', '/')} | {' | '.join(shown)} |")
-    return "\n".join(lines)
-
-
-def _cell(marks):
-    if not marks:
-        return "–"
-    if len(marks) == 1:
-        return marks[0]
-    good = marks.count("yes")
-    return f"{good}/{len(marks)}" if good == len(marks) else f"**{good}/{len(marks)}**"
-
-
 def details(journal):
-    """Every table, in full."""
-    parts = {
-        "refusals": lambda rows: matrix(rows, lambda case: case.rsplit(", ", 1)),
-        "lying tools": lambda rows: matrix(rows, _lie),
-        "lying Docker": lambda rows: matrix(rows, lambda case: case.split(", ", 1)),
-        "hostile input": _inputs,
-        "dry runs": _predictions,
-        "races": lambda rows: matrix(rows, _race),
-        "running out": lambda rows: matrix(rows, lambda case: (case, "reported, converges")),
-        "clock jumps": lambda rows: matrix(rows, lambda case: case.rsplit(", ", 1)),
-        "many agents": lambda rows: matrix(rows, lambda case: (case, "all are there once")),
-        "kills here": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
-        "kills of docker": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
-        "kills of roles": lambda rows: matrix(rows, lambda case: (case, "one run did the rest")),
-        "device mapper": lambda rows: matrix(rows, _mapper),
-        "kills": _kills,
-        "kills of roles in guests": lambda rows: _kills(rows, "nothing untold"),
-    }
+    """What was tried, by name; what failed, with its reason. The cases themselves are code."""
     found = []
     for section, (title, means) in SECTIONS.items():
         rows = sorted(journal.of(section), key=_order)
         if rows:
-            failed = [row for row in rows if not row["ok"]]
-            found.append(f"## {title}\n\nHolding means: {means}.\n\n{parts[section](rows)}")
-            found += [f"- **{row['case']}**: {'; '.join(row['problems'])[:600]}" for row in failed]
-            for row in rows:
-                if row.get("skipped"):
-                    found.append(f"- not tried: {row['case']}: {row['skipped']}")
+            tried, held = count(rows)
+            told = f"Holding means: {means}. {held:,} of {tried:,} held."
+            cut = sum(
+                row["ok"] and row["predicted"] != row["actual"] for row in rows if "actual" in row
+            )
+            told += f" {cut} of them end at device mapper, which is not here." if cut else ""
+            found.append(f"## {title}\n\n{told}\n\n{'; '.join(names(section, rows))}.")
+            found += [
+                f"- **{row['case']}**: {'; '.join(row['problems'])[:600]}"
+                for row in rows
+                if not row["ok"]
+            ]
+            found += [
+                f"- not tried: {row['case']}: {row['skipped']}"
+                for row in rows
+                if row.get("skipped")
+            ]
     return "\n\n".join(found)
+
+
+def names(section, rows):
+    """What a reader looks for: each thing once, without roles, numbers and moments."""
+    short = _SHORT.get(section, lambda case: case)
+    return list(dict.fromkeys(short(row["case"]).replace("|", "/") for row in rows))
+
+
+def _moment(case):
+    """Of `012 front: lvcreate ...`: the program or the call, whatever it works on."""
+    return " ".join(case.partition(": ")[2].split()[:2]) or case
+
+
+_SHORT = {
+    "refusals": lambda case: case.rsplit(", ", 1)[0],
+    "lying tools": lambda case: re.fullmatch(r"([^:]+: [^,]+), which .*", case).group(1),
+    "lying Docker": lambda case: case.split(", ", 1)[0],
+    "races": lambda case: case.rpartition(", ")[0],
+    "clock jumps": lambda case: case.rsplit(", ", 1)[0],
+    "kills": _moment,
+    "kills of roles in guests": _moment,
+}
 
 
 def _order(row):
     """By name, numbers by their value: the order in which workers end says nothing."""
     return [(not part.isdigit(), part.zfill(9)) for part in re.findall(r"\d+|\D+", row["case"])]
-
-
-def _lie(case):
-    role, tool, lie = re.fullmatch(r"([^:]+): ([^,]+), which \w+, (.*)", case).groups()
-    return f"{role}: `{tool}`", lie
-
-
-def _mapper(case):
-    what, _, role = case.rpartition(", ")
-    return (what, role) if what else (case, "thin pool")
-
-
-def _race(case):
-    what, _, _number = case.rpartition(", ")
-    role, _, kind = what.partition(": ")
-    return kind, role
-
-
-def _inputs(rows):
-    lines = ["| what | inputs | lost |", "|---|---|---|"]
-    return "\n".join(lines + [f"| {r['case']} | {r['tried']:,} | {r['lost']} |" for r in rows])
-
-
-def _predictions(rows):
-    lines = ["| start | predicted | made | equal |", "|---|---|---|---|"]
-    for row in rows:
-        predicted, made = (", ".join(row[key]) or "nothing" for key in ("predicted", "actual"))
-        equal = "**NO**" if not row["ok"] else "yes" if predicted == made else "to device mapper"
-        lines.append(f"| {row['case']} | {predicted} | {made} | {equal} |")
-    return "\n".join(lines)
-
-
-def _kills(rows, well="equal"):
-    lines = ["| moment | converged | dry run before | the rest took |", "|---|---|---|---|"]
-    for row in rows:
-        dry = well if not row["dry"] else f"**{', '.join(row['dry'])}**"
-        case = row["case"].replace("|", "/")
-        lines.append(f"| {case} | {'yes' if row['ok'] else '**NO**'} | {dry} | {row['took']} s |")
-    return "\n".join(lines)
 
 
 def versions(journal):

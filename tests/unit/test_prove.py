@@ -9,10 +9,10 @@ import time
 
 import pytest
 from fakes import ROOT
-from prove import guest_roles, jobs, journal, kills, report, requested
-from prove.guest_roles import GuestRoles
+from prove import jobs, journal, kills_of_hosts, kills_of_roles_in_guests, report, requested
 from prove.journal import Journal
-from prove.kills import Kills
+from prove.kills_of_hosts import Kills
+from prove.kills_of_roles_in_guests import GuestRoles
 
 
 def test_results_stand_for_as_long_as_what_was_tried_and_what_tried_it_are_the_same(monkeypatch):
@@ -21,12 +21,18 @@ def test_results_stand_for_as_long_as_what_was_tried_and_what_tried_it_are_the_s
     sections = ("races", "kills here", "hostile input", GuestRoles.SECTION)
     for section in sections:
         journal.code_of.__wrapped__(section)
-    races, kills, hostile, roles = read
-    assert {"tests/prove/races.py", "tests/prove/lies.py", "tests/kits/pool_kit.py"} <= races
-    assert {"tests/prove/killed.py", "tests/prove/guest_driver.py", "tests/kits/fakes.py"} <= kills
+    races, kills_of_hosts, hostile, roles = read
+    assert {"tests/prove/races.py", "tests/prove/lying_tools.py", "tests/kits/pool_kit.py"} <= races
+    assert {
+        "tests/prove/kills_of_disks.py",
+        "tests/prove/guest_driver.py",
+        "tests/kits/fakes.py",
+    } <= kills_of_hosts
     others = {"tests/prove/races.py", "tests/prove/report.py", "salt/docker.sls"}
-    assert not ({*others, "salt/_modules/_rancher_http.py", "salt/_states/rancher.py"} & kills)
-    assert {"salt/_modules/_thinpool_plan.py", "salt/_states/thinpool.py"} <= kills
+    assert not (
+        {*others, "salt/_modules/_rancher_http.py", "salt/_states/rancher.py"} & kills_of_hosts
+    )
+    assert {"salt/_modules/_thinpool_plan.py", "salt/_states/thinpool.py"} <= kills_of_hosts
     assert {"salt/docker.sls", "salt/_modules/_rancher_http.py"} <= hostile
     assert {
         "salt/docker.sls",
@@ -93,7 +99,7 @@ def test_the_tables_show_what_does_not_hold(tmp_path):
     shown = report.summary(journal, {"refusals": 5}) + report.details(journal)
     assert "| Refusals | 1 of 2, 2 more cases not tried yet |" in shown
     assert "| Hostile input | 1,997 of 2,000 |" in shown
-    assert "| ext4 | yes | **NO** |" in shown
+    assert "1 of 2 held.\n\next4; nilfs2." in shown
     assert "- **ext4, thin pool**: the disk changed" in shown
     assert "- not tried: nilfs2, data disk: no mkfs.nilfs2" in shown
     assert "Kill" not in shown
@@ -106,11 +112,7 @@ def test_a_prediction_that_ends_at_device_mapper_is_not_called_equal(tmp_path):
         ("thin pool: killed at point 2 of 14", ["pool"]),
     ):
         journal.add("dry runs", case, True, problems=[], predicted=["pool"], actual=made)
-    lines = report.details(journal).splitlines()
-    assert lines[-2:] == [
-        "| thin pool: killed at point 2 of 14 | pool | pool | yes |",
-        "| thin pool: killed at point 10 of 14 | pool | nothing | to device mapper |",
-    ]
+    assert "2 of 2 held. 1 of them end at device mapper" in report.details(journal)
 
 
 def report_of(**states):
@@ -147,7 +149,7 @@ def test_a_database_that_was_made_anew_is_not_the_same():
         clock.advance(started)
         world = World(clock)
         world.add_token()
-        found.append({*guest_roles.rows(world.dump())})
+        found.append({*kills_of_roles_in_guests.rows(world.dump())})
     assert [len(rows) for rows in found] == [2, 2]
     assert not found[0] & found[1]
 
@@ -178,13 +180,15 @@ def test_a_pull_is_ended_in_its_middle_and_by_a_power_cut_too():
 
 
 def test_a_guest_is_prepared_anew_when_its_preparation_is_another(monkeypatch):
-    """The packages are of kills.py, and a snapshot with others was taken for the right one."""
+    """The packages were of kills.py, and a snapshot with others was taken for the right one."""
     asked = []
-    monkeypatch.setattr(kills, "code", lambda *files, rancher: asked.extend(files) or "abc")
+    monkeypatch.setattr(
+        kills_of_hosts, "code", lambda *files, rancher: asked.extend(files) or "abc"
+    )
     assert Kills(None, None, print).key == "abc"
-    assert {f"tests/prove/{name}.py" for name in ("kills", "host", "guest_driver", "family")} <= {
-        *asked
-    }
+    assert {
+        f"tests/prove/{name}.py" for name in ("kills_of_hosts", "host", "guest_driver", "family")
+    } <= {*asked}
 
 
 @pytest.mark.parametrize("size", [10, 300_000])

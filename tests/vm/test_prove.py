@@ -1,11 +1,11 @@
 """A slice of what `make prove` does with whole hosts: a disk in use, a full pool, a power cut."""
 
 import pytest
-from prove.guest_roles import GuestRoles
+from prove.device_mapper import BROKEN, FULL, ROLES, Mapper
 from prove.host import Host
 from prove.journal import Journal
-from prove.kills import Kills
-from prove.mapper import BROKEN, FULL, ROLES, Mapper
+from prove.kills_of_hosts import Kills
+from prove.kills_of_roles_in_guests import GuestRoles
 
 
 @pytest.fixture(scope="module")

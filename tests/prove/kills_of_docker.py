@@ -14,7 +14,7 @@ import tempfile
 from fakes import ROOT
 from functional import hosts
 
-from .roles import unwell
+from .kills_of_roles import unwell
 
 SECTION = "kills of docker"
 # Ended in their middle, too.

@@ -7,7 +7,7 @@ keeps its world on the guest's data disk, so that a snapshot holds all there is.
 import functools
 import json
 
-from . import host, kills
+from . import host, kills_of_hosts
 from .journal import code
 
 # The guest, as its containers and its server see it.
@@ -23,7 +23,7 @@ DATABASE = "/data/rancher/mysql"
 FILES = f"find {DATABASE}/ibdata1 /var/lib/rancher/state -type f -printf '%p %i\\n' || true"
 
 
-class GuestRoles(kills.Kills):
+class GuestRoles(kills_of_hosts.Kills):
     """As `Kills`: saved, killed, checked and restored at each moment of one run."""
 
     SECTION = "kills of roles in guests"
@@ -34,13 +34,13 @@ class GuestRoles(kills.Kills):
     @functools.cached_property
     def key(self):
         files = (
-            "guest_roles",
+            "kills_of_roles_in_guests",
             "roles_driver",
             "requested",
             "guest_driver",
             "family",
             "host",
-            "kills",
+            "kills_of_hosts",
         )
         return code(*(f"tests/prove/{name}.py" for name in files))
 
@@ -50,13 +50,13 @@ class GuestRoles(kills.Kills):
         super().ready()
 
     def prepare(self):
-        daemon = {**kills.SETTINGS["docker"]["daemon"], **self.host.lab.registry.daemon}
-        settings = {**kills.SETTINGS, **ROLES, "docker": {"daemon": daemon}}
+        daemon = {**kills_of_hosts.SETTINGS["docker"]["daemon"], **self.host.lab.registry.daemon}
+        settings = {**kills_of_hosts.SETTINGS, **ROLES, "docker": {"daemon": daemon}}
         # There the packages are installed already.
-        kills.Kills(self.host, self.journal, self.say).ready()
-        self.host.begin({"rancher": settings}, f"{kills.Kills.STEPS},docker.sdk")
+        kills_of_hosts.Kills(self.host, self.journal, self.say).ready()
+        self.host.begin({"rancher": settings}, f"{kills_of_hosts.Kills.STEPS},docker.sdk")
         report, _ = self.host.apply(timeout=1800)
-        if failed := kills.failures(report):
+        if failed := kills_of_hosts.failures(report):
             raise AssertionError(f"the host before the roles: {failed}")
         guest = self.host.guest
         guest.must("pkill -f driver.py", timeout=60)
@@ -86,8 +86,8 @@ class GuestRoles(kills.Kills):
         if not isinstance(dry, dict) or not isinstance(real, dict):
             yield "no report"
             return
-        told = kills.changes(dry)
-        for key, made in kills.changes(real).items():
+        told = kills_of_hosts.changes(dry)
+        for key, made in kills_of_hosts.changes(real).items():
             if more := {*made} - {*told.get(key, ())}:
                 yield f"{key}: {', '.join(sorted(more))}"
 

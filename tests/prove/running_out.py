@@ -12,7 +12,7 @@ from disk_kit import MIB, must
 from fakes import load
 from salt.exceptions import CommandExecutionError
 
-from . import lies, refusals, truth
+from . import dry_runs, lying_tools, refusals
 
 SECTION = "running out"
 FILES = {
@@ -93,7 +93,7 @@ def writing(name, trouble, old):
 def swap_disk_fills():
     """Somebody else takes the space between the look and dd."""
     with refusals.own_lvm() as folder, contextlib.ExitStack() as stack:
-        it = truth.Swap("first", folder, stack)
+        it = dry_runs.Swap("first", folder, stack)
         filler = pathlib.Path(folder / "swapdisk/filler")
         step = it.machine.step
 
@@ -121,16 +121,16 @@ def swap_disk_fills():
 def swap_cannot_leave():
     """swapoff gets no memory for the pages that are out."""
     with refusals.own_lvm() as folder, contextlib.ExitStack() as stack:
-        it = truth.Swap("larger", folder, stack)
-        subject = lies.Swap.__new__(lies.Swap)
+        it = dry_runs.Swap("larger", folder, stack)
+        subject = lying_tools.Swap.__new__(lying_tools.Swap)
         subject.machine = it.machine
         liar = "echo 'swapoff: swapoff failed: Cannot allocate memory' >&2; exit 4"
-        lies.LIES["has no memory"] = liar
+        lying_tools.LIES["has no memory"] = liar
         try:
-            with lies.lying(subject, "swapoff", "has no memory"):
+            with lying_tools.lying(subject, "swapoff", "has no memory"):
                 said = it.apply()
         finally:
-            del lies.LIES["has no memory"]
+            del lying_tools.LIES["has no memory"]
         if said["result"] is not False or "Cannot allocate memory" not in said["comment"]:
             yield f"said: {said['comment']}"
         if [area["path"] for area in it.machine.in_use()].count(it.machine.path) != 1:
@@ -144,7 +144,7 @@ def swap_cannot_leave():
 def fstab_is_full():
     """The disk is made and mounted, and its line in fstab does not fit."""
     with refusals.own_lvm() as folder, contextlib.ExitStack() as stack:
-        it = truth.DataDisk("ext4", folder, stack)
+        it = dry_runs.DataDisk("ext4", folder, stack)
         etc = folder / "etc"
         etc.mkdir()
         with small(etc, "size=64k") as root:

@@ -15,7 +15,7 @@ from agent_kit import Kit
 
 import _converge
 
-from . import many
+from . import many_agents
 
 SECTION = "clock jumps"
 JUMPS = {"a day ahead": 86400, "a day back": -86400}
@@ -26,8 +26,8 @@ def joining():
     """A host that is about to join, and `set_clock`; every case is a process of its own."""
     real, off = time.time, [0]
     time.time = lambda: real() + off[0]
-    with many.Server() as server, tempfile.TemporaryDirectory(prefix="prove-") as folder:
-        kit = Kit(server, pathlib.Path(folder), many.Patch, timeout=60)
+    with many_agents.Server() as server, tempfile.TemporaryDirectory(prefix="prove-") as folder:
+        kit = Kit(server, pathlib.Path(folder), many_agents.Patch, timeout=60)
         _converge.LOCK = f"{folder}/lock"
         with subprocess.Popen(["sleep", "600"]) as agent:
             # What the kernel knows of the agent's process.

@@ -7,7 +7,7 @@ import re
 
 import pool_kit
 
-from . import kills, refusals
+from . import kills_of_hosts, refusals
 
 SECTION = "device mapper"
 ROLES = {
@@ -205,21 +205,21 @@ class Mapper:
     def full(self, _case):
         guest = self.host.guest
         first, _ = self.host.apply(timeout=1800)
-        problems = kills.failures(first)
+        problems = kills_of_hosts.failures(first)
         guest.write("/root/fill.py", FILL)
         guest.must(BUSY, timeout=1500)
         report, _ = self.host.apply(timeout=1800)
-        told = " ".join(kills.failures(report))
-        if "space for data is used up" not in told or kills.changes(report):
+        told = " ".join(kills_of_hosts.failures(report))
+        if "space for data is used up" not in told or kills_of_hosts.changes(report):
             problems.append(
-                f"while it is full: {told or 'nothing is said'} {kills.changes(report)}"
+                f"while it is full: {told or 'nothing is said'} {kills_of_hosts.changes(report)}"
             )
         if guest.ssh("systemctl is-active docker", timeout=60)[0]:
             problems.append("Docker does not run any more")
         guest.must(RELIEF, timeout=300)
         after, _ = self.host.apply(timeout=1800)
         again, _ = self.host.apply(timeout=1800)
-        problems += kills.failures(after) + kills.failures(again)
-        problems += [f"again changes {key}" for key in kills.changes(again)]
+        problems += kills_of_hosts.failures(after) + kills_of_hosts.failures(again)
+        problems += [f"again changes {key}" for key in kills_of_hosts.changes(again)]
         code, _, err = guest.ssh("docker run --rm busybox:latest true", timeout=300)
         return [*problems, *[f"no container starts after the relief: {err}"] * bool(code)]

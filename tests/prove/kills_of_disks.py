@@ -21,7 +21,7 @@ import pool_kit
 import swap_kit
 from fakes import PYTHONPATH
 
-from . import refusals, truth
+from . import dry_runs, refusals
 
 SECTION = "kills here"
 # Points that are one call of the system; the others are processes, and have a middle.
@@ -57,7 +57,7 @@ class FileMachine(swap_kit.Machine):
 
 def begin(subject, it, folder, number=0, how="", seconds=0.0):
     """A run in a process of its own, that ends itself at a point."""
-    kind = truth.SUBJECTS[subject][1]
+    kind = dry_runs.SUBJECTS[subject][1]
     argv = [
         sys.executable,
         "-W",
@@ -80,10 +80,10 @@ def begin(subject, it, folder, number=0, how="", seconds=0.0):
 
 @contextlib.contextmanager
 def subject_of(name):
-    made, kind = truth.SUBJECTS[name]
+    made, kind = dry_runs.SUBJECTS[name]
     with refusals.own_lvm() as folder, contextlib.ExitStack() as stack:
         it = made(kind, folder, stack)
-        if made is truth.Swap:
+        if made is dry_runs.Swap:
             old = it.machine
             it.machine = FileMachine(old.path, folder / "fstab.json")
             for entry in old.fstab:
@@ -114,7 +114,7 @@ def moments(found):
 
 def identities(it):
     """UUIDs of the partition, of its file system, of PV and VG."""
-    if isinstance(it, truth.ThinPool):
+    if isinstance(it, dry_runs.ThinPool):
         found = pool_kit.lvm("pvs", "--noheadings", "-o", "pv_uuid,vg_uuid").split()
     else:
         found = []
@@ -145,7 +145,10 @@ def attempt(name, number, how, seconds):
         if not it.right(dry["changes"], real):
             yield f"predicted {list(dry['changes'])}, made {list(real['changes'])}: {real['comment']}"
         again = it.apply()
-        if not isinstance(it, truth.ThinPool) and (again["result"], again["changes"]) != (True, {}):
+        if not isinstance(it, dry_runs.ThinPool) and (again["result"], again["changes"]) != (
+            True,
+            {},
+        ):
             yield f"a further run: {again['comment']}"
         # The file system of an mkfs that was ended in its middle is made anew.
         lost = before - identities(it)
@@ -154,7 +157,7 @@ def attempt(name, number, how, seconds):
 
 
 def jobs():
-    for name in truth.POINTS:
+    for name in dry_runs.POINTS:
         for number, how, seconds, what in moments(points(name)):
             label = f"{name} {number:02d} {how}: {_plain(what)}"
             yield label, functools.partial(attempt, name, number, how, seconds)
@@ -191,7 +194,7 @@ def worker(subject, folder, device, kind, number, how, seconds):
         act = lambda: tree.present(device)  # noqa: E731
     else:
         machine = FileMachine(str(folder / "swapdisk/swap/swapfile"), folder / "fstab.json")
-        act = lambda: machine.apply(truth.Swap.SIZES[kind][1])  # noqa: E731
+        act = lambda: machine.apply(dry_runs.Swap.SIZES[kind][1])  # noqa: E731
     # Here everything lies in /tmp.
     guest_driver.NOT_OURS = ("/proc/", "/dev/")
     guest_driver.watch(Fatal(str(folder / "run"), hold=False))

@@ -52,7 +52,7 @@ class Kills:
     @functools.cached_property
     def key(self):
         """Of what is in a snapshot, and decides what is a point."""
-        files = ("guest_driver", "family", "host", "kills")
+        files = ("guest_driver", "family", "host", "kills_of_hosts")
         return code(*(f"tests/prove/{name}.py" for name in files), rancher=False)
 
     @classmethod
