@@ -17,6 +17,9 @@ import _packages_unfinished
 
 log = logging.getLogger(__name__)
 
+# A name in versionlock's list, of yum or dnf; not after the "!" of an exclude, which holds nothing.
+_HELD = r"(?<![!\w.-])(?<!![0-9]:)(?<!![0-9][0-9]:)\w+(?:[.-][^-]+)*"
+
 
 def status(salt, grains, package, version=None):
     """
@@ -99,7 +102,7 @@ def held(salt, grains, names):
         selections = salt["pkg.get_selections"](state="hold").get("hold", [])
         return [name for name in names if {name, f"{name}:{grains['osarch']}"} & {*selections}]
     try:
-        locked = salt["pkg.list_holds"](full=False)
+        locked = salt["pkg.list_holds"](pattern=_HELD, full=False)
     except SaltInvocationError:
         return []
     return [name for name in names if name in locked]

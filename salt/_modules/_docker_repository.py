@@ -6,6 +6,9 @@ each, adds apt keys in a place that newer apt no longer reads, and has a switch 
 the check out; ``pkg.mod_repo`` and plain files do the work here.
 """
 
+import contextlib
+import glob
+import os
 import re
 
 from salt.exceptions import CommandExecutionError, MinionError, SaltInvocationError
@@ -16,6 +19,11 @@ _KEYS = ("baseurl", "gpgkey", "distribution", "components")
 _RPM_ID = "docker-ce-stable"
 _LIST = "/etc/apt/sources.list.d/docker.list"
 _KEYRING = "/etc/apt/keyrings/docker.asc"
+_SOURCES = (
+    "/etc/apt/sources.list",
+    "/etc/apt/sources.list.d/*.list",
+    "/etc/apt/sources.list.d/*.sources",
+)
 
 
 # -- pure ----------------------------------------------------------------------------------------
@@ -73,8 +81,7 @@ def apt_line(repository, codename, architecture):
     Turn the setting into the one line of an apt source. Returns the text of the file; its comment
     says where the key came from, so that another key in the setting is noticed.
     """
-    key = repository["gpgkey"]
-    path = key if key.startswith("/") else _KEYRING
+    key, path = repository["gpgkey"], _signed_by(repository)
     parts = [repository.get("distribution") or codename]
     # An exact path, such as ./, takes no components.
     if not parts[0].endswith("/"):
@@ -85,11 +92,67 @@ def apt_line(repository, codename, architecture):
     )
 
 
+def _signed_by(repository):
+    return repository["gpgkey"] if repository["gpgkey"].startswith("/") else _KEYRING
+
+
+def sources(path, text):
+    """
+    Read a file of apt's sources, of either form. Returns a list of (URI, suite, key), the key as its
+    ``signed-by`` says it, or an empty text.
+    """
+    if path.endswith(".sources"):
+        return [each for stanza in re.split(r"\n[ \t]*\n", text) for each in _stanza(stanza)]
+    form = r"[ \t]*deb(?:-src)?[ \t]+(?:\[([^\]\n]*)\][ \t]*)?([^\s\[]\S*)[ \t]+(\S+)"
+    found = []
+    for match in re.finditer(rf"^{form}", text, re.MULTILINE):
+        key = re.search(r"(?i)(?:^|[ \t])signed-by=(\S+)", match[1] or "")
+        found.append((match[2], match[3], key[1] if key else ""))
+    return found
+
+
+def _stanza(text):
+    lines = [line for line in text.split("\n") if not line.startswith("#")]
+    fields = dict(
+        re.findall(r"^([A-Za-z-]+):((?:.*)(?:\n[ \t].*)*)", "\n".join(lines), re.MULTILINE)
+    )
+    fields = {name.lower(): " ".join(value.split()) for name, value in fields.items()}
+    if fields.get("enabled", "yes").lower() in ("no", "false", "off", "without", "disable", "0"):
+        return []
+    uris, suites = fields.get("uris", "").split(), fields.get("suites", "").split()
+    key = fields.get("signed-by", "")
+    return [(uri, suite, key) for uri in uris for suite in suites]
+
+
+def contradiction(repository, codename, files):
+    """
+    Find a source of somebody else that names ours with another key: apt would then read none at all.
+    Returns one line (str), or None.
+    """
+    ours = (repository["baseurl"].rstrip("/"), repository.get("distribution") or codename)
+    want = _signed_by(repository)
+    for path, text in files.items():
+        for uri, suite, key in sources(path, text):
+            if (uri.rstrip("/"), suite) == ours and key != want:
+                shown = (
+                    key if key.startswith("/") else "a key of its own" if key else "no key named"
+                )
+                way = f", or set rancher:docker:repository:gpgkey to {key}" if key == shown else ""
+                return (
+                    f"{path} has {uri} {suite}, too, with {shown} instead of {want}, and apt refuses "
+                    f"every source of a host with such a pair; nothing was changed. Take that entry "
+                    f"out{way}"
+                )
+    return None
+
+
 def plan(repository, seen):
     """
     Name what differs between the setting and the host. Returns ``{what: {"old": ..., "new":
     ...}}``.
     """
+    if seen.get("contradiction"):
+        raise CommandExecutionError(seen["contradiction"])
     changes = {
         key: {"old": seen["have"].get(key), "new": value}
         for key, value in seen["want"].items()
@@ -107,8 +170,8 @@ def plan(repository, seen):
 def status(salt, grains, repository):
     """
     Look at the repository as it is configured now. Returns a dict: ``want`` and ``have`` (option
-    to text), ``key`` (``present`` or ``absent`` for a key that we fetch, None when the package
-    manager or the operator does).
+    to text), ``key`` (``present`` or ``absent`` for a key that we fetch, else None),
+    ``contradiction`` (one line, or None).
     """
     checked(repository)
     if grains["os_family"] == "RedHat":
@@ -119,26 +182,74 @@ def status(salt, grains, repository):
     key = None
     if not repository["gpgkey"].startswith("/"):
         key = "absent" if _host.read(_KEYRING) is None else "present"
-    return {"want": {_LIST: line}, "have": {_LIST: have}, "key": key}
+    reason = contradiction(repository, grains["oscodename"], _foreign())
+    return {"want": {_LIST: line}, "have": {_LIST: have}, "key": key, "contradiction": reason}
+
+
+def _foreign():
+    paths = [path for pattern in _SOURCES for path in sorted(glob.glob(pattern)) if path != _LIST]
+    return {path: _host.read(path) or "" for path in paths}
 
 
 def configure(salt, grains, repository, changes):
-    """Write the repository, fetch its key where apt needs it, read its index."""
-    if grains["os_family"] == "RedHat":
-        salt["pkg.mod_repo"](_RPM_ID, **rpm_options(repository))
-    else:
-        if "key" in changes:
-            _host.write(_KEYRING, _fetched(salt, repository["gpgkey"]))
-        # Last: its comment is the proof that the key is the right one.
-        line = apt_line(repository, grains["oscodename"], grains["osarch"])
-        _host.write(_LIST, line)
+    """
+    Write the repository, fetch its key where apt needs it, read its index. What cannot be read is taken
+    back: else the next run would find it right.
+    """
+    rpm = grains["os_family"] == "RedHat"
+    undo = _rpm_undo(salt) if rpm else _apt_undo()
     try:
-        salt["pkg.refresh_db"]()
+        if rpm:
+            salt["pkg.mod_repo"](_RPM_ID, **rpm_options(repository))
+            # Ours alone: another one that is out of order is no reason to take this one back.
+            answer = salt["pkg.refresh_db"](disablerepo="*", enablerepo=_RPM_ID)
+            failed = answer is False
+        else:
+            _write_apt(salt, grains, repository, changes)
+            answer = salt["pkg.refresh_db"]() or {}
+            base = repository["baseurl"].rstrip("/")
+            failed = [name for name, read in answer.items() if read is False and base in name]
+        if failed:
+            raise CommandExecutionError("the package manager tells no more")
     except CommandExecutionError as exc:
+        undo()
         raise CommandExecutionError(
-            f"{repository['baseurl']} is configured, and its index could not be read: "
-            f"{' '.join(str(exc).split())[-600:]}"
+            f"the index of {repository['baseurl']} could not be read, so the repository was taken "
+            f"back: {' '.join(str(exc).split())[-600:]}"
         ) from exc
+
+
+def _write_apt(salt, grains, repository, changes):
+    if "key" in changes:
+        _host.write(_KEYRING, _fetched(salt, repository["gpgkey"]))
+    # Last: its comment is the proof that the key is the right one.
+    _host.write(_LIST, apt_line(repository, grains["oscodename"], grains["osarch"]))
+
+
+def _apt_undo():
+    before = {path: _host.read(path) for path in (_LIST, _KEYRING)}
+
+    def undo():
+        for path, text in before.items():
+            if text is not None:
+                _host.write(path, text)
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+
+    return undo
+
+
+def _rpm_undo(salt):
+    before = salt["pkg.get_repo"](_RPM_ID)
+
+    def undo():
+        if before:
+            salt["pkg.mod_repo"](_RPM_ID, **before)
+        else:
+            salt["pkg.del_repo"](_RPM_ID)
+
+    return undo
 
 
 def _fetched(salt, url):

@@ -47,7 +47,8 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None, repositor
 
     def plan(seen):
         if repository is not None:
-            _docker_repository.checked(repository)
+            known = _docker_repository.status(__salt__, __grains__, repository)
+            _docker_repository.plan(repository, known)
         pool = bool((thin_pool or {}).get("device"))
         _docker_version.plan(package, version, seen, pool)
         wanted = _wanted(package, version, daemon, thin_pool)

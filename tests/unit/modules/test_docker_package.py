@@ -29,7 +29,7 @@ class Host:
         found = {name: self.installed.get(name, "") for name in names}
         return found if len(names) > 1 else found[names[0]]
 
-    def list_holds(self, full=True):
+    def list_holds(self, pattern="x", full=True):
         if self.held == ["no plugin"]:
             raise SaltInvocationError("Cannot proceed, yum-plugin-versionlock is not installed.")
         return self.held
@@ -193,3 +193,35 @@ def test_a_hold_that_fails_is_an_error(result):
     else:
         with pytest.raises(CommandExecutionError, match="unable to be held"):
             docker.hold(salt, ["docker-ce"])
+
+
+@pytest.mark.parametrize(
+    ("tool", "listed", "held"),
+    [
+        (
+            "dnf",
+            "docker-ce-3:24.0.9-1.el9.*\ndocker-ce-cli-1:24.0.9-1.el9.*",
+            ["docker-ce", "docker-ce-cli"],
+        ),
+        ("dnf", "!docker-ce-3:26.1.3-1.el9.*\n!docker-ce-cli-1:26.1.3-1.el9.*", []),
+        ("dnf", "Last metadata expiration check: 0:00:01 ago\n!docker-ce-3:26.1.3-1.el9.*", []),
+        (
+            "yum",
+            "0:docker-ce-17.06.2.ce-1.el7.centos.*\n3:docker-ce-cli-18.09.9-3.el7.*",
+            ["docker-ce", "docker-ce-cli"],
+        ),
+        ("yum", "!0:docker-ce-18.09.9-3.el7.*\n!12:docker-ce-cli-18.09.9-3.el7.*", []),
+        ("yum", "!0:docker-ce-18.09.9-3.el7.*\n3:docker-ce-cli-18.09.9-3.el7.*", ["docker-ce-cli"]),
+    ],
+)
+def test_an_exclude_of_versionlock_holds_nothing(tool, listed, held, monkeypatch):
+    from salt.modules import yumpkg
+
+    monkeypatch.setattr(yumpkg, "_yum", lambda: tool)
+
+    def list_holds(pattern, full):
+        found = [yumpkg._get_hold(line, pattern=pattern, full=full) for line in listed.split("\n")]
+        return [name for name in found if name]
+
+    grains, salt = {"os_family": "RedHat"}, {"pkg.list_holds": list_holds}
+    assert docker.held(salt, grains, ["docker-ce", "docker-ce-cli"]) == held

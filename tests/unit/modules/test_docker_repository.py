@@ -110,6 +110,7 @@ class Host:
 def host(replace):
     host = Host()
     replace(_host, read=lambda path: host.files.get(path), write=host.write)
+    replace(docker, _foreign=lambda: {})
     return host
 
 
@@ -150,10 +151,133 @@ def test_yum_is_told_only_what_differs():
     salt = {
         "pkg.get_repo": lambda repo: have,
         "pkg.mod_repo": lambda repo, **options: told.append((repo, options)),
-        "pkg.refresh_db": lambda: True,
+        "pkg.refresh_db": lambda **options: told.append(options),
     }
     grains = {"os_family": "RedHat"}
     changes = docker.plan(OFFICIAL, docker.status(salt, grains, OFFICIAL))
     assert changes == {"gpgcheck": {"old": "0", "new": "1"}}
     docker.configure(salt, grains, OFFICIAL, changes)
-    assert told == [("docker-ce-stable", docker.rpm_options(OFFICIAL))]
+    ours = {"disablerepo": "*", "enablerepo": "docker-ce-stable"}
+    assert told == [("docker-ce-stable", docker.rpm_options(OFFICIAL)), ours]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        CommandExecutionError("E: Conflicting values set for option Signed-By"),
+        {"https://mirrors.aliyun.com/docker-ce/linux/debian bookworm InRelease": False},
+    ],
+    ids=["apt fails", "apt goes on without ours"],
+)
+@pytest.mark.parametrize("before", [None, "deb http://old ./\n"], ids=["new", "changed"])
+def test_a_repository_that_cannot_be_read_is_taken_back(answer, before, tmp_path, monkeypatch):
+    # The file stayed, and the next run found it right.
+    monkeypatch.setattr(docker, "_LIST", str(tmp_path / "docker.list"))
+    monkeypatch.setattr(docker, "_KEYRING", str(tmp_path / "docker.asc"))
+    if before:
+        (tmp_path / "docker.list").write_text(before)
+
+    def refresh():
+        assert "aliyun" in (tmp_path / "docker.list").read_text()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    salt = {"cp.get_url": lambda url, dest: KEY, "pkg.refresh_db": refresh}
+    changes = docker.plan(ALIYUN, docker.status(salt, DEBIAN, ALIYUN))
+    with pytest.raises(
+        CommandExecutionError, match="could not be read, so the repository was taken"
+    ):
+        docker.configure(salt, DEBIAN, ALIYUN, changes)
+    assert _host.read(str(tmp_path / "docker.list")) == before
+    assert not (tmp_path / "docker.asc").exists()
+    assert docker.plan(ALIYUN, docker.status(salt, DEBIAN, ALIYUN)) == changes
+
+
+def test_another_repository_out_of_order_is_no_reason(host):
+    host.refresh = lambda: {"http://deb.example.org bookworm InRelease": False}
+    assert sorted(host.run(ALIYUN)) == [LIST, "key"]
+
+
+@pytest.mark.parametrize("before", [{}, {"baseurl": "http://old"}], ids=["new", "changed"])
+def test_yum_takes_back_what_it_cannot_read(before):
+    told = []
+    salt = {
+        "pkg.get_repo": lambda repo: before,
+        "pkg.mod_repo": lambda repo, **options: told.append(options),
+        "pkg.del_repo": lambda repo: told.append("deleted"),
+        "pkg.refresh_db": lambda **options: False,
+    }
+    with pytest.raises(CommandExecutionError, match="taken back"):
+        docker.configure(salt, {"os_family": "RedHat"}, OFFICIAL, {"baseurl": {}})
+    assert told == [docker.rpm_options(OFFICIAL), before or "deleted"]
+
+
+FOREIGN = """Types: deb
+URIs: https://download.docker.com/linux/debian
+Suites: bookworm trixie
+Components: stable
+Signed-By: /etc/apt/keyrings/docker.asc
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "found"),
+    [
+        ("a.list", "deb http://a b c\n", [("http://a", "b", "")]),
+        ("a.list", "# deb http://a b c\n", []),
+        (
+            "a.list",
+            " deb [ arch=amd64 signed-by=/K.asc ] http://a ./\ndeb-src [Signed-By=/k]http://b c d",
+            [("http://a", "./", "/K.asc"), ("http://b", "c", "/k")],
+        ),
+        (
+            "a.sources",
+            FOREIGN,
+            [
+                ("https://download.docker.com/linux/debian", "bookworm", KEYRING),
+                ("https://download.docker.com/linux/debian", "trixie", KEYRING),
+            ],
+        ),
+        ("a.sources", f"Enabled: no\n{FOREIGN}", []),
+        (
+            "a.sources",
+            "URIs: http://a\n  http://b\nSuites: s\nSigned-By:\n -----BEGIN\n .\n x\n\n# x\nUris: http://c\nsuites: t",
+            [
+                ("http://a", "s", "-----BEGIN . x"),
+                ("http://b", "s", "-----BEGIN . x"),
+                ("http://c", "t", ""),
+            ],
+        ),
+    ],
+    ids=["plain", "comment", "options", "deb822", "switched off", "folded"],
+)
+def test_sources_of_both_forms(path, text, found):
+    assert docker.sources(path, text) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "said"),
+    [
+        ("docker.sources", FOREIGN, "with /etc/apt/keyrings/docker.asc instead of /etc/own.asc"),
+        ("x.list", "deb https://download.docker.com/linux/debian/ bookworm stable", "no key named"),
+        ("x.list", "deb https://download.docker.com/linux/debian buster stable", None),
+        (
+            "x.list",
+            "deb [signed-by=/etc/own.asc] https://download.docker.com/linux/debian bookworm x",
+            None,
+        ),
+    ],
+    ids=["another key", "no key, a slash more", "another suite", "the same key"],
+)
+def test_a_source_that_would_stop_apt_is_refused_before(path, text, said):
+    # "Conflicting values set for option Signed-By": apt then reads no source of the host.
+    repository = {"baseurl": "https://download.docker.com/linux/debian", "gpgkey": "/etc/own.asc"}
+    reason = docker.contradiction(repository, "bookworm", {path: text})
+    assert (said in reason and path in reason and "\n" not in reason) if said else reason is None
+    seen = {"want": {"a": "b"}, "have": {}, "key": None, "contradiction": reason}
+    if said:
+        with pytest.raises(CommandExecutionError, match="nothing was changed. Take that entry out"):
+            docker.plan(repository, seen)
+    else:
+        assert docker.plan(repository, seen)

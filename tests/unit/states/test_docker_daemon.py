@@ -76,7 +76,7 @@ def docker(state, replace):
         )
         dunders = {
             "__salt__": {"pkg.version": lambda name: ""},
-            "__grains__": {"kernelrelease": "6.1.0"},
+            "__grains__": {"kernelrelease": "6.1.0", "os_family": "RedHat"},
             "__context__": host.context,
         }
         return state("docker_daemon", test, **dunders)
