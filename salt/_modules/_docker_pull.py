@@ -4,6 +4,7 @@ An image comes to this host, and the log says how far it is.
 
 import contextlib
 import logging
+import re
 import time
 
 from salt.exceptions import CommandExecutionError
@@ -16,19 +17,40 @@ log = logging.getLogger(__name__)
 TELL = 5
 SILENCE = 180
 _DONE = ("Pull complete", "Already exists")
+# By Docker's words from 17.06 to 28; the first that fits counts.
 _HINTS = {
     "manifest unknown": "there is no such tag in that registry; check the name",
+    r"manifest for \S+ not found": "there is no such tag in that registry; check the name",
+    r"no matching manifest|does not match the specified platform": (
+        "the image is not made for this host's kind of processor"
+    ),
+    r"schema 1|manifest\.v1\+": "the image is of an old form that this Docker no longer takes",
+    "denied|may require 'docker login'|no pull access": (
+        "the image is not there, or this host must log in first (`docker login`)"
+    ),
+    "unauthorized|authentication required|no basic auth": (
+        "this host must log in first (`docker login`)"
+    ),
+    "toomanyrequests|rate limit|429 too many": (
+        "the registry's limit for this address is reached; log in, use a mirror, or wait"
+    ),
+    "proxyconnect|proxy authentication|407 ": "the proxy refuses; see rancher:docker:proxy",
     "not found": "there is no such image; check the name and the tag",
-    "denied": "the image is not there, or this host must log in first (`docker login`)",
-    "unauthorized": "this host must log in first (`docker login`)",
-    "no such host": "the registry's name cannot be resolved; check the name, and this host's DNS",
+    "no such host|server misbehaving|temporary failure in name": (
+        "the registry's name cannot be resolved; check the name, and this host's DNS"
+    ),
     "connection refused": "the registry does not answer; check its address and port",
     "http response to https client": (
         "the registry has no TLS; list it in rancher:docker:daemon:insecure-registries"
     ),
-    "certificate": "the registry's certificate is not trusted; see /etc/docker/certs.d",
+    "certificate|x509": "the registry's certificate is not trusted; see /etc/docker/certs.d",
+    r"thin ?pool has|thin pool is full|no space left in .*pool": (
+        "Docker's thin pool is full; extend it (rancher:thin_pool:extra_devices)"
+    ),
     "no space left": "Docker's disk is full",
-    "timeout": "the registry does not answer in time; a proxy or a mirror may be needed",
+    "timeout|deadline exceeded|no route to host|network is unreachable": (
+        "the registry does not answer in time; a proxy (rancher:docker:proxy) or a mirror may be needed"
+    ),
 }
 
 
@@ -42,7 +64,9 @@ def pull(image, limit=1800):
     except CommandExecutionError as exc:
         text = str(exc)
         ours = "no daemon answers" in text
-        hints = [hint for words, hint in _HINTS.items() if words in text.lower() and not ours]
+        hints = [
+            hint for said, hint in _HINTS.items() if not ours and re.search(said, text.lower())
+        ]
         raise CommandExecutionError(f"{text}; {hints[0]}" if hints else text) from None
 
 

@@ -34,7 +34,13 @@ _HINTS = (
     ),
     ("Non existing device", "the thin pool is not active: `lvchange -ay` it"),
     ("no sockets found via socket activation", "start docker.socket, or take -H fd:// away"),
-    ("thinpool has", "the thin pool is nearly full; extend it"),
+    ("thin pool has", "the thin pool is nearly full; extend it (rancher:thin_pool:extra_devices)"),
+    ("thinpool has", "the thin pool is nearly full; extend it (rancher:thin_pool:extra_devices)"),
+    ("Base device size cannot be smaller", "take dm.basesize out of rancher:docker:daemon"),
+    ("unknown flag", "take the flag out of the unit"),
+    ("unknown shorthand flag", "take the flag out of the unit"),
+    ("d_type support", "the data root needs an xfs made with ftype=1, or ext4"),
+    ("pquota", "mount the data root's file system with pquota"),
 )
 
 

@@ -12,6 +12,8 @@ _DAEMONS = {"rpm": ("docker-ce", "docker-engine", "docker"), "deb": ("docker-ce"
 _REPLACED = ("docker-engine", "docker-engine-selinux", "docker-ce-selinux")
 _DEVICEMAPPER_GONE = (25,)
 _CLIENT_APART = (18, 9)
+# From 1.12 on docker-engine's RPM, and Enterprise Linux's own docker, have no docker.socket.
+_NO_SOCKET = (1, 12)
 
 
 def upstream(version):
@@ -44,9 +46,13 @@ def has_socket(package, version):
     """
     Tell whether the package ships ``docker.socket``, which ``-H fd://`` needs. Returns a bool.
     """
-    # Debian's packages of docker-ce had the socket from the start.
-    rpm = ".el" in (version or "") or ".fc" in (version or "")
-    return not (package == "docker-ce" and rpm and upstream(version) < _CLIENT_APART)
+    # Debian's packages had the socket from the start.
+    if not re.search(r"\.(el|fc|amzn)\d", version or ""):
+        return True
+    number = upstream(version) or (0,)
+    if package == "docker-ce":
+        return number >= _CLIENT_APART
+    return package not in ("docker", "docker-engine") or number < _NO_SOCKET
 
 
 def related(package, version, rpm):

@@ -9,6 +9,7 @@ from salt.exceptions import CommandExecutionError
 
 import _converge
 import _docker_daemon
+import _docker_fit
 import _docker_package
 import _docker_repository
 import _docker_service
@@ -21,7 +22,16 @@ _CONFIG = "/etc/docker/daemon.json"
 _BEFORE = "docker_daemon.before"
 
 
-def suitable(name, package, version=None, daemon=None, thin_pool=None, repository=None, test=False):
+def suitable(
+    name,
+    package,
+    version=None,
+    daemon=None,
+    thin_pool=None,
+    repository=None,
+    data_disk=None,
+    test=False,
+):
     """
     Converge, as the state ``docker_daemon.suitable`` does, or foretell it.
 
@@ -40,6 +50,8 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None, repositor
     Source: the state ``docker_daemon.suitable``
     """
 
+    notes = []
+
     def observe():
         if _docker_service.booted():
             __context__[_BEFORE] = _docker_service.status(_CONFIG)
@@ -53,11 +65,13 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None, repositor
         _docker_version.plan(package, version, seen, pool)
         wanted = _wanted(package, version, daemon, thin_pool)
         _docker_daemon.check_data(wanted, thin_pool)
+        notes[:] = _docker_fit.check(wanted, data_disk)
         return {}
 
     ret = _converge.run(name, package, observe, plan, apply=lambda *_: None, test=test)
     if ret["result"]:
-        ret["comment"] = f"{package} {version or 'as it is on offer'} fits this host"
+        fits = f"{package} {version or 'as it is on offer'} fits this host"
+        ret["comment"] = ". ".join([fits, *notes])
     return ret
 
 

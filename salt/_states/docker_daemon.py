@@ -3,13 +3,16 @@ The Docker daemon: fit for this host, configured, running with that configuratio
 """
 
 
-def suitable(name, package, version=None, daemon=None, thin_pool=None, repository=None):
+def suitable(
+    name, package, version=None, daemon=None, thin_pool=None, repository=None, data_disk=None
+):
     """
     Refuse, before anything is changed, a Docker that cannot work on this host.
 
     Never changes anything. Refuses a Docker without devicemapper on a thin pool, an older
-    one than is installed, a configuration that the daemon would refuse, and data in
-    Docker's directory that the configured storage driver would not see.
+    one than is installed, a configuration that the daemon would refuse, storage that cannot do
+    what is asked of it, and data that Docker would no longer see: of another data root, storage
+    driver or user mapping than before.
 
     name (str)
         What the comments call it.
@@ -23,6 +26,8 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None, repositor
         The settings of the thin pool; its ``device`` decides whether one is used.
     repository (dict, optional)
         The setting ``docker:repository``.
+    data_disk (dict, optional)
+        The settings of the data disk; what lies on it is not judged before it is mounted.
 
     Example:
 
@@ -36,7 +41,7 @@ def suitable(name, package, version=None, daemon=None, thin_pool=None, repositor
     Source: docs.docker.com, "Deprecated Engine Features"
     """
     return __salt__["docker_daemon.suitable"](
-        name, package, version, daemon, thin_pool, repository, test=__opts__["test"]
+        name, package, version, daemon, thin_pool, repository, data_disk, test=__opts__["test"]
     )
 
 

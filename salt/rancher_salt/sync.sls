@@ -24,7 +24,7 @@ FILES = {
         _boot_files _cloud_init _conntrack _conntrack_host _conntrack_plan _converge _database_client
         _datadisk _datadisk_plan _disk _disk_blank _disk_kernel _disk_make _disk_marks _disk_read _disk_refusals
         _disk_table _disk_users _docker_change _docker_config _docker_containers _docker_daemon _docker_data
-        _docker_drop_in _docker_engine
+        _docker_drop_in _docker_engine _docker_fit
         _docker_flags _docker_group _docker_leftovers _docker_package _docker_proxy _docker_pull
         _docker_repository _docker_service _docker_storage _docker_unit _docker_version _fresh _fstab
         _host _hostname _hosts_file _lvm _packages_unfinished _packages_upgrade _port_use

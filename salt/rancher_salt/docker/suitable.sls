@@ -13,5 +13,6 @@ docker-suitable:
     - daemon: {{ cfg.docker.daemon | json }}
     - thin_pool: {{ cfg.thin_pool | json }}
     - repository: {{ cfg.docker.repository | json }}
+    - data_disk: {{ cfg.data_disk | json }}
     - require:
       - settings: settings-checked

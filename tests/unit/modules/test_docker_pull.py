@@ -70,6 +70,23 @@ def test_a_pull_without_end_is_given_up(puller):
     ("error", "hint"),
     [
         ("manifest for rancher/server:v9 not found: manifest unknown", "no such tag"),
+        # 17.06 does not say "manifest unknown".
+        ("manifest for rancher/server:v9 not found", "no such tag"),
+        ("repository x not found: does not exist or no pull access", "must log in first"),
+        ("no matching manifest for linux/arm64/v8 in the manifest list entries", "processor"),
+        ("[DEPRECATION NOTICE] Docker Image manifest version 2, schema 1 support", "old form"),
+        ("toomanyrequests: You have reached your pull rate limit.", "limit for this address"),
+        (
+            "Get https://r/v2/: proxyconnect tcp: dial tcp 10.0.0.1:3128: refused",
+            "the proxy refuses",
+        ),
+        ("Get https://r/v2/: net/http: TLS handshake timeout", "a proxy (rancher:docker:proxy)"),
+        ("Get https://r/v2/: context deadline exceeded", "a proxy"),
+        ("tls: failed to verify certificate: x509: signed by unknown authority", "not trusted"),
+        (
+            "devmapper: Thin Pool has 9 free data blocks which is less than minimum required 16384",
+            "thin pool is full",
+        ),
         ("pull access denied for x, repository does not exist", "must log in first"),
         ("Get https://r/v2/: dial tcp: lookup r: no such host", "name cannot be resolved"),
         ("http: server gave HTTP response to HTTPS client", "insecure-registries"),

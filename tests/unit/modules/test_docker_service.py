@@ -49,10 +49,30 @@ def test_what_changed_since_the_start(changed, stale):
             ],
             "Next: /var/lib/docker belongs to another pool",
         ),
+        (
+            [
+                'time="x" level=fatal msg="Error starting daemon: devmapper: Thin Pool has 9 free data '
+                'blocks which is less than minimum required 16384"'
+            ],
+            "Next: the thin pool is nearly full",
+        ),
+        (
+            [
+                "failed to start daemon: error initializing graphdriver: Unable to take ownership of thin-pool"
+            ],
+            "Next: the pool was used by another data root",
+        ),
         (["docker.service: Start request repeated too quickly."], "Next: journalctl -u"),
         ([], "the journal says nothing. Next: journalctl -u docker.service"),
     ],
-    ids=["flag and file", "another pool", "systemd only", "nothing"],
+    ids=[
+        "flag and file",
+        "another pool",
+        "a full pool",
+        "a pool of another root",
+        "systemd only",
+        "nothing",
+    ],
 )
 def test_the_lines_that_tell(lines, said):
     text = docker.telling(lines)

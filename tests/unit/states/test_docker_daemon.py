@@ -2,6 +2,7 @@ import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _docker_daemon
+import _docker_fit
 import _docker_package
 import _docker_service
 import _docker_version
@@ -63,9 +64,12 @@ def docker(state, replace):
         replace(
             _docker_daemon,
             wanted=host.wanted,
-            check_data=lambda config, thin_pool=None: host._or_refuse("data", None),
+            check_data=lambda wanted, thin_pool=None: host._or_refuse("data", None),
             keep=host.keep,
             validate=lambda text, upstream=None: host._or_refuse("text", None),
+        )
+        replace(
+            _docker_fit, check=lambda wanted, data_disk=None: host._or_refuse("fit", ["A note"])
         )
         replace(
             _docker_service,
@@ -100,11 +104,11 @@ def test_a_docker_that_fits_changes_nothing(test, docker):
     host = Host()
     ret = docker(host, test).suitable("docker", "docker.io")
     assert ret["result"] is True and ret["changes"] == {} and host.calls == []
-    assert ret["comment"] == "docker.io as it is on offer fits this host"
+    assert ret["comment"] == "docker.io as it is on offer fits this host. A note"
 
 
 @both
-@pytest.mark.parametrize("what", ["package", "wanted", "data"])
+@pytest.mark.parametrize("what", ["package", "wanted", "data", "fit"])
 def test_what_does_not_fit_is_refused(test, what, docker):
     host = Host(refuses={what: CommandExecutionError("not with me; nothing was changed")})
     refused(docker(host, test).suitable("docker", "docker.io"), host, "not with me")
