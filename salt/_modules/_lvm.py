@@ -191,6 +191,11 @@ def _one_row_each(rows):
     return list(volumes.values())
 
 
+def device(group, name):
+    """The path of a volume below /dev/mapper: hyphens within a name are doubled."""
+    return f"/dev/mapper/{group.replace('-', '--')}-{name.replace('-', '--')}"
+
+
 def _bare(row):
     """
     Whether its device has no table and nobody has it open.
@@ -198,10 +203,12 @@ def _bare(row):
     Linux 5.15 and newer make no block device of it, and so LVM cannot tell what it is; on
     older kernels it says "d" itself. Whoever is killed while a volume comes up leaves one.
     """
-    device = "-".join(row[key].strip("[]").replace("-", "--") for key in ("vg_name", "lv_name"))
+    path = device(row["vg_name"], row["lv_name"].strip("[]"))
     argv = ["dmsetup", "info", "--columns", "--noheadings", "--separator", _SEPARATOR]
     # 1: there is no such device.
-    answer = _host.run([*argv, "--options", "attr,open", device], accept=(0, 1))
+    answer = _host.run(
+        [*argv, "--options", "attr,open", path.removeprefix("/dev/mapper/")], accept=(0, 1)
+    )
     return re.fullmatch(rf"---[rw]{re.escape(_SEPARATOR)}0", answer["stdout"].strip()) is not None
 
 

@@ -40,7 +40,7 @@ def status(volume_group, name):
         "active": pool["lv_attr"][4] == "a",
         "monitored": pool["seg_monitor"] == "monitored",
         "health": sick["found"] if sick else "ok",
-        "device": f"/dev/mapper/{volume_group.replace('-', '--')}-{name.replace('-', '--')}",
+        "device": _lvm.device(volume_group, name),
         "free": free,
         "next_extension": step,
         "next_extension_fits": grows["threshold"] < 100 and step <= free,

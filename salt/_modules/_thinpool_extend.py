@@ -168,7 +168,7 @@ def _place(one, lvm, want):
         return one["stage"]
     parts = one["disk"]["partitions"]
     ours = next(part for part in parts if part["mark"] == want["mark"])
-    _heed(one, _thinpool_refusals.partition(ours, rows))
+    _heed(one, _thinpool_refusals.partition(ours, rows, lvm["version"]))
     return "member" if rows else "ready"
 
 

@@ -2,15 +2,19 @@
 Look at everything that bears on Docker's thin pool; nothing is written.
 """
 
+import glob
+import json
 import os
 import re
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _disk
+import _disk_blank
 import _disk_read
 import _host
 import _lvm
+import _lvm_backup
 import _settings
 import _thinpool_interrupted
 import _thinpool_profile
@@ -72,6 +76,8 @@ def observe(want, before=None):
         "begun": begun,
         "members": members() if lvm["version"] is None else [],
         "signatures": _signatures(lvm, want),
+        "backup": _backup(lvm, want),
+        "docker": None if _has_pool(lvm, want) else _docker(want),
         "profile": profile,
         "target": _target(),
         "missing": [name for name in _TOOLS if not _host.tool(name)],
@@ -86,6 +92,38 @@ def members():
     # Without its cache, which it would also write.
     argv = ["blkid", "-c", "/dev/null", "-t", "TYPE=LVM2_member", "-o", "device"]
     return _host.run(argv, accept=(0, 2))["stdout"].split()
+
+
+def _backup(lvm, want):
+    """What LVM itself wrote of the group, when it does not find it."""
+    known = any(row["vg_name"] == want["volume_group"] for row in lvm["vgs"])
+    return None if known else _lvm_backup.look(want["volume_group"])
+
+
+def _has_pool(lvm, want):
+    names = (want["volume_group"], want["name"], "thin-pool")
+    return names in [(row["vg_name"], row["lv_name"], row["segtype"]) for row in lvm["lvs"]]
+
+
+def _docker(want):
+    """The directory in which Docker keeps what it knows of this pool, None: it knows nothing."""
+    try:
+        config = json.loads(_host.read("/etc/docker/daemon.json") or "{}")
+    except ValueError:
+        config = None
+    if not isinstance(config, dict) or not isinstance(config.get("storage-opts", []), list):
+        raise CommandExecutionError(
+            "/etc/docker/daemon.json is not understood, so nobody can tell whether Docker has data in "
+            f"pool {want['pool']}. Correct it, then run again"
+        )
+    names = (_lvm.device(want["volume_group"], want["name"]), want["pool"].replace("/", "-"))
+    if not {f"dm.thinpooldev={name}" for name in names} & {*config.get("storage-opts", [])}:
+        return None
+    root = glob.escape(str(config.get("data-root") or config.get("graph") or "/var/lib/docker"))
+    # With userns-remap it is below <uid>.<gid>.
+    places = [f"{root}/devicemapper/metadata", f"{root}/*.*/devicemapper/metadata"]
+    found = [path for place in places for path in sorted(glob.glob(f"{place}/*"))]
+    return os.path.dirname(found[0]) if found else None
 
 
 def _stage(disk):
@@ -110,18 +148,33 @@ def _signatures(lvm, want):
     for row in lvm["lvs"]:
         ours = row["lv_name"] in (want["name"], f"{want['name']}meta")
         if ours and row["vg_name"] == want["volume_group"] and row["segtype"] == "linear":
-            known = _disk_read.blkid(*_area(row, lvm))
-            several = "several signatures" if "AMBIVALENT" in known else None
-            found[row["lv_name"]] = several or known.get("TYPE") or known.get("PTTYPE")
+            found[row["lv_name"]] = _content(_areas(row, lvm))
     return found
 
 
-def _area(row, lvm):
-    """Where its content begins: an inactive volume has no device of its own."""
+def _content(areas):
+    """The signature that begins there, or what a look finds that knows none; None: it is blank."""
+    known = _disk_read.blkid(*areas[0])
+    if "AMBIVALENT" in known:
+        return "several signatures"
+    kind = known.get("TYPE") or known.get("PTTYPE")
+    for path, *area in [] if kind else areas:
+        start, size = area or (0, None)
+        found = _disk_blank.look(path, start, start + size if size else None)
+        if found:
+            return f"data that no tool knows: {_disk_blank.words(found)}"
+    return kind
+
+
+def _areas(row, lvm):
+    """Where its content lies: an inactive volume has no device of its own."""
     if row["lv_attr"][4] == "a":
-        return (f"/dev/{row['vg_name']}/{row['lv_name']}",)
-    device, _, extents = row["seg_pe_ranges"].split()[0].rpartition(":")
-    first, last = (int(number) for number in extents.split("-"))
-    start = next(pv["pe_start"] for pv in lvm["pvs"] if pv["pv_name"] == device)
+        return [(f"/dev/{row['vg_name']}/{row['lv_name']}",)]
     size = next(vg["vg_extent_size"] for vg in lvm["vgs"] if vg["vg_name"] == row["vg_name"])
-    return device, start + first * size, (last - first + 1) * size
+    found = []
+    for word in row["seg_pe_ranges"].split():
+        device, _, extents = word.rpartition(":")
+        first, last = (int(number) for number in extents.split("-"))
+        start = next(pv["pe_start"] for pv in lvm["pvs"] if pv["pv_name"] == device)
+        found.append((device, start + first * size, (last - first + 1) * size))
+    return found

@@ -175,18 +175,22 @@ def _disk_place(seen, want):
     ours = next((part for part in parts if part["mark"] == want["mark"]), None)
     if not seen["begun"]:
         _heed(_thinpool_refusals.foreign(rows))
+    if seen["stage"] is None and not ours:
+        raise _Refused({"state": "P2x" if parts else "P0x", "text": seen["unfit"]})
+    # What was made once is not made again.
+    _heed(_thinpool_refusals.lost(seen["backup"], ours, want["volume_group"]))
+    _heed(_thinpool_refusals.named(seen["docker"], want["pool"]))
     if seen["stage"] is None:
-        state = "P3x" if ours else "P2x" if parts else "P0x"
-        # diskrules has found the words already.
-        raise _Refused({"state": state, "text": seen["unfit"]})
+        raise _Refused({"state": "P3x", "text": seen["unfit"]})
     if seen["stage"] != "ready":
         return {"blank": "P0", "label": "P1", "partition": "P2"}[seen["stage"]]
-    _heed(_thinpool_refusals.partition(ours, rows))
+    _heed(_thinpool_refusals.partition(ours, rows, seen["lvm"]["version"]))
     return "P4v" if seen["begun"] else "P4" if rows else "P3"
 
 
 def _group_place(seen, want, group):
     """The place of our volume group that holds no pool yet."""
+    _heed(_thinpool_refusals.named(seen["docker"], want["pool"]))
     names = set(_volumes(seen["lvm"], want))
     ours = {want["name"], f"{want['name']}meta"}
     # What an interrupted lvconvert leaves; the next one takes it up.

@@ -70,7 +70,52 @@ def _way_out(doubts):
     marked = _IN_USE.match(doubts[0])
     if marked and all(f"PV {marked[1]} " in doubt for doubt in doubts):
         return _MISSED.format(it=marked[1])
-    return "Put right what `pvs` warns of."
+    if any(re.search(r"smaller than corresponding PV size|reaches to", doubt) for doubt in doubts):
+        return "Bring the disk back to its size; LVM would write past its end."
+    if any(re.search(r"(?i)checksum|\bmda\b|metadata", doubt) for doubt in doubts):
+        return "Look at the volumes that it names with pvck(8); vgcfgrestore(8) restores a group."
+    return "Put right what `pvs` and `vgs` warn of, then run again."
+
+
+def lost(backup, part, group):
+    """Judge a group that LVM does not find, by LVM's own backup of it. ``part``: ours, or None."""
+    if not backup:
+        return None
+    count, path = len(backup["volumes"]), backup["path"]
+    disks = ", ".join(f"{disk['device']} (UUID {disk['uuid']})" for disk in backup["disks"])
+    found = (
+        f"LVM does not find volume group {group}, and its own {path} says that the group held "
+        f"{count} volumes on {disks}"
+    )
+    same = [disk for disk in backup["disks"] if part and disk["size"] == part["size"]]
+    if len(same) == 1 and len(backup["disks"]) == 1 and not part["signatures"]:
+        way = (
+            f"If {part['path']} is that volume, restore it, on this host: pvcreate --uuid "
+            f"{same[0]['uuid']} --restorefile {path} {part['path']}; vgcfgrestore --force -f {path} "
+            f"{group}; vgchange -ay {group}."
+        )
+    else:
+        way = "Attach its disks, or restore it: pvcreate --restorefile, then vgcfgrestore(8)."
+    return _no("P5x", found, f"{way} If that group is gone for good, move away {_all(path)}.")
+
+
+def _all(path):
+    """Behind the newest archive there are older ones."""
+    folder, _, name = path.rpartition("/")
+    numbered = re.fullmatch(r"(.+)_\d+-\d+\.vg", name)
+    return f"{folder}/{numbered[1]}_*" if numbered else path
+
+
+def named(folder, pool):
+    """Judge a pool that is not there, and that Docker knows. Returns None, or why it is not made."""
+    if not folder:
+        return None
+    found = f"Docker's data in {folder} belongs to pool {pool}, which is not there"
+    advice = (
+        "Attach its disk, or restore it: vgcfgrestore(8). Only if Docker's images and containers of "
+        f"before are not needed, move {folder} away and run this again."
+    )
+    return _no("P5x", found, advice)
 
 
 def foreign(rows):
@@ -89,7 +134,7 @@ def foreign(rows):
     return None
 
 
-def partition(part, rows):
+def partition(part, rows, version):
     """Judge what our own partition holds. Returns None, or why it must be left alone."""
     path, kinds = part["path"], [entry["type"] for entry in part["signatures"]]
     if part["mounts"] or part["holders"] or part["busy"]:
@@ -99,7 +144,11 @@ def partition(part, rows):
         advice = f"If it may be erased, run on this host: wipefs -a {path}."
         return _no("P3x", f"its partition {path} holds old content: {', '.join(kinds)}", advice)
     if kinds and not rows:
-        advice = "Look at filter in /etc/lvm/lvm.conf and at /etc/lvm/devices/system.devices."
+        advice = "Look at filter and global_filter in /etc/lvm/lvm.conf"
+        # The first with a devices file.
+        if version and version >= [2, 3, 12]:
+            advice += " and at /etc/lvm/devices/system.devices"
+        advice += f"; what LVM says of it: pvck {path}."
         return _no("P4x", f"{path} is a physical volume that LVM does not show", advice)
     return None
 

@@ -27,7 +27,7 @@ FILES = {
         _docker_drop_in _docker_engine _docker_fit
         _docker_flags _docker_group _docker_leftovers _docker_package _docker_proxy _docker_pull
         _docker_repository _docker_service _docker_storage _docker_unit _docker_version _fresh _fstab
-        _host _hostname _hosts_file _lvm _packages_unfinished _packages_upgrade _port_use
+        _host _hostname _hosts_file _lvm _lvm_backup _packages_unfinished _packages_upgrade _port_use
         _rancher _rancher_agent _rancher_agent_bootstrap _rancher_agent_cgroup _rancher_agent_host
         _rancher_agent_match _rancher_agent_plan _rancher_agent_script _rancher_api
         _rancher_database _rancher_database_account _rancher_host _rancher_http

@@ -9,6 +9,8 @@ import struct
 from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
 
+import _disk_blank
+
 GIB, MIB = 1024**3, 1024**2
 DISK, PART, MARK = "/dev/vdc", "/dev/vdc1", "rancher-docker-pool"
 PROFILE = "/etc/lvm/profile/docker-thinpool.profile"
@@ -79,6 +81,9 @@ class Host:
             "_disk_make.partition": self.partition,
             "_disk_make.finish": self.finish,
             "_disk_read.blkid": self.blkid,
+            "_disk_blank.words": _disk_blank.words,
+            "_disk_blank.look": lambda path, start=0, end=None: None,
+            "_lvm_backup.look": lambda group: None,
             "_thinpool_interrupted.head": self.head,
             "_host.tool": lambda name: f"/sbin/{name}" if name in self.tools else None,
         }

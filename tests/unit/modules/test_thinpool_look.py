@@ -73,6 +73,57 @@ def test_a_plain_volume_is_looked_into_where_it_lies(host):
     assert asked == [("/dev/docker/thinpool",), ("/dev/vdc1", 81 * MIB, 20 * MIB)]
 
 
+def test_a_volume_with_data_that_no_tool_knows(host):
+    # A volume of that name, without a signature, was taken for the metadata and overwritten.
+    host.pv, host.vg = {"pv_uuid": "u"}, {"vg_name": "docker", "vg_tags": "rancher-docker-pool"}
+    host.vg |= {"vg_attr": "wz--n-", "vg_extent_size": 4 * MIB, "vg_extent_count": 5119}
+    host.volume(
+        "thinpoolmeta", 5, lv_attr="-wi-------", seg_pe_ranges="/dev/vdc1:9-9 /dev/vdc1:0-3"
+    )
+    asked = []
+
+    def look(path, start=0, end=None):
+        asked.append((path, start, end))
+        return {"offset": 5 * MIB, "hits": 1, "samples": 64} if start == MIB else None
+
+    host.salt["_disk_blank.look"] = look
+    (words,) = observed(host)["signatures"].values()
+    assert words.startswith("data that no tool knows: the first byte that is not zero is at offset")
+    assert asked == [("/dev/vdc1", 37 * MIB, 41 * MIB), ("/dev/vdc1", MIB, 17 * MIB)]
+
+
+def test_the_backup_is_only_looked_at_when_the_group_is_missing(host):
+    host.salt["_lvm_backup.look"] = lambda group: f"of {group}"
+    assert observed(host)["backup"] == "of docker"
+    host.pv, host.vg = {"pv_uuid": "u"}, {"vg_name": "docker", "vg_tags": "rancher-docker-pool"}
+    host.vg |= {"vg_attr": "wz--n-", "vg_extent_size": 4 * MIB, "vg_extent_count": 5119}
+    assert observed(host)["backup"] is None
+
+
+DAEMON = '{"data-root": "%s", "storage-opts": ["dm.thinpooldev=%s", "dm.x=y"]}'
+
+
+@pytest.mark.parametrize("name", ["/dev/mapper/docker-thinpool", "docker-thinpool"])
+@pytest.mark.parametrize("below", ["devicemapper", "165536.165536/devicemapper"])
+def test_docker_that_knows_the_pool(host, tmp_path, name, below):
+    host.files["/etc/docker/daemon.json"] = DAEMON % (tmp_path, name)
+    assert observed(host)["docker"] is None, "it was never started with it"
+    folder = tmp_path / below / "metadata"
+    folder.mkdir(parents=True)
+    assert observed(host)["docker"] is None
+    (folder / "deviceset-metadata").touch()
+    assert observed(host)["docker"] == str(folder)
+    host.files["/etc/docker/daemon.json"] = DAEMON % (tmp_path, "/dev/mapper/other-pool")
+    assert observed(host)["docker"] is None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"storage-opts": 5}'])
+def test_a_daemon_json_that_is_not_understood_is_not_taken_for_none(host, text):
+    host.files["/etc/docker/daemon.json"] = text
+    with pytest.raises(CommandExecutionError, match="daemon.json is not understood"):
+        observed(host)
+
+
 @pytest.mark.parametrize(("code", "known"), [(0, True), (1, False)])
 def test_whether_the_kernel_can_load_thin_pools(host, monkeypatch, code, known):
     monkeypatch.setattr("os.path.isdir", lambda path: False)

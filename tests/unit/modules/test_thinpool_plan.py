@@ -48,6 +48,8 @@ def seen(case):
         "begun": case.get("begun"),
         "members": case.get("members", []),
         "signatures": case.get("signatures", {}),
+        "backup": case.get("backup"),
+        "docker": case.get("docker"),
         "profile": case.get("profile", WANT["profile_text"]),
         "target": case.get("target", True),
         "missing": [],
