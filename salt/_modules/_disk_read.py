@@ -183,6 +183,9 @@ def _bytes(device, offset, length):
     try:
         with open(device, "rb", buffering=0) as source:
             os.posix_fadvise(source.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            # Beyond its end a block device cannot even be sought.
+            if offset >= source.seek(0, os.SEEK_END):
+                return b""
             source.seek(offset)
             return source.read(length)
     except OSError as exc:

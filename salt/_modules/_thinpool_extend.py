@@ -6,19 +6,17 @@ The pool itself is not touched: with free space in the group it grows when its p
 
 from salt.exceptions import CommandExecutionError
 
-import _disk
 import _disk_make
 import _disk_refusals
 import _host
 import _lvm
 import _thinpool_look
+import _thinpool_make
 import _thinpool_refusals
 import _thinpool_size
 
 _MIB = 1024**2
 _EXTENT = 4 * _MIB
-# It is in the group, and its partition still has the name of one that is being made.
-UNNAMED = "in it, and its partition is not named so yet"
 # What is left to do, by how far the disk has come.
 _STEPS = ("partition", "physical volume", "volume group")
 _FIRST = {
@@ -27,40 +25,32 @@ _FIRST = {
     "partition": 0,
     "ready": 1,
     "member": 2,
-    "unnamed": 2,
     "joined": 3,
+    "unnamed": 3,
 }
 
 
 def wanted(volume_group, name, devices):
-    """
-    Put together what is asked for. Returns a dict: ``volume_group``, ``name``, ``devices``,
-    ``mark`` (by which partitions and the group are ours).
-    """
-    mark = "rancher-docker-pool"
+    """Put together what is asked for; ``mark``: by which partitions and the group are ours."""
+    mark = _thinpool_look.MARK
     return {"volume_group": volume_group, "name": name, "devices": list(devices), "mark": mark}
 
 
 def observe(want):
     """
-    Look at LVM and at every disk. Returns a dict: ``lvm`` (lists of ``_lvm.look``), ``members``
-    (physical volumes by their signature, only looked for without LVM) and ``disks``: for each
-    device a dict ``disk``, ``stage`` and ``unfit`` (what ``_disk.stage`` returned, or its
-    refusal).
+    Look at LVM and at every disk: ``lvm``; ``members`` (physical volumes by their signature, only
+    looked for without LVM); ``disks``: for each device what ``_thinpool_look.one_disk`` gives.
     """
-    lvm = _lvm.look()
+    lvm, key = _lvm.look(), "rancher:thin_pool:extra_devices"
     return {
         "lvm": lvm,
         "members": _thinpool_look.members() if lvm["version"] is None else [],
-        "disks": {device: _one_disk(device, want["mark"]) for device in want["devices"]},
+        "disks": {each: _thinpool_look.one_disk(each, key, lvm) for each in want["devices"]},
     }
 
 
 def plan(seen, want, pending=False):
-    """
-    List what is left to do. Returns a dict of changes, ``<device>: <step>``, in the order in which
-    they are to be made.
-    """
+    """List the changes that are left, ``<device>: <step>``, in their order."""
     doubt = _thinpool_refusals.lists(seen["lvm"], seen["members"])
     if doubt:
         raise CommandExecutionError(f"{doubt['found']}. {doubt['advice']}")
@@ -73,9 +63,11 @@ def plan(seen, want, pending=False):
             "volume group": f"{want['volume_group']}, {_extents(one)} extents of 4 MiB more",
         }
         place = _place(one, seen["lvm"], want)
-        old = UNNAMED if place == "unnamed" else None
         for step in _STEPS[_FIRST[place] :]:
-            changes[f"{device}: {step}"] = {"old": old, "new": texts[step]}
+            changes[f"{device}: {step}"] = {"old": None, "new": texts[step]}
+        if place == "unnamed":
+            old, new = one["disk"]["partitions"][0]["label"], f"{want['mark']} on its partition"
+            changes[f"{device}: volume group"] = {"old": old, "new": new}
     return changes
 
 
@@ -93,33 +85,21 @@ def apply(seen, changes, want):
                 "run again to accept that"
             )
         device, _, step = key.rpartition(": ")
-        disk = seen["disks"][device]["disk"]
-        # Takes the steps that are left, and refuses another disk of that name.
-        path = _disk_make.partition(disk, want["mark"], "lvm")
-        # Without -f and -y, which would wipe what is there: LVM asks, and has no terminal.
-        if step == "physical volume":
-            _run("pvcreate", "--dataalignment", "1m", path)
-        elif step == "volume group":
-            if left[key]["old"] != UNNAMED:
-                _run("vgextend", want["volume_group"], path)
-            _disk_make.finish(disk, want["mark"])
+        _take(step, seen["disks"][device], seen["lvm"], want)
 
 
-def _run(*argv):
-    _host.run(list(argv), timeout=600)
-
-
-def _one_disk(device, mark):
-    disk = _disk.examine(device, "rancher:thin_pool:extra_devices")
-    try:
-        return {
-            "disk": disk,
-            "stage": _disk.stage(disk, mark, "lvm"),
-            "unfit": None,
-        }
-    except CommandExecutionError as refusal:
-        # Only `plan` knows whether it matters: a disk of the group is "in use".
-        return {"disk": disk, "stage": None, "unfit": str(refusal)}
+def _take(step, one, lvm, want):
+    if step == "volume group" and _place(one, lvm, want) == "unnamed":
+        _disk_make.finish(one["disk"], want["mark"])
+        return
+    # Takes the steps that are left, and refuses another disk of that name.
+    path = _disk_make.partition(one["disk"], want["mark"], "lvm")
+    if step == "physical volume":
+        _thinpool_make.make_volume(path, one["begun"])
+    elif step == "volume group":
+        _host.run(["vgextend", want["volume_group"], path], timeout=600)
+        # From now on there may be data in it.
+        _disk_make.finish(one["disk"], want["mark"])
 
 
 # -- pure ----------------------------------------------------------------------------------------
@@ -158,17 +138,19 @@ def _place(one, lvm, want):
     """How far a disk has come; raises to refuse it."""
     paths = {one["disk"]["path"], *(part["path"] for part in one["disk"]["partitions"])}
     rows = [row for row in lvm["pvs"] if row["path"] in paths]
+    ours = [part for part in one["disk"]["partitions"] if part["mark"] == want["mark"]]
     if any(row["vg_name"] == want["volume_group"] for row in rows):
-        ours = [part for part in one["disk"]["partitions"] if part["mark"] == want["mark"]]
-        return "unnamed" if any(not part["finished"] for part in ours) else "joined"
+        return "unnamed" if len(ours) == 1 and not ours[0]["finished"] else "joined"
+    if one["begun"]:
+        return "ready"
     _heed(one, _thinpool_refusals.foreign(rows))
     if one["stage"] is None:
         raise CommandExecutionError(one["unfit"])
     if one["stage"] != "ready":
         return one["stage"]
-    parts = one["disk"]["partitions"]
-    ours = next(part for part in parts if part["mark"] == want["mark"])
+    (ours,) = ours
     _heed(one, _thinpool_refusals.partition(ours, rows, lvm["version"]))
+    _heed(one, _thinpool_refusals.behind(ours, one["behind"]))
     return "member" if rows else "ready"
 
 

@@ -11,16 +11,18 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _disk
 import _disk_blank
+import _disk_marks
 import _disk_read
 import _host
 import _lvm
 import _lvm_backup
 import _settings
-import _thinpool_interrupted
 import _thinpool_profile
 
-# GPT name of our partition and tag of our volume group: the proof that they are ours.
-MARK = "rancher-docker-pool"
+# GPT name of our finished partition and tag of our volume group: the proof that they are ours.
+MARK = _disk_marks.POOL
+# Where LVM's own data end in our physical volumes.
+_BEGIN = 1024**2
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+.-]{0,120}")
 _TOOLS = ("lvm", "parted", "thin_check", "dmeventd", "modprobe")
 
@@ -51,29 +53,20 @@ def wanted(settings):
 
 
 def observe(want, before=None):
-    """Look at the disk, at LVM and at the profile."""
-    # Gives a dict: ``disk``; ``stage`` and ``unfit`` (what ``_disk.stage`` returned, or its
-    # refusal); ``lvm`` (lists of ``_lvm.look``); ``begun`` (what ``_thinpool_interrupted.look``
-    # returned; LVM's doubts are then explained and left out); ``members`` (physical volumes by
-    # their signature, only looked for without LVM); ``signatures`` (what plain volumes hold, by
-    # name); ``profile`` (text of the file, or None); ``target`` (the kernel knows thin pools);
-    # ``missing`` (programs).
+    """Look at everything that bears on the pool; nothing is written."""
+    # Gives a dict: what `one_disk` gives; `lvm` (see `_lvm.look`); `members` (physical volumes by their
+    # signature, without LVM); `signatures` (what plain volumes hold, by name); `backup` (LVM's own, of
+    # a group that it does not find); `docker` (where Docker keeps what it knows of a pool that is not
+    # there); `profile` (text, or None); `target` (the kernel knows thin pools); `missing` (programs).
     profile = _host.read(f"/etc/lvm/profile/{want['profile']}.profile")
     if before:
         lvm = _lvm.look(before["lvm"]["version"])
         return {**before, "lvm": lvm, "signatures": _signatures(lvm, want), "profile": profile}
-    disk = _disk.examine(want["device"], "rancher:thin_pool:device")
-    stage, unfit = _stage(disk)
     lvm = _lvm.look()
-    begun = _thinpool_interrupted.look(disk, stage, lvm, want)
-    if begun:
-        lvm["doubts"] = []
+    one = one_disk(want["device"], "rancher:thin_pool:device", lvm)
     return {
-        "disk": disk,
-        "stage": stage,
-        "unfit": unfit,
+        **one,
         "lvm": lvm,
-        "begun": begun,
         "members": members() if lvm["version"] is None else [],
         "signatures": _signatures(lvm, want),
         "backup": _backup(lvm, want),
@@ -82,6 +75,57 @@ def observe(want, before=None):
         "target": _target(),
         "missing": [name for name in _TOOLS if not _host.tool(name)],
     }
+
+
+def one_disk(device, key, lvm):
+    """
+    Look at one disk: ``disk``; ``stage`` and ``unfit`` (what ``_disk.stage`` returned, or its
+    refusal); ``begun`` (its physical volume is half of one, and never held more: LVM's doubts of it
+    are then left out of ``lvm``); ``behind`` (data behind a physical volume of no group, or None).
+    """
+    disk = _disk.examine(device, key)
+    found = {"disk": disk, "stage": None, "unfit": None, "begun": False, "behind": None}
+    try:
+        found["stage"] = _disk.stage(disk, MARK, "lvm")
+    except CommandExecutionError as refusal:
+        # Only the plan knows whether it matters: a finished pool makes the disk "in use".
+        return {**found, "unfit": str(refusal)}
+    ours = [part for part in disk["partitions"] if part["mark"] == MARK]
+    if found["stage"] == "ready" and [sign["type"] for sign in ours[0]["signatures"]] == [
+        "LVM2_member"
+    ]:
+        rows = [row for row in lvm["pvs"] if row["path"] == ours[0]["path"]]
+        if ours[0]["finished"]:
+            found["behind"] = _behind(ours[0], rows)
+        elif _begun(ours[0], rows, lvm["doubts"]):
+            lvm["doubts"] = [doubt for doubt in lvm["doubts"] if not _about(doubt, ours[0], rows)]
+            found["begun"] = True
+    return found
+
+
+def _begun(part, rows, doubts):
+    """
+    Whether a pvcreate, vgcreate or vgextend was ended in it: LVM doubts it, or finds it in use by a
+    group that it cannot find. The partition's name says that there never was more.
+    """
+    if part["mounts"] or part["holders"] or part["busy"] or len(rows) > 1:
+        return False
+    if any(row["vg_name"] not in ("", "[unknown]") for row in rows):
+        return False
+    half = any(row["vg_name"] or row["pv_attr"][0] != "-" for row in rows)
+    return half or any(_about(doubt, part, rows) for doubt in doubts)
+
+
+def _about(doubt, part, rows):
+    names = {part["path"], *(row["pv_name"] for row in rows)}
+    return any(re.search(rf"(?<!\S){re.escape(name)}(?![\w/-])", doubt) for name in names)
+
+
+def _behind(part, rows):
+    """What lies behind a physical volume of no group: what was a pool once is not made anew."""
+    if not rows or rows[0]["vg_name"] or rows[0]["pe_start"] != _BEGIN:
+        return None
+    return _disk_blank.look(part["path"], _BEGIN)
 
 
 def members():
@@ -124,14 +168,6 @@ def _docker(want):
     places = [f"{root}/devicemapper/metadata", f"{root}/*.*/devicemapper/metadata"]
     found = [path for place in places for path in sorted(glob.glob(f"{place}/*"))]
     return os.path.dirname(found[0]) if found else None
-
-
-def _stage(disk):
-    try:
-        return _disk.stage(disk, MARK, "lvm"), None
-    except CommandExecutionError as refusal:
-        # Only poolplan knows whether it matters: a finished pool makes the disk "in use".
-        return None, str(refusal)
 
 
 def _target():

@@ -3,14 +3,11 @@ Make Docker's thin pool and keep it right: each step on what is seen right befor
 """
 
 import os
-import tempfile
-import uuid
 
 from salt.exceptions import CommandExecutionError
 
 import _disk_make
 import _host
-import _thinpool_interrupted
 import _thinpool_look
 import _thinpool_plan
 import _thinpool_profile
@@ -42,36 +39,28 @@ def apply(seen, changes, want):
 
 def _partition(want, seen):
     """Its path; takes the steps that are left, and refuses another disk of that name."""
-    path = _disk_make.partition(seen["disk"], want["mark"], "lvm")
-    if any(row["vg_name"] == want["volume_group"] for row in seen["lvm"]["vgs"]):
-        _disk_make.finish(seen["disk"], want["mark"])
-    return path
+    return _disk_make.partition(seen["disk"], want["mark"], "lvm")
 
 
 def _physical_volume(want, seen):
+    make_volume(_partition(want, seen), seen["begun"])
+
+
+def make_volume(path, begun):
+    """Make a physical volume, or make the half of one anew."""
+    if begun:
+        # pvcreate would take it by force only.
+        _run("wipefs", "-a", path)
     # Without -f and -y, which would wipe what is there: LVM asks, and has no terminal.
-    _run("pvcreate", "--dataalignment", "1m", _partition(want, seen))
+    _run("pvcreate", "--dataalignment", "1m", path)
 
 
 def _volume_group(want, seen):
-    size = ("--physicalextentsize", "4m")
-    there = any(row["vg_name"] == want["volume_group"] for row in seen["lvm"]["vgs"])
-    names = (want["volume_group"], _partition(want, seen))
-    if seen["begun"]:
-        _begun_group(want, seen)
-    elif not there:
-        _run("vgcreate", "--addtag", want["mark"], *size, *names)
+    if not any(row["vg_name"] == want["volume_group"] for row in seen["lvm"]["vgs"]):
+        names = (want["volume_group"], _partition(want, seen))
+        _run("vgcreate", "--addtag", want["mark"], "--physicalextentsize", "4m", *names)
+    # From now on there may be data in it.
     _disk_make.finish(seen["disk"], want["mark"])
-
-
-def _begun_group(want, seen):
-    # vgcreate would take it by force only. This one goes by the physical volume's identity.
-    share, identity = _share(want, seen), uuid.uuid4().hex
-    text = _thinpool_interrupted.text(seen["begun"], share, want, identity)
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "group")
-        _host.write(path, text, mode="0600")
-        _run("vgcfgrestore", "-f", path, want["volume_group"])
 
 
 def _data_volume(want, seen):

@@ -28,7 +28,7 @@ _LEFT = {
     "P2": _CREATED,
     "P3": _CREATED[1:],
     "P4": _CREATED[2:],
-    "P4v": _CREATED[2:],
+    "P4v": _CREATED[1:],
     "P5": _CREATED[3:],
     "P6": _CREATED[4:],
     "P6m": ("data volume", "pool"),
@@ -184,8 +184,12 @@ def _disk_place(seen, want):
         raise _Refused({"state": "P3x", "text": seen["unfit"]})
     if seen["stage"] != "ready":
         return {"blank": "P0", "label": "P1", "partition": "P2"}[seen["stage"]]
-    _heed(_thinpool_refusals.partition(ours, rows, seen["lvm"]["version"]))
-    return "P4v" if seen["begun"] else "P4" if rows else "P3"
+    listed = rows or seen["begun"]
+    _heed(_thinpool_refusals.partition(ours, listed, seen["lvm"]["version"]))
+    if seen["begun"]:
+        return "P4v"
+    _heed(_thinpool_refusals.behind(ours, seen["behind"]))
+    return "P4" if rows else "P3"
 
 
 def _group_place(seen, want, group):

@@ -7,6 +7,8 @@ Each function returns None, or a dict ``state`` (a name that ends in x, or P12),
 
 import re
 
+import _disk_blank
+
 # The first that knows `lvchange --metadataprofile`.
 _OLDEST = [2, 2, 107]
 # What LVM calls a group that must exist, by what is on the disk, and cannot be found.
@@ -14,7 +16,7 @@ _UNKNOWN = "[unknown]"
 _IN_USE = re.compile(r"PV (\S+) is marked in use but no VG was found using it")
 _MISSED = (
     "Restore that group with vgcfgrestore. If no group is missed and nothing on it is needed, run "
-    "on this host: wipefs -a {it}."
+    "on this host: wipefs -a {it}; blkdiscard -z {it} || shred -v -n 0 -z {it}."
 )
 _REPAIR = (
     "Stop Docker, then: lvchange -an {it}; lvconvert --repair {it}; lvchange -ay {it}; then check "
@@ -151,6 +153,18 @@ def partition(part, rows, version):
         advice += f"; what LVM says of it: pvck {path}."
         return _no("P4x", f"{path} is a physical volume that LVM does not show", advice)
     return None
+
+
+def behind(part, found):
+    """Judge what lies behind a physical volume of no group. Returns None, or why it is left alone."""
+    if not found:
+        return None
+    path, words = part["path"], _disk_blank.words(found)
+    advice = (
+        "Restore its group: vgcfgrestore(8), `ls /etc/lvm/backup /etc/lvm/archive`. If nothing on it "
+        f"is needed, run on this host: wipefs -a {path}; blkdiscard -z {path} || shred -v -n 0 -z {path}."
+    )
+    return _no("P4x", f"{path} is a physical volume of no group, and behind it {words}", advice)
 
 
 def group(rows, members, here, has_pool, mark):

@@ -34,7 +34,7 @@ FILES = {
         _rancher_member _rancher_server _rancher_server_data _rancher_server_fit
         _rancher_server_replace _rancher_server_wait _selinux_mode _settings _swapfile
         _swapfile_make _swapfile_plan _systemd_unit _thinpool _thinpool_advice _thinpool_extend
-        _thinpool_interrupted _thinpool_look _thinpool_make _thinpool_plan _thinpool_profile
+        _thinpool_look _thinpool_make _thinpool_plan _thinpool_profile
         _thinpool_refusals _thinpool_size capacity conntrack datadisk docker_containers docker_daemon
         docker_drop_in docker_group docker_leftovers docker_package docker_proxy docker_repository hostname
         packages rancher rancher_database rancher_host rancher_member selinux_mode settings swapfile

@@ -10,14 +10,14 @@ import shutil
 
 import pytest
 from disk_kit import MIB, Disk
-from pool_kit import MADE, REFUSED, Killed, Tree, lvm
+from pool_kit import MADE, MARK, REFUSED, Killed, Tree, lvm, partitioned, unfinished
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.getuid() != 0, reason="needs root for loop devices"),
     pytest.mark.skipif(not shutil.which("lvm"), reason="needs lvm2"),
 ]
-# label, partition, type, PV, VG, its name, data, metadata
+# label, partition, type, PV, VG, name, data, metadata
 WRITES = 8
 
 
@@ -120,3 +120,39 @@ def test_refused(tree, disk, other, name):
     comment = refused(tree, disk, other)
     for word in words:
         assert word in comment, comment
+
+
+@pytest.mark.parametrize("how", ["label", "text", "announced"])
+def test_what_a_killed_vgcreate_leaves_is_made_anew(tree, disk, how):
+    path = partitioned(disk, f"{MARK}-new")
+    lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
+    unfinished(path, how)
+    assert tree.plan(disk.path)["state"] == "P4v"
+    dry, real = tree.present(disk.path, test=True), tree.present(disk.path)
+    assert [*dry["changes"]][:2] == ["physical volume", "volume group"]
+    assert real["changes"] == {key: dry["changes"][key] for key in MADE if key in dry["changes"]}
+    assert tree.plan(disk.path)["state"] == "P7"
+
+
+def test_a_lost_label_is_repaired_by_the_very_commands_of_the_message(tree, disk, other):
+    prepare, *_ = REFUSED["a physical volume whose label is lost"]
+    prepare(tree, disk, other)
+    comment = refused(tree, disk, other)
+    commands = comment.partition("restore it, on this host: ")[2].partition(". If")[0].split("; ")
+    assert [command.split()[0] for command in commands] == ["pvcreate", "vgcfgrestore", "vgchange"]
+    for command in commands[:2]:
+        lvm(*command.split())
+    assert uuids("lvs", "lv_name") == ["images"]
+    with open(f"{disk.path}p1", "rb") as part:
+        part.seek(9 * MIB)
+        assert part.read(20) == b"somebody's container"
+    assert tree.lists()["doubts"] == []
+
+
+def test_a_group_that_was_removed_on_purpose_is_not_missed(tree, disk):
+    path = partitioned(disk)
+    lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
+    lvm("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l", "9", "-n", "images", "docker")
+    lvm("vgremove", "-ff", "-y", "docker")
+    # Nothing was ever written to its volumes.
+    assert tree.plan(disk.path)["state"] == "P4"

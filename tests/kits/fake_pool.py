@@ -4,7 +4,6 @@ a machine. `fail_at` ends the run in front of or behind the nth command that wri
 """
 
 import inspect
-import struct
 
 from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
@@ -26,21 +25,9 @@ SETTINGS = {
     "autoextend_threshold": 80,
     "autoextend_percent": 20,
 }
-POOL = ("size", "refusals", "advice", "interrupted", "plan", "look", "make", "extend", "profile")
+POOL = ("size", "refusals", "advice", "plan", "look", "make", "extend", "profile")
 OWN = ["_lvm", "_thinpool", *(f"_thinpool_{name}" for name in POOL)]
 OWN += ["_converge", "_disk_refusals", "_settings"]
-
-
-def begun(uuid, size, text=b"", announced=0, entered=0):
-    """The first MiB of a physical volume that a vgcreate has marked as in use, and no more."""
-    area = (4096, MIB - 4096)
-    label = (b"LABELONE", 1, 7, 32, b"LVM2 001", uuid.replace("-", "").encode(), size)
-    label = struct.pack("<8sQII8s32s9QII", *label, MIB, 0, 0, 0, *area, 0, 0, 2, 1)
-    places = (entered, len(text) if entered else 0, 0, 0, announced, 9 if announced else 0, 7, 0)
-    header = struct.pack("<I16sIQQQQIIQQII", 7, b" LVM2 x[5A%r0N*>", 1, *area, *places)
-    return (bytes(512) + label.ljust(3584, b"\0") + header.ljust(512, b"\0") + text).ljust(
-        MIB, b"\0"
-    )
 
 
 class Killed(BaseException):
@@ -58,14 +45,11 @@ class Host:
         self.tools |= {"thin_check", "dmeventd", "modprobe"}
         self.stderr, self.wrote, self.countdown, self.after = "", [], None, False
         self.begun = False  # the group
-        self.finished = False  # the name of the partition says so
+        self.finished = False  # the partition, by its name
         self.salt = Salt({})
         # The real ones, which need no check of their signature; then the fakes.
         for module in OWN:
             loaded = load(module, self.salt)
-            if module == "_thinpool_interrupted":
-                # It calls this one itself.
-                loaded.head = lambda device: self.salt["_thinpool_interrupted.head"](device)
             for name, real in vars(loaded).items():
                 if inspect.isfunction(real) and not name.startswith("_"):
                     self.salt[f"{module}.{name}"] = real
@@ -84,7 +68,6 @@ class Host:
             "_disk_blank.words": _disk_blank.words,
             "_disk_blank.look": lambda path, start=0, end=None: None,
             "_lvm_backup.look": lambda group: None,
-            "_thinpool_interrupted.head": self.head,
             "_host.tool": lambda name: f"/sbin/{name}" if name in self.tools else None,
         }
 
@@ -110,7 +93,7 @@ class Host:
     def finish(self, disk, mark):
         assert (disk["serial"], mark) == (self.serial, MARK) and self.vg
         if not self.finished:
-            self._doing("parted name", lambda: vars(self).update(finished=True))
+            self._doing("parted name", lambda: setattr(self, "finished", True))
 
     def write(self, path, text, mode="0644"):
         if self.files.get(path) == text:
@@ -150,24 +133,17 @@ class Host:
 
     def begin_group(self):
         """A vgcreate that was ended in its middle."""
-        self.pv = {"pv_uuid": "ZyWrSN-8sdx-owjI-W3uY-SzfZ-xIbS-eMabpJ"}
+        self.pv = {"pv_uuid": "half"}
         self.begun = True
 
-    def _vgcfgrestore(self, argv):
-        assert argv[:2] == ["vgcfgrestore", "-f"] and argv[3:] == ["docker"] and self.begun
-        lines = self.files.pop(argv[2]).split("\n")
-        values = dict(line.strip().split(" = ") for line in lines if " = " in line)
-        assert values["id"] == f'"{self.pv["pv_uuid"]}"' and values["tags"] == f'["{MARK}"]'
-        assert int(values["dev_size"]) * 512 == self.examine(DISK)["partitions"][0]["size"]
-        assert (values["extent_size"], values["pe_start"]) == ("8192", "2048")
-        self.begun = False
-        size = ["--physicalextentsize", "4m"]
-        self._vgcreate(["vgcreate", "--addtag", MARK, *size, "docker", PART])
-        assert int(values["pe_count"]) == self.vg["vg_extent_count"]
+    def _wipefs(self, argv):
+        assert argv == ["wipefs", "-a", PART] and self.begun and not self.finished
+        self.pv, self.begun = None, False
 
     def _lvcreate(self, argv):
         assert argv[:4] == ["lvcreate", "-y", "-Wy", "-Zy"] and argv[-1] == "docker"
         name, extents = argv[argv.index("-n") + 1], int(argv[argv.index("-l") + 1])
+        assert self.finished, "there may be data in it"
         assert name not in self.lvs and extents <= self.free()
         self.volume(name, extents)
 
@@ -230,8 +206,8 @@ class Host:
         disk["sector"] = 512
         disk |= {"serial": self.serial, "partitions": []}
         if "partition" in self.steps:
-            part = {"path": PART, "number": 1, "start": MIB, "label": MARK, "mounts": []}
-            part |= {"mark": MARK, "finished": self.finished, "content": None}
+            part = {"path": PART, "number": 1, "start": MIB, "mounts": [], "mark": MARK}
+            part |= {"label": MARK if self.finished else f"{MARK}-new", "finished": self.finished}
             part |= {"size": self.size - 2 * MIB, "holders": [], "busy": False, "signatures": []}
             if self.pv:
                 part["signatures"] = [{"type": "LVM2_member"}]
@@ -242,9 +218,6 @@ class Host:
         if self.serial != "pool":
             raise CommandExecutionError("Refusing to touch /dev/vdc: it holds ext4")
         return ["blank", "label", "partition", "ready"][len(self.steps)]
-
-    def head(self, device):
-        return begun(self.pv["pv_uuid"], self.examine(DISK)["partitions"][0]["size"])
 
     def blkid(self, device, offset=None, size=None):
         return {}

@@ -4,6 +4,7 @@ device mapper: up to the two volumes, which exist in LVM's metadata only.
 """
 
 import os
+import shutil
 import struct
 import zlib
 
@@ -20,7 +21,17 @@ import thinpool
 MARK = "rancher-docker-pool"
 LVM = ("pvs", "vgs", "lvs", "pvcreate", "vgcreate", "vgcfgrestore", "vgextend", "lvcreate")
 LVM += ("lvconvert",)
-LOOKS = ("lvm version", "pvs", "vgs", "lvs", "blkid", "wipefs --no-act", "partx --pairs", "udevadm")
+LOOKS = (
+    "lvm version",
+    "lvm dumpconfig",
+    "pvs",
+    "vgs",
+    "lvs",
+    "blkid",
+    "wipefs --no-act",
+    "partx --pairs",
+    "udevadm",
+)
 LOOKS += ("dmsetup info",)
 # In LVM's metadata; the conversion then needs the kernel.
 MADE = ["partition", "physical volume", "volume group", "data volume", "metadata volume"]
@@ -120,9 +131,9 @@ def lvm(*argv):
     return must(argv[0], "--driverloaded", "n", *argv[1:])
 
 
-def partitioned(disk):
-    """Our partition on it; its path."""
-    disk.parted("mklabel", "gpt", "mkpart", MARK, "1MiB", "419MiB", "set", "1", "lvm", "on")
+def partitioned(disk, name=MARK):
+    """Our partition on it, finished or not; its path."""
+    disk.parted("mklabel", "gpt", "mkpart", name, "1MiB", "419MiB", "set", "1", "lvm", "on")
     return f"{disk.path}p1"
 
 
@@ -209,7 +220,6 @@ def begun(tree, disk, other):
     path = partitioned(disk)
     lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
     unfinished(path, "label")
-    assert tree.plan(disk.path)["state"] == "P4v"
     return path
 
 
@@ -265,6 +275,51 @@ def inactive_content(tree, disk, other):
     must("mkfs.ext4", "-q", "-E", f"offset={5 * MIB}", path, "8M")
 
 
+def inactive_data(tree, disk, other):
+    inactive_content(tree, disk, other)
+    # The signature is lost, the rest is there.
+    change(f"{disk.path}p1", (5 * MIB, bytes(4096)))
+
+
+def lost_label(tree, disk, other):
+    """Its volumes hold data, as LVM's backup says; the sector with the label is gone."""
+    path = partitioned(disk)
+    lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
+    lvm("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l", "9", "-n", "images", "docker")
+    change(path, (512, bytes(512)), (9 * MIB, b"somebody's container"))
+
+
+def lost_label_and_backup(tree, disk, other):
+    lost_label(tree, disk, other)
+    for name in ("backup", "archive"):
+        shutil.rmtree(tree.folder / name, ignore_errors=True)
+
+
+def only_an_archive(tree, disk, other):
+    lost_label(tree, disk, other)
+    os.replace(tree.folder / "backup/docker", tree.folder / "archive/docker_00099-1.vg")
+
+
+def lost_disk_of_the_pool(tree, disk, other):
+    """Another disk has the pool, and is away; this one is blank."""
+    lost_label(tree, other, disk)
+    tree.admit(disk.path)
+
+
+def left_behind(tree, disk, other):
+    """The group was removed, its volumes' data are there."""
+    lost_label_and_backup(tree, disk, other)
+    lvm("pvcreate", "-y", "--dataalignment", "1m", f"{disk.path}p1")
+
+
+def larger_than_its_disk(tree, disk, other):
+    lvm("vgcreate", "--addtag", MARK, "docker", partitioned(disk))
+    disk.detach()
+    # The table with it, as on a volume of a storage array.
+    os.truncate(disk.image, 300 * MIB)
+    disk.attach()
+
+
 def unexpected_volume(tree, disk, other):
     lvm("vgcreate", "--addtag", MARK, "docker", partitioned(disk))
     lvm("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l", "1", "-n", "home", "docker")
@@ -307,5 +362,32 @@ REFUSED = {
         inactive_content,
         "volume docker/thinpool holds ext4",
     ),
+    "data that no tool knows on an inactive volume of ours": (
+        inactive_data,
+        "volume docker/thinpool holds data that no tool knows",
+    ),
+    "a physical volume whose label is lost": (
+        lost_label,
+        "LVM does not find volume group docker, and its own ",
+        "/backup/docker says that the group held 1 volumes on /dev/",
+        "pvcreate --uuid ",
+    ),
+    "a lost label, and of LVM's backups only an archive": (
+        only_an_archive,
+        "/archive/docker_00099-1.vg says that the group held 1 volumes",
+        "pvcreate --uuid ",
+    ),
+    "a lost label, and no backup": (lost_label_and_backup, "vgcfgrestore"),
+    "a blank disk in the place of the pool's": (
+        lost_disk_of_the_pool,
+        "LVM does not find volume group docker",
+        "Attach its disks",
+    ),
+    "a physical volume of no group with data behind it": (
+        left_behind,
+        "is a physical volume of no group, and behind it",
+        "vgcfgrestore",
+    ),
+    "a physical volume larger than its disk": (larger_than_its_disk, ""),
     "a volume that nobody expects": (unexpected_volume, "holds volumes that are not ours: home"),
 }

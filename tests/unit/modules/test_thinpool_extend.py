@@ -6,7 +6,7 @@ from fakes import load_state
 from salt.exceptions import CommandExecutionError
 
 MORE = "/dev/vdd"
-# label, partition, type, PV, VG
+# label, partition, type, PV, VG, name
 WRITES = 6
 
 
@@ -15,7 +15,10 @@ class Bigger(Host):
 
     def __init__(self, pool=True):
         super().__init__()
-        self.more = {path: {"steps": [], "pv": None, "vg": ""} for path in (MORE, "/dev/vde")}
+        self.more = {
+            path: {"steps": [], "pv": None, "vg": "", "finished": False}
+            for path in (MORE, "/dev/vde")
+        }
         self.holds, self.sizes = {}, {MORE: 10 * GIB, "/dev/vde": 30 * GIB}
         if pool:
             ret = load_state("thinpool", self.salt).present("thinpool", DISK)
@@ -35,8 +38,11 @@ class Bigger(Host):
         disk = {"asked": device, "path": device, "devno": f"254:{ord(device[-1])}", "size": size}
         disk |= {"sector": 512, "serial": device[-3:], "partitions": []}
         if "partition" in one["steps"]:
-            part = {"path": f"{device}1", "number": 1, "start": MIB, "label": MARK, "mounts": []}
-            part |= {"mark": MARK, "finished": bool(one.get("finished")), "content": None}
+            part = {"path": f"{device}1", "number": 1, "start": MIB, "mark": MARK, "mounts": []}
+            part |= {
+                "label": MARK if one["finished"] else f"{MARK}-new",
+                "finished": one["finished"],
+            }
             part |= {"size": size - 2 * MIB, "holders": [], "busy": False, "signatures": []}
             part["signatures"] = [{"type": "LVM2_member"}] if one["pv"] else []
             disk["partitions"] = [part]
@@ -49,13 +55,6 @@ class Bigger(Host):
             return super().stage(disk, mark, part_type, minimum)
         return ["blank", "label", "partition", "ready"][len(self.more[disk["path"]]["steps"])]
 
-    def finish(self, disk, mark):
-        one = self.more.get(disk["path"])
-        if one is None:
-            super().finish(disk, mark)
-        elif not one.get("finished"):
-            self._doing(f"parted {disk['path']} name", lambda: one.update(finished=True))
-
     def partition(self, disk, mark, part_type, minimum=0):
         if disk["path"] not in self.more:
             return super().partition(disk, mark, part_type, minimum)
@@ -64,6 +63,14 @@ class Bigger(Host):
             if step not in steps:
                 self._doing(f"parted {disk['path']} {step}", lambda step=step: steps.append(step))
         return f"{disk['path']}1"
+
+    def finish(self, disk, mark):
+        one = self.more.get(disk["path"])
+        if one is None:
+            super().finish(disk, mark)
+        elif not one["finished"]:
+            assert one["vg"] == "docker"
+            self._doing(f"parted {disk['path']} name", lambda: one.update(finished=True))
 
     def _pvcreate(self, argv):
         device = argv[-1][:-1]

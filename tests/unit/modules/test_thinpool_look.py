@@ -1,5 +1,5 @@
 import pytest
-from fake_pool import MIB, SETTINGS, Host
+from fake_pool import MIB, PART, SETTINGS, Host
 from fakes import load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
@@ -98,6 +98,70 @@ def test_the_backup_is_only_looked_at_when_the_group_is_missing(host):
     host.pv, host.vg = {"pv_uuid": "u"}, {"vg_name": "docker", "vg_tags": "rancher-docker-pool"}
     host.vg |= {"vg_attr": "wz--n-", "vg_extent_size": 4 * MIB, "vg_extent_count": 5119}
     assert observed(host)["backup"] is None
+
+
+# -- a physical volume that is half of one -------------------------------------------------------
+
+IN_USE = f"lvm says: WARNING: PV {PART} is marked in use but no VG was found using it.\n"
+
+
+def half(host, stderr=IN_USE, **row):
+    """What is seen of our unfinished partition with such a physical volume."""
+    host.steps, host.pv = ["label", "partition", "type"], {"pv_uuid": "u"}
+    pvs = host._pvs
+
+    def run(argv, **more):
+        if argv[0] == "pvs":
+            return {**real(argv, **more), "stderr": stderr}
+        return real(argv, **more)
+
+    real, host.salt["_host.run"] = host.salt["_host.run"], run
+    host._pvs = lambda: [{**each, **row} for each in pvs()] if row is not None else []
+    return observed(host)
+
+
+def test_what_a_killed_vgcreate_leaves_is_begun_and_no_doubt(host):
+    seen = half(host, vg_name="[unknown]", pv_attr="u--")
+    assert (seen["begun"], seen["lvm"]["doubts"]) == (True, [])
+
+
+def test_a_doubt_of_another_disk_stays(host):
+    other = IN_USE.replace(PART, f"{PART}2")
+    seen = half(host, IN_USE + other, vg_name="[unknown]", pv_attr="u--")
+    assert seen["begun"] is True
+    assert seen["lvm"]["doubts"] == [f"PV {PART}2 is marked in use but no VG was found using it."]
+
+
+@pytest.mark.parametrize(
+    ("stderr", "row"),
+    [
+        ("", {}),
+        (IN_USE.replace(PART, "/dev/vdd1"), {}),
+        (IN_USE, {"vg_name": "other", "pv_attr": "a--"}),
+    ],
+    ids=["whole", "a doubt of another one", "in a group"],
+)
+def test_what_is_not_begun(host, stderr, row):
+    assert half(host, stderr, **row)["begun"] is False
+
+
+def test_in_a_finished_partition_nothing_is_begun(host):
+    host.finished = True
+    seen = half(host, vg_name="[unknown]", pv_attr="u--")
+    assert seen["begun"] is False and seen["lvm"]["doubts"]
+
+
+@pytest.mark.parametrize("over", [{"mounts": ["/mnt"]}, {"holders": ["dm-0"]}, {"busy": True}])
+def test_what_is_in_use_is_not_begun(host, over):
+    examine = host.salt["_disk.examine"]
+
+    def used(device, key=None):
+        disk = examine(device, key)
+        disk["partitions"][0].update(over)
+        return disk
+
+    host.salt["_disk.examine"] = used
+    assert half(host, vg_name="[unknown]", pv_attr="u--")["begun"] is False
 
 
 DAEMON = '{"data-root": "%s", "storage-opts": ["dm.thinpooldev=%s", "dm.x=y"]}'

@@ -17,12 +17,13 @@ poolplan, lvmreport = load("_thinpool_plan", HOST.salt), load("_lvm")
 
 def seen(case):
     """What poolprobe.observe would return for a case."""
+    label = case.get("part_label", WANT["mark"])
     kinds = case.get("kinds", ["LVM2_member"])
     part = {
         "path": PART,
-        "label": case.get("part_label", WANT["mark"]),
-        "mark": _disk_marks.of(case.get("part_label", WANT["mark"])),
-        "finished": True,
+        "label": label,
+        "mark": _disk_marks.of(label),
+        "finished": _disk_marks.finished(label),
         "size": 20478 * MIB,
         "signatures": [{"type": kind} for kind in kinds],
         "mounts": case.get("mounts", []),
@@ -45,7 +46,8 @@ def seen(case):
         "stage": case.get("stage"),
         "unfit": case.get("unfit"),
         "lvm": {"version": version, "doubts": case.get("doubts", []), **lists},
-        "begun": case.get("begun"),
+        "begun": case.get("begun", False),
+        "behind": case.get("behind"),
         "members": case.get("members", []),
         "signatures": case.get("signatures", {}),
         "backup": case.get("backup"),

@@ -1,8 +1,8 @@
 import pytest
-from fake_pool import DISK, GIB, PROFILE, Host, Killed
+from fake_pool import DISK, GIB, PART, PROFILE, Host, Killed
 from fakes import load_state
 
-# label, partition, type, PV, VG, data, metadata, conversion, -ay, profile, attach, monitor
+# label, partition, type, PV, VG, name, data, metadata, conversion, -ay, profile, attach, monitor
 WRITES = 13
 
 
@@ -64,33 +64,56 @@ def test_killed_anywhere_it_converges_without_doing_anything_twice(number, after
     assert present(host)["changes"] == {}
 
 
-@pytest.mark.parametrize("ended", [None, False, True], ids=["whole", "before", "after"])
-def test_a_vgcreate_that_was_ended_in_its_middle_is_completed(ended):
+@pytest.mark.parametrize("ended", [None, 1, 2, 3, 4, 5])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_vgcreate_that_was_ended_in_its_middle_is_done_anew(ended, after):
     host = Host()
     host.steps = ["label", "partition", "type"]
     host.begin_group()
     dry = present(host, test=True)
-    assert dry["result"] is None and next(iter(dry["changes"])) == "volume group", dry["comment"]
-    assert not host.wrote
+    assert dry["result"] is None, dry["comment"]
+    assert [*dry["changes"]][:2] == ["physical volume", "volume group"] and not host.wrote
     if ended is not None:
-        host.countdown, host.after = 2, ended  # behind the file
+        host.countdown, host.after = ended, after
         with pytest.raises(Killed):
             present(host)
         host.countdown = None
-        assert host.begun is not ended
         dry = present(host, test=True)
-    before = dict(host.pv)
     done = present(host)
     assert (done["result"], done["changes"]) == (True, dry["changes"]), done["comment"]
-    assert host.pv == before
-    assert not [line for line in host.wrote if line.startswith(("pvcreate", "vgcreate"))]
+    assert host.wrote.count(f"wipefs -a {PART}") == 1
+    assert len([line for line in host.wrote if line.startswith(("pvcreate", "vgcreate"))]) == 2
     assert present(host)["changes"] == {}
+
+
+def test_a_vgcreate_that_was_ended_in_a_finished_partition_is_refused():
+    # Its name says that there was more once.
+    host = Host()
+    host.steps, host.finished = ["label", "partition", "type"], True
+    host.begin_group()
+    dry, real = present(host, test=True), present(host)
+    assert dry == real and real["result"] is False and not host.wrote
+    assert "is marked in use but no VG was found using it" in real["comment"]
+
+
+def test_a_physical_volume_of_no_group_with_data_behind_it_is_not_taken():
+    host = Host()
+    host.steps, host.finished, host.pv = ["label", "partition", "type"], True, {"pv_uuid": "u"}
+    assert present(host, test=True)["result"] is None
+    found = {"offset": 1 << 30, "hits": 3, "samples": 9}
+    host.salt["_disk_blank.look"] = lambda path, start=0, end=None: found if end is None else None
+    ret = present(host)
+    assert ret["result"] is False and not host.wrote
+    assert "is a physical volume of no group, and behind it the first byte" in ret["comment"]
+    # An unfinished one is as the run before left it.
+    host.finished = False
+    assert present(host, test=True)["result"] is None
 
 
 def test_inactive_volumes_do_not_end_as_an_inactive_pool():
     # Seen with lvm2 2.03.16: a killed lvconvert had deactivated both volumes.
     host = Host()
-    host.countdown = 8
+    host.countdown = 9
     with pytest.raises(Killed):
         present(host)
     host.countdown = None
