@@ -7,6 +7,7 @@ from salt.exceptions import CommandExecutionError
 import _docker_engine
 import _port_use
 import _rancher_database
+import _rancher_server_alive
 
 
 def check(name, seen, want, coming=False):
@@ -25,6 +26,7 @@ def check(name, seen, want, coming=False):
         said.append("The database was not looked at: Salt's Python has no PyMySQL yet")
     else:
         said += _rancher_database.check(want["database"])
+        _rancher_server_alive.check(want["database"], seen["blind"])
     return said
 
 

@@ -2,10 +2,14 @@
 
 import shutil
 import socket
+import threading
 
 import pytest
 from lab.services import Database
+from salt.exceptions import CommandExecutionError
 from unit.stand_ins.programs import load
+
+import _rancher_server_alive
 
 store = load("store")
 WORLD = {"hosts": [["ä", []]]}
@@ -69,3 +73,34 @@ def test_a_lock_that_was_left_ends_the_start(database):
             external(database).open()
     finally:
         database.sql("UPDATE cattle.DATABASECHANGELOGLOCK SET LOCKED = 0")
+
+
+def test_a_second_server_is_refused_while_the_first_one_checks_in(database, monkeypatch):
+    """The table is that of cattle v0.183.83; the look is the tree's own, over a real connection."""
+    settings = {"host": "127.0.0.1", "port": database.port, "name": "cattle"}
+    settings |= {"user": "cattle", "password": "p$ '\"#ä"}
+    monkeypatch.setattr(_rancher_server_alive, "PAUSE", 0.2)
+    monkeypatch.setattr(_rancher_server_alive, "LIMIT", 2)
+    server = external(database)
+    server.open()
+    database.sql("DELETE FROM cattle.cluster_membership")
+    _rancher_server_alive.check(settings, blind=True)
+    server.check_in("one")
+    # Killed: its row stays, its heart does not beat.
+    _rancher_server_alive.check(settings, blind=True)
+    over = threading.Event()
+
+    def beat():
+        while not over.wait(0.1):
+            server.check_in("one")
+
+    living = threading.Thread(target=beat, daemon=True)
+    living.start()
+    try:
+        with pytest.raises(CommandExecutionError) as caught:
+            _rancher_server_alive.check(settings, blind=True)
+    finally:
+        over.set()
+        living.join()
+    assert "cattle on 127.0.0.1 is in use now by another Rancher server" in str(caught.value)
+    assert "it says 127.0.0.1:9345, HTTP port 8080" in str(caught.value)

@@ -16,9 +16,11 @@ import signal
 import sys
 import threading
 import time
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import pymysql  # noqa: E402
 import store  # noqa: E402
 from fake_rancher import FakeRancher  # noqa: E402
 from fake_rancher import server as sockets  # noqa: E402
@@ -116,12 +118,24 @@ def serve(environment, kept, world):
         fake.configure(api_host=environment["CATTLE_API_HOST"])
     fake.keep(fake.world)
     fake.set_stage("502")
+    threading.Thread(target=check_in, args=(kept,), daemon=True).start()
     with fake:
         time.sleep(number(environment, "STAND_IN_START", 3))
         fake.set_stage("up")
         say("INFO", "ConsoleStatus", "Startup Succeeded, Listening on port 8081")
         threading.Event().wait()
     return 0
+
+
+def check_in(kept):
+    """Every five seconds; the original ends when it cannot."""
+    own = str(uuid.uuid4())
+    while True:
+        try:
+            kept.check_in(own)
+        except (store.Failed, store.NotYet, pymysql.MySQLError) as reason:
+            say("ERROR", "ConsoleStatus", f"Check-in failed: {reason}")
+        time.sleep(5)
 
 
 class Keeper:

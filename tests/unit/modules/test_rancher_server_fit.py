@@ -4,6 +4,7 @@ from salt.exceptions import CommandExecutionError
 
 import _port_use
 import _rancher_database
+import _rancher_server_alive
 import _rancher_server_fit
 
 NAME = "rancher-server"
@@ -19,10 +20,13 @@ def check(replace):
         docker.install(replace)
         replace(_port_use, listener=lambda port: more.get("listener"))
         replace(_rancher_database, check=lambda database: ["an old one"])
+        replace(_rancher_server_alive, check=lambda *given: asked.append(given))
         seen = {"container": container, "blind": blind}
         want = {"port": port, "database": database}
         return _rancher_server_fit.check(NAME, seen, want, coming)
 
+    asked = []
+    check.asked = asked
     return check
 
 
@@ -62,3 +66,10 @@ def test_what_is_said_about_the_database(check):
     assert said.startswith("The database was not looked at")
     (said,) = check(database=DATABASE, coming=True)
     assert said.startswith("The database comes with")
+
+
+def test_another_server_on_the_database_is_looked_for(check):
+    check(database=DATABASE)
+    check(database=DATABASE, blind=True)
+    check(database=DATABASE, coming=True)
+    assert check.asked == [(DATABASE, False), (DATABASE, True)]

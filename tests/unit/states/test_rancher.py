@@ -9,6 +9,7 @@ from salt.exceptions import CommandExecutionError
 
 import _port_use
 import _rancher
+import _rancher_server_alive
 import _rancher_server_data
 import _rancher_server_wait
 
@@ -26,10 +27,11 @@ class Host:
         self.server = Server(**{"password": password or "", **more}).install(replace)
         self.pillar = {"host": "db", "password": password} if password else None
         self.directory = self.link = self.listener = None
-        self.answers, self.waited = True, []
+        self.answers, self.waited, self.others = True, [], None
         replace(_rancher_server_data, look=self.look)
         replace(_rancher_server_data, prepare=self.prepare, protect=self.protect)
         replace(_port_use, listener=lambda port: self.listener)
+        replace(_rancher_server_alive, check=self.alone)
         replace(_rancher, ready=self.ready)
         replace(_rancher_server_wait, until_ready=self.wait)
 
@@ -46,6 +48,10 @@ class Host:
             "link": self.link,
             "leads": known and self.link is not None,
         }
+
+    def alone(self, database, blind=False):
+        if self.others:
+            raise CommandExecutionError(self.others)
 
     def prepare(self, path, confining=False):
         self.directory = path
@@ -121,6 +127,15 @@ def test_a_new_tag(make_host, test):
         },
     )
     assert bool(host.docker.log) is not test
+
+
+@both
+def test_a_second_server_on_one_database_joined_a_cluster_that_nobody_set_up(make_host, test):
+    host = make_host(SECRET)
+    host.others = "cattle on db is in use now by another Rancher server"
+    ret = host.running(test)
+    assert (ret["result"], ret["changes"], ret["comment"]) == (False, {}, host.others)
+    assert host.docker.log == []
 
 
 @both
