@@ -65,6 +65,8 @@ def _alone():
         yield
     finally:
         vars(thread).pop(_host.LOCK, None)
+        # For all who have it, too: a command that the kernel holds after its kill does nothing more.
+        fcntl.flock(handle, fcntl.LOCK_UN)
         os.close(handle)
 
 

@@ -5,11 +5,13 @@ Everything that acts goes through here, so time limits, the locale, "could not
 look is not absent" and atomic writes are decided once.
 """
 
+import contextlib
 import errno
 import logging
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -21,6 +23,9 @@ from salt.exceptions import CommandExecutionError
 log = logging.getLogger(__name__)
 
 _ENVIRONMENT = {"LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
+# Seconds for a killed command to be gone.
+GRACE = 5
+STATES = {"D": "uninterruptible sleep (D)", "T": "a stopped state (T)", "R": "the kernel (R)"}
 # The attribute of a thread that holds the lock of its run; see `_converge`.
 LOCK = "rancher_salt_lock"
 _LABEL = "security.selinux"
@@ -55,17 +60,45 @@ def run(argv, timeout=60, accept=(0,)):
     try:
         stdout, stderr = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as exc:
-        os.killpg(process.pid, 9)
-        process.communicate()
-        raise CommandExecutionError(
-            f"`{shown}` gave no answer within {timeout} s and was ended"
-        ) from exc
+        said = f"`{shown}` gave no answer within {timeout} s and {_ended(process)}"
+        raise CommandExecutionError(said) from exc
     if process.returncode not in accept:
         reason = " ".join((stderr.strip() or stdout.strip() or "no message").split())
         raise CommandExecutionError(
             f"`{shown}` failed with exit code {process.returncode}: {reason[-500:]}"
         )
     return {"retcode": process.returncode, "stdout": stdout, "stderr": stderr}
+
+
+def _ended(process):
+    """
+    End a command and its children; tell how that went. On a sick disk the kernel holds its caller
+    beyond any signal: that one is left behind, and does nothing more than the call it is in.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        process.communicate(timeout=GRACE)
+        return "was ended"
+    except subprocess.TimeoutExpired:
+        process.stdout.close()
+        process.stderr.close()
+    held = "; ".join(_left(process.pid)) or "a process that it started still holds its output"
+    return (
+        f"could not be ended within {GRACE} s: {held}. Look at `dmesg`: most often a disk or a "
+        "network file system does not answer"
+    )
+
+
+def _left(group):
+    """Words for the processes of a group that are still there."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        # Behind the name, which is in parentheses and may hold anything: state, parent, group.
+        name, _, rest = (read(f"/proc/{pid}/stat") or "").partition("(")[2].rpartition(")")
+        fields = rest.split()
+        if len(fields) > 2 and fields[2] == str(group) and fields[0] not in "ZX":
+            state = STATES.get(fields[0], f"state {fields[0]}")
+            yield f"process {pid} ({name}) is in {state}"
 
 
 def _stdin():

@@ -1,12 +1,12 @@
 import os
+import re
 import stat
 import time
 
 import pytest
-from fakes import load
 from salt.exceptions import CommandExecutionError
 
-host = load("_host")
+import _host
 
 
 def mode(path):
@@ -14,26 +14,26 @@ def mode(path):
 
 
 def test_run_gives_what_the_command_said():
-    answer = host.run(["sh", "-c", "echo out; echo err >&2"])
+    answer = _host.run(["sh", "-c", "echo out; echo err >&2"])
     assert answer == {"retcode": 0, "stdout": "out\n", "stderr": "err\n"}
 
 
 def test_run_hands_arguments_over_without_a_shell(tmp_path):
-    answer = host.run(["printf", "%s", f"$(touch {tmp_path}/x); `id`"])
+    answer = _host.run(["printf", "%s", f"$(touch {tmp_path}/x); `id`"])
     assert answer["stdout"] == f"$(touch {tmp_path}/x); `id`"
     assert not list(tmp_path.iterdir())
 
 
 def test_run_sets_the_locale_and_closes_stdin(monkeypatch):
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    assert host.run(["sh", "-c", "echo $LC_ALL; cat"])["stdout"] == "C\n"
+    assert _host.run(["sh", "-c", "echo $LC_ALL; cat"])["stdout"] == "C\n"
 
 
 def test_run_finds_system_tools_with_a_short_path(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    assert host.run(["losetup", "--version"])["retcode"] == 0
-    assert host.tool("blkid") in ("/sbin/blkid", "/usr/sbin/blkid")
-    assert host.tool("no-such-tool") is None
+    assert _host.run(["losetup", "--version"])["retcode"] == 0
+    assert _host.tool("blkid") in ("/sbin/blkid", "/usr/sbin/blkid")
+    assert _host.tool("no-such-tool") is None
 
 
 @pytest.mark.parametrize(
@@ -48,48 +48,71 @@ def test_run_finds_system_tools_with_a_short_path(monkeypatch):
 )
 def test_run_names_the_tool_that_failed(argv, message):
     with pytest.raises(CommandExecutionError) as caught:
-        host.run(argv)
+        _host.run(argv)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_run_accepts_the_exit_codes_that_are_answers():
-    assert host.run(["sh", "-c", "exit 2"], accept=(0, 2))["retcode"] == 2
+    assert _host.run(["sh", "-c", "exit 2"], accept=(0, 2))["retcode"] == 2
 
 
 def test_run_ends_a_hanging_command_and_its_children(tmp_path):
     mark = tmp_path / "mark"
     begun = time.monotonic()
     with pytest.raises(CommandExecutionError, match="gave no answer within 0.2 s and was ended"):
-        host.run(["sh", "-c", f"(sleep 1; touch {mark}) & wait"], timeout=0.2)
+        _host.run(["sh", "-c", f"(sleep 1; touch {mark}) & wait"], timeout=0.2)
     assert time.monotonic() - begun < 1
     time.sleep(1.2)
     assert not mark.exists()
 
 
+def test_a_command_that_cannot_be_ended_holds_up_nobody(monkeypatch):
+    monkeypatch.setattr(_host, "GRACE", 0.2)
+    monkeypatch.setattr(os, "killpg", lambda group, number: None)
+    begun = time.monotonic()
+    with pytest.raises(CommandExecutionError) as caught:
+        _host.run(["sleep", "1"], timeout=0.1)
+    assert time.monotonic() - begun < 0.9
+    assert re.fullmatch(
+        r"`sleep 1` gave no answer within 0.1 s and could not be ended within 0.2 s: process \d+ "
+        r"\(sleep\) is in state S. Look at `dmesg`: most often a disk or a network file system does "
+        "not answer",
+        str(caught.value),
+    )
+
+
+def test_a_child_that_left_its_group_and_keeps_the_output_holds_up_nobody(monkeypatch):
+    monkeypatch.setattr(_host, "GRACE", 0.2)
+    with pytest.raises(
+        CommandExecutionError, match="a process that it started still holds its out"
+    ):
+        _host.run(["sh", "-c", "setsid sleep 1 & wait"], timeout=0.1)
+
+
 def test_run_reads_what_is_not_text():
-    assert host.run(["printf", r"a\377b"])["stdout"] == "a�b"
+    assert _host.run(["printf", r"a\377b"])["stdout"] == "a�b"
 
 
 def test_read_tells_absent_from_unreadable(tmp_path):
-    assert host.read(str(tmp_path / "none")) is None
+    assert _host.read(str(tmp_path / "none")) is None
     with pytest.raises(CommandExecutionError, match="could not be read: Is a directory"):
-        host.read(str(tmp_path))
+        _host.read(str(tmp_path))
 
 
 def test_write_makes_folders_and_sets_the_mode(tmp_path):
     path = tmp_path / "a" / "b" / "file"
-    assert host.write(str(path), "text", "0600") is True
+    assert _host.write(str(path), "text", "0600") is True
     assert path.read_text() == "text"
     assert mode(path) == 0o600
-    assert host.write(str(path), "text", "0600") is False
+    assert _host.write(str(path), "text", "0600") is False
 
 
 def test_write_corrects_the_mode_alone(tmp_path):
     path = tmp_path / "file"
     path.write_text("text")
     path.chmod(0o666)
-    assert host.write(str(path), "text", "0644") is True
+    assert _host.write(str(path), "text", "0644") is True
     assert mode(path) == 0o644
 
 
@@ -97,7 +120,7 @@ def test_write_keeps_the_mode_when_told(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
     path.chmod(0o640)
-    host.write(str(path), "new", None)
+    _host.write(str(path), "new", None)
     assert (path.read_text(), mode(path)) == ("new", 0o640)
 
 
@@ -105,14 +128,14 @@ def test_write_follows_a_link(tmp_path):
     real, link = tmp_path / "real", tmp_path / "link"
     real.write_text("old")
     link.symlink_to(real)
-    host.write(str(link), "new")
+    _host.write(str(link), "new")
     assert link.is_symlink() and real.read_text() == "new"
 
 
 def test_write_keeps_bytes_that_are_not_utf8(tmp_path):
     path = tmp_path / "fstab"
     path.write_bytes(b"# \xe9\n")
-    host.write(str(path), host.read(str(path)) + "new\n")
+    _host.write(str(path), _host.read(str(path)) + "new\n")
     assert path.read_bytes() == b"# \xe9\nnew\n"
 
 
@@ -125,7 +148,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path, monkeypatch)
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CommandExecutionError, match="could not be written: No space left"):
-        host.write(str(path), "new")
+        _host.write(str(path), "new")
     assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
     assert path.read_text() == "old"
 
@@ -156,7 +179,7 @@ def old(tmp_path):
 
 def test_a_replaced_file_lost_its_acl_and_its_attributes(old):
     before = old.stat().st_mode
-    host.write(str(old), "new", None)
+    _host.write(str(old), "new", None)
     assert old.read_text() == "new"
     assert os.getxattr(old, "user.comment") == b"kept"
     assert os.getxattr(old, "system.posix_acl_access") == ACL
@@ -169,13 +192,13 @@ def test_a_replaced_file_keeps_its_owner_and_its_mode(tmp_path):
     path.write_text("old")
     os.chown(path, 12, 34)
     path.chmod(0o2664)
-    host.write(str(path), "new", None)
+    _host.write(str(path), "new", None)
     have = path.stat()
     assert (have.st_uid, have.st_gid, mode(path)) == (12, 34, 0o2664)
 
 
 def test_a_mode_that_is_asked_for_counts_more_than_the_acl(old):
-    host.write(str(old), "new", "0600")
+    _host.write(str(old), "new", "0600")
     assert mode(old) == 0o600
 
 
@@ -184,7 +207,7 @@ def test_a_replaced_file_does_not_get_the_acl_of_its_folder(tmp_path, old):
     path.write_text("old")
     path.chmod(0o640)
     os.setxattr(tmp_path, "system.posix_acl_default", ACL)
-    host.write(str(path), "new", None)
+    _host.write(str(path), "new", None)
     assert "system.posix_acl_access" not in os.listxattr(path)
     assert mode(path) == 0o640
 
@@ -216,8 +239,10 @@ def policy(monkeypatch):
 
     def policy(name):
         files = {"/sys/fs/selinux/enforce": "1" if name else None, "/proc/self/attr/current": name}
-        real = host.read
-        monkeypatch.setattr(host, "read", lambda path: files[path] if path in files else real(path))
+        real = _host.read
+        monkeypatch.setattr(
+            _host, "read", lambda path: files[path] if path in files else real(path)
+        )
 
     return policy
 
@@ -227,10 +252,10 @@ UNCONFINED = "system_u:system_r:unconfined_service_t:s0\0"
 
 def test_a_replaced_file_lost_its_label(tmp_path, monkeypatch, policy):
     labels = Labels()
-    monkeypatch.setattr(host, "os", labels)
+    monkeypatch.setattr(_host, "os", labels)
     policy(UNCONFINED)
     (tmp_path / "hosts").write_text("old")
-    host.write(str(tmp_path / "hosts"), "new", None)
+    _host.write(str(tmp_path / "hosts"), "new", None)
     # Not the signature of what the file held before.
     assert labels.set == {"security.selinux": b"security.selinux of hosts"}
 
@@ -239,20 +264,20 @@ def test_a_replaced_file_lost_its_label(tmp_path, monkeypatch, policy):
 def test_where_no_policy_is_loaded_a_label_that_cannot_be_set_is_no_failure(
     tmp_path, monkeypatch, policy, name
 ):
-    monkeypatch.setattr(host, "os", Labels(refuses=1))
+    monkeypatch.setattr(_host, "os", Labels(refuses=1))
     policy(name)
-    assert not host.selinux_labels()
+    assert not _host.selinux_labels()
     (tmp_path / "hosts").write_text("old")
-    assert host.write(str(tmp_path / "hosts"), "new", None) is True
+    assert _host.write(str(tmp_path / "hosts"), "new", None) is True
     assert (tmp_path / "hosts").read_text() == "new"
 
 
 def test_a_label_that_cannot_be_kept_leaves_the_old_file(tmp_path, monkeypatch, policy):
-    monkeypatch.setattr(host, "os", Labels(refuses=1))
+    monkeypatch.setattr(_host, "os", Labels(refuses=1))
     policy(UNCONFINED)
     (tmp_path / "hosts").write_text("old")
     with pytest.raises(CommandExecutionError, match="could not be written: Operation not perm"):
-        host.write(str(tmp_path / "hosts"), "new", None)
+        _host.write(str(tmp_path / "hosts"), "new", None)
     assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [("hosts", "old")]
 
 
@@ -261,7 +286,7 @@ def test_what_is_read_and_written_again_is_the_same_byte_for_byte(tmp_path, raw)
     """Python's text mode made one kind of line end of every kind."""
     path = tmp_path / "hosts"
     path.write_bytes(raw)
-    host.write(str(path), host.read(str(path)) + "more\n")
+    _host.write(str(path), _host.read(str(path)) + "more\n")
     assert path.read_bytes() == raw + b"more\n"
 
 
@@ -276,4 +301,4 @@ def test_what_is_read_and_written_again_is_the_same_byte_for_byte(tmp_path, raw)
     ],
 )
 def test_only_a_line_feed_ends_a_line(text, found):
-    assert host.lines(text) == found
+    assert _host.lines(text) == found
