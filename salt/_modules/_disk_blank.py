@@ -23,6 +23,8 @@ SAMPLE = 64 * KIB
 SAMPLES = 2048
 # Seconds for one look: 160 MiB in 2,100 places, on a spinning disk half a minute.
 LIMIT = 300
+# And for one that reads a large file whole.
+LIMIT_WHOLE = 3600
 # Where a file system may begin: at the device's start, in a partition of old, in one of today.
 _BEGINNINGS = (0, 63 * 512, MIB)
 # From its beginning: second superblocks of btrfs, of ext with blocks of 2 KiB and of 4 KiB.
@@ -33,25 +35,24 @@ _PIECE = MIB
 _ZEROS = bytes(_PIECE)
 
 
-def look(path, start=0, end=None):
+def look(path, start=0, end=None, whole=False):
     """
-    Look whether a device or a file is blank, from ``start`` to ``end`` (bytes, None = to its end).
-
-    Returns None when all that was read is zero, else a dict ``offset`` (of the first byte that is
-    not zero), ``hits`` and ``samples`` (of 64 KiB). Raises when it could not be read, or not in time.
+    What a device or a file holds from ``start`` to ``end`` (bytes, None = to its end), read whole or
+    in samples: None when all that is zero, else a dict ``offset`` (of the first byte that is not),
+    ``hits`` and ``samples`` (of 64 KiB). Raises when it could not be read, or not in time.
     """
     state = {"at": start}
 
     def read():
         try:
-            state["answer"] = _read(path, start, end, state)
+            state["answer"] = _read(path, start, end, whole, state)
         except (OSError, CommandExecutionError) as exc:
             state["error"] = exc
 
     # A failing disk can hold its reader in the kernel, beyond any signal: that one is left behind.
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    reader.join(LIMIT)
+    reader.join(LIMIT_WHOLE if whole else LIMIT)
     where = f"at offset {state['at']:#x}"
     if "error" in state:
         reason = getattr(state["error"], "strerror", None) or str(state["error"])
@@ -60,7 +61,7 @@ def look(path, start=0, end=None):
         ]
     if "answer" not in state:
         raise CommandExecutionError(
-            f"{path} could not be read {where}: not done within {LIMIT} s. Look at `dmesg`, the disk "
+            f"{path} could not be read {where}: not done within {LIMIT_WHOLE if whole else LIMIT} s. Look at `dmesg`, the disk "
             "may be failing"
         )
     return state["answer"]
@@ -91,14 +92,15 @@ def _cut(start, end, length):
     return [(at, min(length, end - at)) for at in range(start, end, length)]
 
 
-def _read(path, start, end, state):
+def _read(path, start, end, whole, state):
     descriptor = _open(path)
     try:
         size = os.lseek(descriptor, 0, os.SEEK_END)
         end = size if end is None else end
         if end > size:
             raise CommandExecutionError(f"it ends at {size:#x}, and {end:#x} was expected")
-        return _judge(descriptor, pieces(start, end), state)
+        wanted = _cut(start, end, _PIECE) if whole else pieces(start, end)
+        return _judge(descriptor, wanted, state)
     finally:
         os.close(descriptor)
 

@@ -8,6 +8,7 @@ import stat
 
 from salt.exceptions import CommandExecutionError
 
+import _disk_blank
 import _fstab
 import _host
 
@@ -148,18 +149,18 @@ def _context(path):
 def _leftover(path, areas):
     found = _file(path, selinux=False, active=path in areas)
     if found:
-        found["ours"] = (
-            found["kind"] == "file"
-            and path not in areas
-            and (found["mode"], found["owner"]) == ("0600", "root:root")
-            and (found["signature"] == "swap" or _starts_with_zeros(path))
-        )
+        plain = found["kind"] == "file" and path not in areas
+        private = (found["mode"], found["owner"]) == ("0600", "root:root")
+        found["ours"] = plain and private and _never_used(path, found["signature"])
     return found
 
 
-def _starts_with_zeros(path):
-    with open(path, "rb") as handle:
-        return not handle.read(MIB).strip(b"\0")
+def _never_used(path, signature):
+    """Zeros from end to end, as they are written, or behind the first page of a new swap file."""
+    if signature not in (None, "swap"):
+        return False
+    start = os.sysconf("SC_PAGE_SIZE") if signature else 0
+    return _disk_blank.look(path, start, whole=True) is None
 
 
 def _folder(path):

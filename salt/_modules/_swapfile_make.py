@@ -53,9 +53,13 @@ def _make(path, size, seen):
         _swap_off(path, seen)
         os.unlink(path)
         seen = {**seen, "active": None}
+    if os.path.lexists(path + ".new"):
+        raise CommandExecutionError(f"{path}.new appeared a moment ago, and may be data. Run again")
     try:
         _build(path + ".new", size, seen)
         _swap_off(path, seen)
+        if not seen["file"] and os.path.lexists(path):
+            raise CommandExecutionError(f"{path} appeared while it was being made. Run again")
         _rename(path + ".new", path)
     except (CommandExecutionError, OSError):
         if os.path.lexists(path + ".new"):

@@ -101,8 +101,8 @@ def _refusals(path, seen):
         )
     if seen["leftover"] and not seen["leftover"]["ours"]:
         yield (
-            f"{path}.new is needed for building the swap file, but something that was not made "
-            f"for it is there ({seen['leftover']['kind']}): move it away"
+            f"{path}.new is needed for building the swap file, and something is there that no run of "
+            f"this tree left ({seen['leftover']['kind']}), so it may be data: move it away"
         )
     for entry in seen["fstab"]:
         if entry["type"] != "swap":

@@ -11,6 +11,8 @@ import shutil
 from fakes import Salt, load, load_state
 from salt.exceptions import CommandExecutionError
 
+import _disk_blank
+
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1024**2
 SIGNATURE = b"SWAPSPACE2"
@@ -45,6 +47,7 @@ class Machine:
             "_fstab.set_entry": self.set_entry,
             "_settings.size": load("_settings").size,
             "_converge.run": load("_converge").run,
+            "_disk_blank.look": _disk_blank.look,
         }
         salt = Salt(salt)
         for name, functions in (

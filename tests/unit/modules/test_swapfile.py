@@ -6,8 +6,11 @@ import yaml
 from fakes import ROOT, Salt, load
 from salt.exceptions import CommandExecutionError
 
+import _disk_blank
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/swapfile.yaml").read_text())
 EXT4 = "ext4\n"
+MIB, PAGE = 1024**2, os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.fixture
@@ -40,6 +43,7 @@ class Host:
             "_host.run": self.run,
             "_host.read": self.proc.get,
             "_fstab.entries": lambda: self.fstab,
+            "_disk_blank.look": _disk_blank.look,
         }
         return load("_swapfile", Salt(salt)).status(self.path, self.data_disk)
 
@@ -158,9 +162,15 @@ def test_links_on_the_way_are_resolved_as_the_kernel_does(host, tmp_path):
         (b"", 0o600, (2, ""), True),
         (b"\0" * 9999, 0o600, (2, ""), True),
         (b"something", 0o600, (0, "TYPE=swap\n"), True),
+        (b"x" * PAGE + b"\0" * 3 * MIB, 0o600, (0, "TYPE=swap\n"), True),
+        # It was in use once, or it is something else: a page of it is not zero.
+        (b"x" * PAGE + b"\0" * 3 * MIB + b"x", 0o600, (0, "TYPE=swap\n"), False),
+        # The first MiB says nothing of the second.
+        (b"\0" * MIB + b"precious", 0o600, (2, ""), False),
+        (b"\0" * 3 * MIB + b"x", 0o600, (2, ""), False),
         (b"my notes", 0o600, (2, ""), False),
         (b"\0" * 9999, 0o644, (2, ""), False),
-        (b"\0" * 9999, 0o600, (8, ""), True),
+        (b"\0" * 9999, 0o600, (8, ""), False),
         (b"image", 0o600, (0, "TYPE=ext4\n"), False),
     ],
 )

@@ -49,7 +49,7 @@ def apply(
     def set_entry(*entry, key):
         calls.append(f"fstab {entry} by {key}")
 
-    base = {"path": "/s", "active": None, "selinux": False, "waits_for": None}
+    base = {"path": "/s", "file": None, "active": None, "selinux": False, "waits_for": None}
     salt = {
         "_host.run": run,
         "_swapfile_plan.fits_beside": lambda path, size, seen: beside,
@@ -137,3 +137,11 @@ def test_an_mkswap_that_does_nothing_leaves_no_file_that_is_refused_for_ever(cal
         apply(calls, {"file": CHANGE, "active": CHANGE}, path=path, signed=False)
     assert not any(call.startswith("replace") for call in calls)
     assert calls[-1].startswith("unlink")
+
+
+def test_a_file_that_appeared_under_the_name_that_we_build_under_is_left_alone(calls, tmp_path):
+    (tmp_path / "s.new").write_text("precious")
+    with pytest.raises(CommandExecutionError, match="s.new appeared a moment ago, and may be data"):
+        apply(calls, {"file": CHANGE}, path=str(tmp_path / "s"))
+    assert calls == []
+    assert (tmp_path / "s.new").read_text() == "precious"

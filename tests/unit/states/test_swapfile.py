@@ -228,3 +228,22 @@ def test_every_step_is_among_those_killed(tmp_path, breaks, number):
     machine.steps.clear()
     machine.state(test=False)
     assert len(machine.steps) == number, machine.steps
+
+
+def test_a_file_that_appears_while_the_swap_file_is_made_is_left_alone(tmp_path):
+    machine = Machine(tmp_path)
+    real = machine.run
+
+    def run(argv, timeout=60, accept=(0,)):
+        answer = real(argv, timeout, accept)
+        if argv[0] == "mkswap":
+            with open(machine.path, "w", encoding="utf-8") as out:
+                out.write("precious")
+        return answer
+
+    machine.run = run
+    answer = machine.state(test=False)
+    assert answer["result"] is False
+    with open(machine.path, encoding="utf-8") as file:
+        assert file.read() == "precious"
+    assert not os.path.exists(machine.path + ".new")
