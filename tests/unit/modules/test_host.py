@@ -87,7 +87,7 @@ def test_a_child_that_left_its_group_and_keeps_the_output_holds_up_nobody(monkey
     with pytest.raises(
         CommandExecutionError, match="a process that it started still holds its out"
     ):
-        _host.run(["sh", "-c", "setsid sleep 1 & wait"], timeout=0.1)
+        _host.run(["sh", "-c", "setsid sleep 2 & wait"], timeout=0.8)
 
 
 def test_run_reads_what_is_not_text():
