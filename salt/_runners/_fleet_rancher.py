@@ -100,6 +100,16 @@ class Rancher:
                 found[name] = (state, f"its host {row['id']} is {state} in Rancher, not active")
         return found
 
+    def conversation(self, url, timeout=7200):
+        """
+        A conversation with a server by the master's own keys. `url` may be a function: it finds
+        the URL when the master's own pillar names none.
+        """
+        own = (self._pillar.get("rancher") or {}).get("agent") or {}
+        if callable(url):
+            url = own.get("server_url") or url()
+        return self._private("_rancher_api").connect(self._pillar, url, timeout=timeout)
+
     # The registration, handed to single minions by pillar: docs/decisions/orchestrated-secrets.md
 
     def hand_over(self, members):

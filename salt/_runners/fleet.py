@@ -13,10 +13,12 @@ import sys
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 # A master's daemon keeps what it imported: after a sync this file would be new and these old.
-for _name in [each for each in sys.modules if each.startswith("_fleet_")]:
+for _name in [each for each in sys.modules if each.startswith(("_export_", "_fleet_"))]:
     del sys.modules[_name]
 
 # isort: split
+import _export_project  # noqa: E402
+import _export_write  # noqa: E402
 import _fleet_batch  # noqa: E402
 import _fleet_minions  # noqa: E402
 import _fleet_rancher  # noqa: E402
@@ -267,6 +269,62 @@ def status(target="*", tgt_type="compound"):
     return {"data": table, "outputter": "table"}
 
 
+def export(path, project=None, stack=None, url=None):
+    """
+    Write down everything that Rancher runs: an inventory, manifests for Kubernetes, and a report
+    of what became of every field. Nothing is changed in Rancher.
+
+    path (str)
+        Absolute path of a folder on the master, made with mode 0700. In it a folder for each
+        project, in that one for each stack: ``inventory.yaml``, ``kubernetes/*.yaml``,
+        ``secrets.yaml`` and ``REPORT.md``. The same environment gives the same bytes.
+    project (str, default all that the API keys show)
+        Id or name of a project.
+    stack (str, default all)
+        Id or name of a stack; the rest of the folder then stays as it is.
+    url (str, default ``rancher:agent:server_url`` of the master's own pillar or of the minions)
+        ``http(s)://host[:port]`` of the server. The API keys are those of the master's own pillar.
+
+    Returns a dict: ``done`` (the folder, and how much is in it), ``failed`` and ``left``.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.export /srv/export
+
+    Source: docs/kubernetes.md; Rancher 1.6 documentation, API v2-beta
+    """
+
+    def run():
+        api = _fleet_rancher.Rancher(__opts__).conversation(url or _server_of_fleet)
+        with _export_write.alone(path) as folder:
+            done = _export_project.export(api, folder, project, stack, _say)
+        return {"done": done, "failed": {}, "left": []}
+
+    # It only reads, so that it need not wait for a roll-out.
+    return _reported(run, alone=contextlib.nullcontext)
+
+
+def _server_of_fleet():
+    """The URL of the one server that the pillars of the minions name."""
+    members = _fleet_minions.members(__opts__).values()
+    urls = sorted({one["server_url"] for one in members if one["server_url"]})
+    if len(urls) != 1:
+        found = ", ".join(urls) or "none"
+        raise SaltInvocationError(
+            f"the pillars of the minions name these Rancher servers: {found}; give one as url="
+        )
+    return urls[0]
+
+
+def _say(words):
+    """Progress, for whoever watches; never a secret."""
+    event = globals().get("__jid_event__")
+    if event is not None:
+        event.fire_event({"message": words}, "progress")
+
+
 def _register(rancher, some, members, sls):
     chosen = {name: members[name] for name in some}
     try:
@@ -394,10 +452,10 @@ def _in_batches(role, target, tgt_type, batch, work):
     return _reported(run)
 
 
-def _reported(run):
+def _reported(run, alone=None):
     """The report of a run that is alone; a failure fails the runner, and what requires it."""
     try:
-        with _alone():
+        with (alone or _alone)():
             report = run()
     except (CommandExecutionError, SaltInvocationError) as exc:
         report = {"done": {}, "failed": {"all": str(exc)}, "left": []}
