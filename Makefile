@@ -19,7 +19,7 @@ DEMO_PACKAGES := python3-venv python3-dev gcc openssh-client qemu-system-x86 qem
 PACKAGES := $(DEMO_PACKAGES) make git strace \
   xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
   dnf dnf-plugins-core rpm createrepo-c gpg gpg-agent systemd-container \
-  mariadb-server-core mariadb-client-core docker.io containerd iproute2
+  kubernetes-client mariadb-server-core mariadb-client-core docker.io containerd iproute2
 
 .PHONY: help setup packages demo-packages check lint unit render functional vm test prove demo plan apply bench docs clean
 

@@ -253,6 +253,8 @@ class _Routes:
             return 200, documents.version(self.place.where, self.place.version)
         if words[0] == "schemas":
             return 200, documents.schemas(self.place.where)
+        if words[0] in self.world.collections and words[1:] in ([], [""]):
+            return self.recorded(words[0])
         kind = documents.type_of_path(words[0])
         if kind == "host" and words[2:] == ["instances"] and self.request.method == "GET":
             return self.instances(words[1])
@@ -303,6 +305,16 @@ class _Routes:
         }
         data = [document for _, document in shown[start:following]]
         return 200, documents.collection(kind, data, {"self": url}, pagination)
+
+    def recorded(self, plural):
+        """A page of documents that a test put there as they are."""
+        rows, query = self.world.collections[plural], self.request.query
+        limit, start = int(query.get("limit", LIMIT)), int(query.get("marker", "m0")[1:])
+        url = f"{self.place.where}/{plural.lower()}"
+        following = self.page_url(url, start + limit) if start + limit < len(rows) else None
+        pagination = {"limit": limit, "next": following, "partial": bool(following or start)}
+        data = rows[start : start + limit]
+        return 200, documents.collection(plural, data, {"self": url}, pagination)
 
     def page_url(self, url, offset):
         query = {key: text for key, text in self.request.query.items() if key != "marker"}

@@ -109,6 +109,8 @@ class World:
         self.clock = clock
         self.projects, self.tokens, self.hosts = {}, {}, {}
         self.keys, self.apikeys, self.registers = {}, {}, {}
+        # Documents by the name of their collection, served as they are: see environment.py.
+        self.collections = {}
         self.settings = {"api.host": None}
         self.access_control = False
         # How tokens behave: normal, stuck, error, incomplete (active before it is filled).

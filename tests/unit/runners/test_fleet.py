@@ -1,7 +1,9 @@
 """What the operator calls, over a fleet of fakes that remembers what was done to it."""
 
 import fcntl
+import types
 
+import export_kit
 import pytest
 from salt.exceptions import CommandExecutionError
 
@@ -51,7 +53,7 @@ class World:
 
     # As `_fleet_minions`.
 
-    def _members(self, opts, target, tgt_type):
+    def _members(self, opts, target="*", tgt_type="compound"):
         if tgt_type == "list":
             return {name: one for name, one in self.members.items() if name == target}
         return self.members if target == "*" else {}
@@ -424,3 +426,57 @@ def test_status_is_one_row_for_each(world):
     assert [row[-1] for row in rows] == ["active", "active", "active", "-"]
     world.members.clear()
     assert world.fleet.status()["data"] == []
+
+
+def conversing(world, monkeypatch, found="http://own:8080"):
+    """`Rancher.conversation` over the recorded server; notes the URL."""
+
+    def conversation(url):
+        world.log.append(f"converse {url() if callable(url) else url}")
+        return export_kit.recorded()
+
+    monkeypatch.setattr(world, "conversation", conversation, raising=False)
+
+
+def test_an_export_returns_counts_and_no_secret(world, monkeypatch, tmp_path):
+    conversing(world, monkeypatch)
+    said = []
+    event = types.SimpleNamespace(fire_event=lambda data, tag: said.append((data, tag)))
+    monkeypatch.setattr(fleet, "__jid_event__", event, raising=False)
+    report = fleet.export(str(tmp_path / "out"))
+    assert report["failed"] == {} and not world.failed
+    assert report["done"]["services"] == 30 and report["done"]["containers"] == 40
+    assert report["done"]["folder"] == str(tmp_path / "out")
+    assert world.log == ["converse http://r:8080"]
+    assert ({"message": "Default: 10 of 10 stacks written"}, "progress") in said
+    assert "REPLACED" not in repr((report, said))
+
+
+def test_an_export_from_a_server_that_is_named(world, monkeypatch, tmp_path):
+    conversing(world, monkeypatch)
+    report = fleet.export(str(tmp_path / "out"), project="Default", stack="shop", url="http://x")
+    assert report["done"]["stacks"] == 1
+    assert world.log == ["converse http://x"]
+
+
+def test_an_export_does_not_guess_between_two_servers(world, monkeypatch, tmp_path):
+    conversing(world, monkeypatch)
+    world.members["a1"]["server_url"] = "http://other"
+    report = fleet.export(str(tmp_path / "out"))
+    assert report["failed"] == {
+        "all": "the pillars of the minions name these Rancher servers: http://other, http://r:8080; "
+        "give one as url="
+    }
+    assert world.failed and not (tmp_path / "out").exists()
+
+
+def test_an_export_beside_a_roll_out(world, monkeypatch, tmp_path):
+    conversing(world, monkeypatch)
+    with open(tmp_path / "fleet.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert fleet.export(str(tmp_path / "out"))["done"]["stacks"] == 10
+
+
+def test_a_relative_folder_is_refused(world, monkeypatch):
+    conversing(world, monkeypatch)
+    assert "give an absolute path" in fleet.export("out")["failed"]["all"]

@@ -184,3 +184,13 @@ def test_a_folder_of_private_files_is_on_no_path_afterwards(runner):
     before = list(_fleet_rancher.sys.path)
     assert runner.known(member("a1")) is True
     assert _fleet_rancher.sys.path == before
+
+
+def test_a_conversation_by_the_masters_own_pillar(runner):
+    runner._pillar = {
+        "rancher": {"agent": {"server_url": "http://own", "access_key": "a", "secret_key": "b"}}
+    }
+    assert runner.conversation(lambda: "http://found").base == "http://own"
+    assert runner.conversation("http://given").base == "http://given"
+    runner._pillar = {}
+    assert runner.conversation(lambda: "http://found").base == "http://found"

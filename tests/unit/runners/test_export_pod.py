@@ -1,0 +1,6 @@
+from export_kit import cases, check
+
+
+@cases("pod")
+def test_case(case):
+    check(case)

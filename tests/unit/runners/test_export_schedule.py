@@ -1,0 +1,6 @@
+from export_kit import cases, check
+
+
+@cases("schedule")
+def test_case(case):
+    check(case)

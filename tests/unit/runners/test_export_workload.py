@@ -1,0 +1,6 @@
+from export_kit import cases, check
+
+
+@cases("workload")
+def test_case(case):
+    check(case)
