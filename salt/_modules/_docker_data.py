@@ -108,19 +108,21 @@ def mapped(remap):
     user, _, group = remap.partition(":")
     user = "dockremap" if user == "default" else user
     group = group or user
-    uid = lowest(_host.read("/etc/subuid"), _names(user, pwd.getpwnam, pwd.getpwuid, "pw"))
-    gid = lowest(_host.read("/etc/subgid"), _names(group, grp.getgrnam, grp.getgrgid, "gr"))
+    users = _names(user, pwd.getpwnam, pwd.getpwuid, "pw_name", "pw_uid")
+    groups = _names(group, grp.getgrnam, grp.getgrgid, "gr_name", "gr_gid")
+    uid = lowest(_host.read("/etc/subuid"), users)
+    # Docker 20.10 asks for the user's name here, too, older ones for the group's.
+    gid = lowest(_host.read("/etc/subgid"), [*users, *groups])
     return None if uid is None or gid is None else f"{uid}.{gid}"
 
 
-def _names(name, by_name, by_number, prefix):
+def _names(name, by_name, by_number, *attributes):
     """A user or group as those files may call it: by its name, by its number."""
     try:
         found = by_number(int(name)) if name.isdigit() else by_name(name)
     except KeyError:
         return [name]
-    number = {"pw": "pw_uid", "gr": "gr_gid"}[prefix]
-    return [getattr(found, f"{prefix}_name"), str(getattr(found, number))]
+    return [str(getattr(found, each)) for each in attributes]
 
 
 def check(was, will):

@@ -201,8 +201,27 @@ def start(verb="start"):
     try:
         _host.run(["systemctl", verb, _UNIT], timeout=_START_TIMEOUT)
     except CommandExecutionError as exc:
+        missing = _missing_mounts()
+        if missing:
+            raise CommandExecutionError(
+                f"docker.service did not {verb}: it waits for {', '.join(missing)}, not mounted now. "
+                f"Next: `mount {missing[0]}`, then apply again"
+            ) from exc
         journal = ["journalctl", "--unit", _UNIT, "--since", since, "--lines", "60"]
         lines = _host.run([*journal, "--no-pager", "--output", "cat"])["stdout"]
         raise CommandExecutionError(
             f"docker.service did not {verb}: {telling(_host.lines(lines))}"
         ) from exc
+
+
+def _missing_mounts():
+    """The mount points that the service cannot start without and does not have."""
+    needed = parse_show(_host.run(["systemctl", "show", "--property", "Requires", _UNIT])["stdout"])
+    units = [name for name in needed.get("Requires", "").split() if name.endswith(".mount")]
+    found = []
+    for unit in units:
+        show = ["systemctl", "show", "--property", "ActiveState,Where", unit]
+        mount = parse_show(_host.run(show)["stdout"])
+        if mount.get("ActiveState") != "active":
+            found.append(mount.get("Where") or unit)
+    return found

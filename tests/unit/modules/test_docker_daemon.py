@@ -255,3 +255,75 @@ def test_no_answer_from_a_program_that_is_none(run, upstream, program):
     program(run)
     docker.validate("{", upstream)
     assert not run or run.read == []
+
+
+# -- as they are found ---------------------------------------------------------------------------
+
+
+def found_host(files, tmp_path, daemon_json=None, drop_in=None):
+    """A host whose data root of before, below tmp_path, holds a container."""
+    root = tmp_path / "docker"
+    (root / "containers/c1").mkdir(parents=True)
+    (root / "overlay2").mkdir()
+    files["/lib/systemd/system/docker.service"] = (
+        "[Service]\nEnvironmentFile=-/etc/default/docker\n"
+        "ExecStart=/usr/sbin/dockerd -H fd:// $DOCKER_OPTS\n"
+    )
+    if daemon_json:
+        files["/etc/docker/daemon.json"] = json.dumps({"data-root": str(root), **daemon_json})
+    if drop_in:
+        path = "/etc/systemd/system/docker.service.d/old.conf"
+        files[path] = f"[Service]\n{drop_in.replace('ROOT', str(root))}\n"
+    return str(root)
+
+
+@pytest.mark.parametrize(
+    ("daemon_json", "drop_in"),
+    [
+        ({"storage-driver": "overlay2", "log-driver": "json-file"}, None),
+        (None, "ExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// -s overlay2 -g ROOT"),
+        (None, "ExecStart=\nExecStart=/usr/sbin/dockerd -H fd:// -s overlay2 --graph=ROOT"),
+        (
+            None,
+            "ExecStart=\nExecStart=/usr/sbin/dockerd -s overlay2 \\\n  # x \\\n --data-root ROOT",
+        ),
+        (None, "Environment='DOCKER_OPTS=-s overlay2 -gROOT'"),
+    ],
+    ids=["daemon.json", "-g beside -s", "--graph", "--data-root after a comment", "Environment"],
+)
+def test_the_data_root_of_before_is_not_dropped(daemon_json, drop_in, files, tmp_path, replace):
+    root = found_host(files, tmp_path, daemon_json, drop_in)
+    replace(_docker_storage, entries=_entries_below(tmp_path))
+    found = wanted("docker.io", "20.10.24+dfsg1-1")
+    with pytest.raises(CommandExecutionError) as caught:
+        docker.check_data(found)
+    assert f"Docker's data is in {root}" in str(caught.value)
+    assert f"Set rancher:docker:daemon to {{data-root: {root}}}" in str(caught.value)
+    # The way out: then nothing of it is lost.
+    found = wanted("docker.io", "20.10.24+dfsg1-1", {"data-root": root})
+    docker.check_data(found)
+    assert found["will"]["root"] == root
+
+
+def test_a_user_mapping_on_a_pool_is_found_again(files, tmp_path, replace):
+    # The second run looked beside it, and advised to remove the pool.
+    (tmp_path / "231072.231072/devicemapper/metadata").mkdir(parents=True)
+    meta = tmp_path / "231072.231072/devicemapper/metadata/deviceset-metadata"
+    meta.write_text('{"BaseDeviceUUID": "aa"}')
+    files["/etc/subuid"] = files["/etc/subgid"] = "dockremap:231072:65536\n"
+    files[str(meta)] = meta.read_text()
+    settings = {"userns-remap": "default", "data-root": str(tmp_path)}
+    files["/etc/docker/daemon.json"] = json.dumps({**settings, "storage-driver": "devicemapper"})
+    pool = {"path": "/dev/mapper/docker-thinpool", "used": 9, "transaction_id": 4}
+    replace(_docker_storage, pool=lambda group, name: pool)
+    docker.check_data(wanted("docker.io", "20.10.24", settings, POOL), POOL)
+    with pytest.raises(CommandExecutionError) as caught:
+        docker.check_data(wanted("docker.io", "20.10.24", {"data-root": str(tmp_path)}, POOL), POOL)
+    assert "`find / -name deviceset-metadata`" in str(caught.value)
+    assert "remove" not in str(caught.value)
+
+
+def _entries_below(tmp_path):
+    """As on a host that has nothing else than this."""
+    real = _docker_storage.entries
+    return lambda path: real(path) if path.startswith(str(tmp_path)) else None

@@ -69,13 +69,14 @@ def test_the_numbers_of_a_mapping(text, names, number):
         ("default", "231072.300000"),
         ("root", "1.2"),
         ("0:0", "1.2"),
-        ("root:dockremap", "1.300000"),
+        ("root:dockremap", "1.2"),
+        ("daemon:dockremap", "7.300000"),
         ("eve", None),
     ],
 )
 def test_the_folder_of_a_mapping(remap, found, replace):
     files = {
-        "/etc/subuid": "dockremap:231072:65536\nroot:1:65536\n",
+        "/etc/subuid": "dockremap:231072:65536\nroot:1:65536\ndaemon:7:1\n",
         "/etc/subgid": "dockremap:300000:65536\nroot:2:65536\n",
     }
     replace(_host, read=files.get)

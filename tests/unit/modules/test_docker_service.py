@@ -211,6 +211,15 @@ def test_a_daemon_that_does_not_come_up_is_explained(monkeypatch):
     )
 
 
+def test_a_daemon_whose_disk_is_missing_names_the_mount(monkeypatch):
+    systemd = Systemd(Requires="system.slice data.mount -.mount", Where="/data")
+    systemd.shown["ActiveState"], systemd.fails = "failed", True
+    with pytest.raises(CommandExecutionError) as caught:
+        systemd.module(monkeypatch).start()
+    assert "did not start: it waits for /data, /data, not mounted now" in str(caught.value)
+    assert str(caught.value).endswith("Next: `mount /data`, then apply again")
+
+
 def test_enable(monkeypatch):
     systemd = Systemd()
     systemd.module(monkeypatch).enable()
