@@ -47,7 +47,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         recipe = Recipe(offered=(), installed=PACKAGES)
-        with Lab("demo", guests=(SERVER, NODE), recipe=recipe, events=True) as lab:
+        with Lab("demo", guests=(SERVER, NODE), recipe=recipe, events=True, cgroup=1) as lab:
             lab.registry.start()
             show(lab)
             show_cluster(lab)

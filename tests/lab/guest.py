@@ -26,6 +26,8 @@ KERNEL_ARGUMENTS = (
     "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=error net.ifnames=0 "
     "tsc=reliable norandmaps"
 )
+# As CentOS 7 has it, and as the agent of Rancher 1.6 needs it.
+CGROUP_V1 = " systemd.unified_cgroup_hierarchy=0 systemd.legacy_systemd_cgroup_controller"
 
 
 class Guest:
@@ -35,11 +37,21 @@ class Guest:
     ``disks`` maps the serial number of a blank data disk to its size: ``data`` is found
     in the guest as /dev/disk/by-id/virtio-data. With ``kept`` it outlives this process.
     ``lan``, a (UDP port, number of this guest) pair, is a second network card on the wire
-    that all guests with the same port share.
+    that all guests with the same port share. ``kernel`` is its command line.
     """
 
     def __init__(
-        self, image, directory, sockets, *, ssh_port, disks, memory=3072, lan=None, kept=False
+        self,
+        image,
+        directory,
+        sockets,
+        *,
+        ssh_port,
+        disks,
+        memory=3072,
+        lan=None,
+        kept=False,
+        kernel=KERNEL_ARGUMENTS,
     ):
         self.image = image
         self.directory = directory
@@ -48,6 +60,7 @@ class Guest:
         self.ssh_port = ssh_port
         self.lan = lan
         self.kept = kept
+        self.kernel = kernel
         self.console = directory / "console.log"
         self._monitor = sockets / "monitor"
         self._ssh = Ssh(ssh_port, image.ssh_key, sockets / "ssh")
@@ -194,7 +207,7 @@ class Guest:
         words = [
             "qemu-system-x86_64", "-name", self.directory.name, "-nodefaults", "-no-user-config", "-display", "none",
             *machine(self.image), "-m", self.memory,
-            "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", KERNEL_ARGUMENTS,
+            "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", self.kernel,
             "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
             "-qmp", f"unix:{self._monitor},server=on,wait=off",
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.ssh_port}-:22", "-device", "virtio-net-pci,netdev=net",

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 from . import image
-from .guest import KERNEL_ARGUMENTS, Guest, machine
+from .guest import CGROUP_V1, KERNEL_ARGUMENTS, Guest, machine
 from .master import CHECKOUT, Master
 from .process import LabError, Patience, locked
 from .services import Database, Registry
@@ -32,6 +32,7 @@ class Lab:
 
     ``guests`` are the names of its guests, which are also the ids of their minions. Several
     share a network (10.0.3.11, .12, ...) and know each other as NAME.example.test.
+    ``cgroup`` is the version that their systemd takes; Rancher's agent needs 1.
     With ``events`` their minions tell of each state as it ends.
     ``registry`` and ``database`` run on this machine once they are started.
     Use it as a context, and all its processes end with it; with ``kept`` they outlive us.
@@ -47,6 +48,7 @@ class Lab:
         recipe=None,
         guests=(MINION,),
         events=False,
+        cgroup=2,
     ):
         if not 1 <= len(guests) <= MOST_GUESTS:
             raise LabError(f"a lab has 1 to {MOST_GUESTS} guests, not {len(guests)}")
@@ -58,6 +60,7 @@ class Lab:
         self._recipe = recipe or image.Recipe()
         self._names = tuple(guests)
         self._events = events
+        self._kernel = KERNEL_ARGUMENTS + (CGROUP_V1 if cgroup == 1 else "")
         self._threads = None
         self._detach()
 
@@ -170,6 +173,7 @@ class Lab:
                 memory=layout["memory"],
                 lan=(ports["lan"], number) if several else None,
                 kept=self._kept,
+                kernel=layout.get("machine", [KERNEL_ARGUMENTS])[-1],
             )
         self.master = Master(
             self.directory / "master",
@@ -203,7 +207,7 @@ class Lab:
         return {
             "image": base.key,
             # A snapshot fits the machine that it was saved on.
-            "machine": [*machine(base), KERNEL_ARGUMENTS],
+            "machine": [*machine(base), self._kernel],
             "salt": self._recipe.salt,
             "disks": self._disks,
             "memory": self._memory,

@@ -136,7 +136,7 @@ def _guest(sections, say, over, share):
 
     name = os.environ.get("LAB_NAME", "prove")
     recipe = Recipe(installed=PACKAGES)
-    with Lab(f"{name}-{share[0] + 1}", recipe=recipe) as lab:
+    with Lab(f"{name}-{share[0] + 1}", recipe=recipe, cgroup=1) as lab:
         given = Host(lab), Journal(), say, share
         kills = Kills(*given)
         if "device mapper" in sections:

@@ -30,7 +30,7 @@ def furnished():
     """A lab whose image has the packages, for tests of everything else: apt takes its minutes."""
     name = os.environ.get("LAB_NAME", "test")
     recipe = Recipe(salt=salt.version.__version__, installed=PACKAGES)
-    with Lab(f"{name}-furnished", recipe=recipe) as running:
+    with Lab(f"{name}-furnished", recipe=recipe, cgroup=1) as running:
         yield running
 
 
@@ -39,7 +39,7 @@ def pair():
     """Two guests on one network, for a server and a member of its cluster; bare at first."""
     name = os.environ.get("LAB_NAME", "test")
     recipe = Recipe(installed=PACKAGES)
-    with Lab(f"{name}-pair", guests=["server1", "node1"], recipe=recipe) as running:
+    with Lab(f"{name}-pair", guests=["server1", "node1"], recipe=recipe, cgroup=1) as running:
         running.registry.start()
         yield running
 

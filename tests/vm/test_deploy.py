@@ -31,7 +31,7 @@ def lab():
     name = os.environ.get("LAB_NAME", "test") + "-deploy"
     Master.settings = with_handover
     try:
-        with Lab(name, guests=("server", "agent1")) as running:
+        with Lab(name, guests=("server", "agent1"), cgroup=1) as running:
             running.registry.start()
             # Containers do not read /etc/hosts: an address.
             running.server = f"http://{running.address('server')}:8080"
