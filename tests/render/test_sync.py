@@ -1,11 +1,13 @@
 """What the pillar tells about modules and states saves questions, and hides no change."""
 
+import ast
 import contextlib
 import pathlib
 import shutil
 
 import pytest
 from fakes import ROOT
+from salt.exceptions import SaltRenderError
 
 SYNC, PILLAR = "salt/rancher_salt/sync.sls", "pillar/modules.sls"
 
@@ -60,6 +62,8 @@ def master(tmp_path):
 class Minion:
     """It synced before; `run` renders sync.sls, `fetched` what that made it fetch."""
 
+    python = [3, 10, 4, "final", 0]
+
     def __init__(self, master, copies):
         self.master, self.copies, self.fetched, self.deaf = master, copies, [], False
         for kind in ("modules", "states"):
@@ -81,6 +85,7 @@ class Minion:
         names = sls(
             SYNC,
             saltenv=saltenv,
+            __grains__={"pythonversion": self.python},
             __pillar__=self.master.pillar() if pillar is None else pillar,
             __opts__={"extension_modules": str(self.copies), **opts},
             __salt__={
@@ -252,3 +257,21 @@ def test_the_pillar_tells_which_short_names_are_there_twice(master, tmp_path):
             (root / name).write_text(text)
     master.roots["base"].append(tmp_path / "shop")
     assert master.pillar()["rancher_modules"]["base"]["twice"] == ["common.sls", "common/swap.sls"]
+
+
+@pytest.mark.parametrize("ssh", [False, True])
+@pytest.mark.parametrize("python", [[2, 7, 5], [3, 6, 8], [3, 9, 18]])
+def test_a_python_that_cannot_run_the_tree_ended_in_a_traceback_of_a_library(minion, python, ssh):
+    minion.python = python
+    opts = {"__master_opts__": {}} if ssh else {}
+    with pytest.raises(SaltRenderError) as failure:
+        minion.run(**opts)
+    assert f"runs on Python {python[0]}.{python[1]}, and this tree needs 3.10 or newer" in str(
+        failure.value
+    )
+    assert "\n" not in str(failure.value)
+    assert minion.fetched == []
+
+
+def test_the_file_that_says_so_is_read_by_such_a_python():
+    ast.parse((ROOT / SYNC).read_text(), feature_version=(3, 7))
