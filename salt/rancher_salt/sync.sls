@@ -15,12 +15,12 @@ with one line.
 import hashlib
 import os
 
-from salt.exceptions import SaltRenderError
 from salt.fileclient import get_file_client
 from salt.utils.hashutils import get_hash
 
 # What our modules need; this file itself is read by Python 3.7, too.
 PYTHON = [3, 10]
+OURS = "rancher_salt."
 # Every file of _modules and _states; tests/test_tree.py compares.
 FILES = {
     "modules": """
@@ -56,7 +56,8 @@ UNMARKED = ("ctop",)
 
 
 def run():
-    _insist_on_python()
+    if _old_python():
+        return _end(_old_python())
     if "__master_opts__" in __opts__:
         # salt-ssh renders on the master and sends the modules with the run.
         return _end(_mixed_by_salt_ssh())
@@ -75,24 +76,29 @@ def run():
     return {"modules-reloaded": {"test.nop": [{"reload_modules": True}, {"order": 1}]}}
 
 
-def _insist_on_python():
-    """As an error of rendering: in a dry run a failed state would not end the run."""
+def _old_python():
     version = [*__grains__.get("pythonversion", PYTHON)][:2]
-    if version < PYTHON:
-        raise SaltRenderError(
-            f"this host's Salt runs on Python {version[0]}.{version[1]}, and this tree needs "
-            f"{PYTHON[0]}.{PYTHON[1]} or newer: install Salt's own packages, which bring theirs, "
-            "or over salt-ssh name another Python in the roster's `set_path` (README.md, "
-            '"Onto a bare host")'
-        )
+    if version >= PYTHON:
+        return None
+    return (
+        f"this host's Salt runs on Python {version[0]}.{version[1]}, and this tree needs "
+        f"{PYTHON[0]}.{PYTHON[1]} or newer: install Salt's own packages, which bring theirs, or "
+        "over salt-ssh name another Python in the roster's `set_path` (README.md, "
+        '"Onto a bare host")'
+    )
 
 
 def _end(problem):
-    """A run that ends with one line; nothing at all without a problem."""
+    """
+    A run that ends with one line; nothing at all without a problem. In a dry run Salt is deaf to
+    failhard, so our other states are taken out.
+    """
     if not problem:
         return {}
+    names = [name for name in __salt__["cp.list_states"](saltenv) if name.startswith(OURS)]
+    ours = [{"sls": name} for name in names if name != "rancher_salt.sync"]
     words = [{"name": problem}, {"order": 1}, {"failhard": True}]
-    return {"modules-served": {"test.fail_without_changes": words}}
+    return {"modules-served": {"test.fail_without_changes": words}, "exclude": ours}
 
 
 def _stale():
