@@ -223,7 +223,7 @@ STARTS = {
 POINTS = {
     "data disk, ext4": 10,
     "data disk, xfs": 10,
-    "thin pool": 14,
+    "thin pool": 16,
     "swap file, first": 8,
     "swap file, larger": 7,
     "swap file, in place": 11,

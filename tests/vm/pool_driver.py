@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 
-WRITERS = {"parted", "pvcreate", "vgcreate", "lvcreate", "lvconvert", "lvchange"}
+WRITERS = {"parted", "wipefs", "pvcreate", "vgcreate", "lvcreate", "lvconvert", "lvchange"}
 
 
 def load(tree):

@@ -17,32 +17,34 @@ WANT = {"name": "thinpool", "device": DISK}
 RESET = f"""
 vgremove -ff -y docker; pvremove -ff -y /dev/vdc1; wipefs -af /dev/vdc1; wipefs -af /dev/vdc
 vgremove -ff -y other; pvremove -ff -y /dev/vdb; wipefs -af /dev/vdb
+blkdiscard -fz /dev/vdb; blkdiscard -fz /dev/vdc
 partx --delete /dev/vdc; rm -f {PROFILE}; udevadm settle; true
 """
 UUIDS = "pvs --noheadings -o pv_uuid,vg_uuid"
-# label, partition, type, PV, VG, two volumes, conversion, activation, profile, attachment; the
+# label, partition, type, PV, VG, name, two volumes, conversion, activation, profile, attachment; the
 # pool is monitored as soon as it is active.
-WRITES = 11
+WRITES = 12
 EVERY_KILL = [
     (number, when) for number in range(1, WRITES + 1) for when in ("before", "during", "after")
 ]
 # All of them take half an hour: THIN_POOL_KILLS=all.
-KILLS = EVERY_KILL if os.environ.get("THIN_POOL_KILLS") == "all" else [(3, "before"), (8, "during")]
+KILLS = EVERY_KILL if os.environ.get("THIN_POOL_KILLS") == "all" else [(3, "before"), (9, "during")]
 # What an operator, or an interrupted run, does next; the state that this makes.
 WALK = [
     ("true", "P0"),
     ("vgcreate docker /dev/vdb", "P5x"),
     ("vgremove -y docker; pvremove -y /dev/vdb; parted -s /dev/vdc mklabel gpt", "P1"),
-    (f"parted -s -a optimal /dev/vdc mkpart {MARK} 1MiB 100%; udevadm settle", "P2"),
+    (f"parted -s -a optimal /dev/vdc mkpart {MARK}-new 1MiB 100%; udevadm settle", "P2"),
     ("parted -s /dev/vdc set 1 lvm on; udevadm settle", "P3"),
     ("mkswap /dev/vdc1; udevadm settle", "P3x"),
     ("wipefs -a /dev/vdc1; pvcreate /dev/vdc1", "P4"),
     (f"vgcreate --addtag {MARK} docker /dev/vdc1", "P5"),
+    (f"parted -s /dev/vdc name 1 {MARK}; udevadm settle", "P5"),
     (f"vgchange --deltag {MARK} docker", "P5x"),
     (f"vgchange --addtag {MARK} docker; lvcreate -y -Wy -Zy -n thinpool -l 4095 docker", "P6"),
     ("mkswap /dev/docker/thinpool", "P6x"),
     ("lvchange -an docker/thinpool", "P6x"),
-    ("lvchange -ay docker/thinpool; wipefs -a /dev/docker/thinpool", "P6"),
+    ("lvchange -ay docker/thinpool; dd if=/dev/zero of=/dev/docker/thinpool bs=1M count=1 conv=fsync", "P6"),
     ("lvcreate -y -Wy -Zy -n thinpoolmeta -l 51 docker", "P7"),
     ("lvchange -an docker", "P7"),
     (
@@ -184,7 +186,7 @@ def test_every_state_is_told_and_refusals_leave_the_disk_alone(driver):
 
 def test_inactive_volumes_do_not_end_as_an_inactive_pool(driver):
     # What a killed lvconvert can leave; lvm2 2.03.16 then makes an inactive pool.
-    steps = [shell(RESET), present(end=[8, "before"]), shell("lvchange -an docker"), present()]
+    steps = [shell(RESET), present(end=[9, "before"]), shell("lvchange -an docker"), present()]
     done = driver.run(*steps)[-1]
     assert done["result"] is True, done["comment"]
     assert set(done["changes"]) == {"pool", "profile", "attachment", "monitoring"}
