@@ -63,7 +63,7 @@ def begin(subject, it, folder, number=0, how="", seconds=0.0):
         "-W",
         "ignore",
         "-m",
-        "prove.killed",
+        "prove.kills_of_disks",
         subject,
         str(folder),
         it.disk.path,
