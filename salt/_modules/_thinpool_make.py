@@ -113,8 +113,8 @@ def _activation(want, seen):
 def _monitoring(want, _seen):
     if os.path.isdir("/run/systemd/system"):
         for unit in _UNITS:
-            # 5: there is no such unit here.
-            _host.run(["systemctl", "start", unit], accept=(0, 5))
+            # There is no such unit here: 5, and 6 with systemd 219.
+            _host.run(["systemctl", "start", unit], accept=(0, 5, 6))
     _run("lvchange", "--monitor", "y", want["pool"])
 
 

@@ -62,8 +62,8 @@ def test_where_systemd_runs_the_watching_services_are_started(monkeypatch):
     monkeypatch.setattr(os.path, "isdir", lambda path: True)
     made(host)
     assert started == [
-        (["start", "dm-event.socket"], (0, 5)),
-        (["start", "lvm2-monitor.service"], (0, 5)),
+        (["start", "dm-event.socket"], (0, 5, 6)),
+        (["start", "lvm2-monitor.service"], (0, 5, 6)),
     ]
 
 
