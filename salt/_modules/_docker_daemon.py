@@ -102,8 +102,11 @@ def _was(files):
 
 def check_data(wanted, thin_pool=None):
     """Refuse data that a daemon with this configuration would not see."""
-    _docker_data.check(wanted["was"], wanted["will"])
-    root, driver = wanted["will"]["root"], wanted["config"]["storage-driver"]
+    was, will = wanted["was"], wanted["will"]
+    root, driver = will["root"], wanted["config"]["storage-driver"]
+    if was["root"] != root:
+        # Before the look at what is there now: this one knows where the data is.
+        _docker_data.check(was, will)
     needed = bool((thin_pool or {}).get("device"))
     pool = None
     if needed:
@@ -112,6 +115,7 @@ def check_data(wanted, thin_pool=None):
     reason = _docker_storage.refusal(driver, root, seen, needed, pool)
     if reason:
         raise CommandExecutionError(reason)
+    _docker_data.check(was, will)
 
 
 def keep(path):

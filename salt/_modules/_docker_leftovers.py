@@ -6,6 +6,7 @@ Moved, never deleted, and only what is known to break: flags that daemon.json al
 drop-in, for a proxy for example, stays.
 """
 
+import fnmatch
 import glob
 import os
 
@@ -61,7 +62,7 @@ def _conflicts(files, moved, keys, socket, upstream):
         found.setdefault(path, []).extend(_docker_flags.reasons(flags, keys, socket, upstream))
     for name, (path, needed) in composed["named"].items():
         # systemd starts nothing whose file of variables is missing.
-        if needed and name in moved:
+        if needed and fnmatch.filter(moved, name) and not fnmatch.filter(files, name):
             found.setdefault(path, []).append(f"reads {name}, which is moved aside")
     # The packaged unit is the package's affair; see fixed_flags.
     return {
