@@ -20,7 +20,7 @@ import uuid
 import docker
 import requests
 from fake_docker import pong
-from fakes import LOCK, load_state
+from fakes import LOCK, Killed, load_state
 from rancher_kit import face
 
 import _converge
@@ -143,10 +143,6 @@ def problem(status, words):
     response.status_code = status
     kind = docker.errors.NotFound if status == 404 else docker.errors.APIError
     return kind(words, response, explanation=words)
-
-
-class Killed(BaseException):
-    """The run is killed here."""
 
 
 class Client:

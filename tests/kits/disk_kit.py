@@ -15,6 +15,7 @@ import time
 from unittest import mock
 
 import fakes
+from fakes import Killed
 
 import _converge
 import _disk_make
@@ -26,10 +27,6 @@ import datadisk
 MIB = 1024**2
 # Commands that only look.
 LOOKS = ("blkid", "wipefs --no-act", "partx --pairs", "udevadm")
-
-
-class Killed(BaseException):
-    """The run ended here."""
 
 
 def must(*argv):

@@ -10,7 +10,7 @@ import os
 import re
 import types
 
-from fakes import ROOT, load_state
+from fakes import ROOT, Killed, load_state
 from salt.exceptions import CommandExecutionError
 
 GIB = 1 << 30
@@ -41,10 +41,6 @@ def fresh(name):
 HOST = fresh("_host")
 # A power cut is not imitated here.
 HOST.os = types.SimpleNamespace(**{**vars(os), "fsync": lambda handle: None})
-
-
-class Killed(BaseException):
-    """The run ended here; no clean-up code sees it, as after SIGKILL."""
 
 
 class Machine:

@@ -5,7 +5,7 @@ a machine. `fail_at` ends the run in front of or behind the nth command that wri
 
 import inspect
 
-from fakes import Salt, load
+from fakes import Killed, Salt, load
 from salt.exceptions import CommandExecutionError
 
 import _disk_blank
@@ -28,10 +28,6 @@ SETTINGS = {
 POOL = ("size", "refusals", "advice", "plan", "look", "make", "extend", "profile")
 OWN = ["_lvm", "_thinpool", *(f"_thinpool_{name}" for name in POOL)]
 OWN += ["_converge", "_disk_refusals", "_settings"]
-
-
-class Killed(BaseException):
-    """What SIGKILL does to a run."""
 
 
 class Host:

@@ -8,7 +8,7 @@ that a test can end the run before it, in the middle of it or after it.
 import os
 import shutil
 
-from fakes import Salt, load, load_state
+from fakes import Killed, Salt, load, load_state
 from salt.exceptions import CommandExecutionError
 
 import _disk_blank
@@ -16,10 +16,6 @@ import _disk_blank
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1024**2
 SIGNATURE = b"SWAPSPACE2"
-
-
-class Killed(BaseException):
-    """The run ended here; no clean-up code sees it, as after SIGKILL."""
 
 
 class Machine:

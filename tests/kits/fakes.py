@@ -95,6 +95,10 @@ def _code(path):
     return compile(path.read_text(), str(path), "exec")
 
 
+class Killed(BaseException):
+    """The run ended here; no clean-up code sees it, as after SIGKILL."""
+
+
 class Salt(dict):
     """A ``__salt__`` of fakes: unknown names fail, wrong arguments fail."""
 

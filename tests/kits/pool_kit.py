@@ -11,6 +11,7 @@ import zlib
 import disk_kit
 import fakes
 from disk_kit import MIB, must
+from fakes import Killed
 
 import _converge
 import _disk_make
@@ -35,10 +36,6 @@ LOOKS = (
 LOOKS += ("dmsetup info",)
 # In LVM's metadata; the conversion then needs the kernel.
 MADE = ["partition", "physical volume", "volume group", "data volume", "metadata volume"]
-
-
-class Killed(BaseException):
-    """The run ended here."""
 
 
 class Tree:

@@ -9,6 +9,7 @@ import subprocess
 
 import fakes
 from disk_kit import laid
+from fakes import Killed
 
 import _converge
 import _fstab
@@ -19,10 +20,6 @@ import swapfile
 
 MIB = 1024**2
 READING = ("blkid", "findmnt")
-
-
-class Killed(BaseException):
-    """The run ended here."""
 
 
 def must(*argv):

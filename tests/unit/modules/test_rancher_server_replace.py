@@ -2,6 +2,7 @@
 
 import pytest
 from fake_docker import Containers
+from fakes import Killed
 from salt.exceptions import CommandExecutionError
 
 import _rancher_server
@@ -11,10 +12,6 @@ import _rancher_server_replace
 NAME, V1, V2 = "rancher-server", "rancher/server:v1", "rancher/server:v2"
 DIRECTORY = "/data/rancher/mysql"
 STEPS = 8  # create, stop, rename, rename, start, stop, remove: and one more than there are
-
-
-class Killed(BaseException):
-    pass
 
 
 class Host:

@@ -6,6 +6,7 @@ import pathlib
 import stat
 
 import pytest
+from fakes import Killed
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _export_write as writes
@@ -78,9 +79,6 @@ def test_a_killed_export_can_go_on(tmp_path, monkeypatch, after):
     folder = str(tmp_path / "shop")
     writes.folder(folder, {"REPORT.md": "# old\n", "old.yaml": "a: 1\n"})
     left = [after]
-
-    class Killed(BaseException):
-        pass
 
     def counted(real):
         def call(*args, **kwargs):
