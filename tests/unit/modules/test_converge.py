@@ -226,7 +226,7 @@ def orphan(lock, folder, seconds):
 
 @needs_root
 def test_parted_of_a_killed_run_went_on_beside_the_next_run(locked, tmp_path):
-    with orphan(locked.LOCK, tmp_path, 1.5):
+    with orphan(locked.LOCK, tmp_path, 0.5):
         ret, _ = converged(locked)
     assert (tmp_path / "over").exists()
     assert ret["result"] is True
@@ -252,7 +252,7 @@ def test_a_command_finds_nothing_to_read_in_the_lock(locked):
 @needs_root
 def test_a_run_that_ends_in_time_is_waited_for(locked):
     locked.WAIT = 30
-    with another_run(locked.LOCK, then="time.sleep(1)"):
+    with another_run(locked.LOCK, then="time.sleep(0.3)"):
         ret, _ = converged(locked)
     assert ret["result"] is True
 

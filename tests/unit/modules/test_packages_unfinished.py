@@ -64,7 +64,7 @@ def test_a_package_manager_at_work_is_waited_for(monkeypatch, tmp_path):
     (tmp_path / "lock-frontend").touch()
     code = (
         f"import fcntl, time; f = open({str(tmp_path / 'lock-frontend')!r}, 'r+b')\n"
-        "fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(1)"
+        "fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(0.3)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as other:
         other.stdout.readline()
