@@ -9,6 +9,15 @@ include:
   - rancher_salt.docker
   - rancher_salt.docker.sdk
 
+rancher-server-data-awaited:
+  docker_drop_in.waiting:
+    - name: rancher-server-data
+    - paths: {{ ([] if cfg.server.database else [cfg.server.data_directory]) | json }}
+    - data_disk: {{ cfg.data_disk | json }}
+    - require:
+      - settings: settings-checked
+      - datadisk: data-disk-mounted
+
 rancher-server-running:
   rancher.server_running:
     - name: rancher-server
@@ -18,6 +27,6 @@ rancher-server-running:
     - data_directory: {{ cfg.server.data_directory | json }}
     - require:
       - settings: settings-checked
-      - datadisk: data-disk-mounted
+      - docker_drop_in: rancher-server-data-awaited
       - docker_daemon: docker-daemon-running
       - packages: docker-sdk-installed
