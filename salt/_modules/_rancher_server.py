@@ -34,7 +34,7 @@ _VARIABLES = {
 
 def wanted(pillar, image, port=8080, start=True, data_directory=None):
     """
-    Put together what the container shall be; made for states. Holds the password: never log it.
+    Put together what the container is to be. Holds the password: never log it.
     Returns a dict: ``image``, ``port``, ``start``, ``directory`` (None with an external database),
     ``environment`` and ``database`` (of the pillar, with its defaults, or None).
     """

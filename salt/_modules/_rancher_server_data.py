@@ -169,7 +169,7 @@ def insist(seen):
         raise CommandExecutionError(
             f"rancher:server:data_directory {path} holds a database, but is on another file system "
             "than the server's database was; nothing was changed. Mount the right one there; or, "
-            f"if this one shall be used from now on: `rm {link(path)}`, then apply again"
+            f"to use this one from now on: `rm {link(path)}`, then apply again"
         )
     found = "is not there" if seen["owner"] is None else "holds no database"
     raise CommandExecutionError(

@@ -7,6 +7,7 @@ from salt.exceptions import CommandExecutionError
 import _docker_engine
 import _port_use
 import _rancher_database
+import _rancher_server
 import _rancher_server_alive
 
 
@@ -14,19 +15,23 @@ def check(name, seen, want, coming=False):
     """Refuse a container that could not work. Returns a list of str, sentences for the operator."""
     said = []
     have = seen["container"]
-    if not (have and have["port"] == want["port"] and have["state"] in ("running", "restarting")):
+    if not (have and have["port"] == want["port"] and have["state"] in _rancher_server.RUNS):
         _port_is_free(name, seen, want["port"])
     if seen["blind"]:
         said.append("Docker does not answer yet: predicted for a host without containers")
-    if want["database"] is None:
-        return said
+    return said + _about_database(seen, want["database"], coming)
+
+
+def _about_database(seen, database, coming):
+    """Whether the server can work with its external database; nothing is asked of an embedded one."""
+    if database is None:
+        return []
     if coming:
-        said.append("The database comes with rancher_database.present before")
-    elif seen["blind"] and not _docker_engine.available():
-        said.append("The database was not looked at: Salt's Python has no PyMySQL yet")
-    else:
-        said += _rancher_database.check(want["database"])
-        _rancher_server_alive.check(want["database"], seen["blind"])
+        return ["The database comes with rancher_database.present before"]
+    if seen["blind"] and not _docker_engine.available():
+        return ["The database was not looked at: Salt's Python has no PyMySQL yet"]
+    said = _rancher_database.check(database)
+    _rancher_server_alive.check(database, seen["blind"])
     return said
 
 

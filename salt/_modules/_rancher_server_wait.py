@@ -102,7 +102,7 @@ def _pillar_secrets(pillar):
 
 def condition(inspected):
     """
-    What counts of a container that shall start. Holds its secrets: never log it. Returns a dict:
+    What counts of a container that starts. Holds its secrets: never log it. Returns a dict:
     ``status``, ``code`` (exit code, None while it runs), ``error``, ``memory`` (bool: killed for
     lack of it), ``restarts`` (int), ``since`` (seconds since 1970: what its log tells from then on
     belongs to its last start) and ``secrets``.
@@ -140,7 +140,7 @@ def _seconds(text):
 
 
 def hopeless(first, now, lines, lasted):
-    """Why waiting is in vain, if it is. Returns a text, or None while there is hope."""
+    """Why waiting longer does not help. Returns a text, or None while it may help."""
     if first is None or now is None:
         return "there is no such container; apply server.container"
     if now["status"] not in ("running", "restarting"):
@@ -153,7 +153,7 @@ def hopeless(first, now, lines, lasted):
         how = "" if now["code"] is None else f", with exit code {now['code']}"
         return f"the container ended {now['restarts']} times and was restarted{how}"
     if lasted >= PATIENCE:
-        return f"the server has no use of its database for {round(lasted)} s"
+        return f"the server could not use its database for {round(lasted)} s"
     return None
 
 
@@ -163,7 +163,7 @@ def _with(words, lines):
 
 def report(name, problem, lines, secrets):
     """
-    The message of a start in vain: one line, with what the log tells, without secrets. Returns a
+    The message of a start that failed: one line, with the log's words, without secrets. Returns a
     text.
     """
     # What says most comes first: the cause before the failure that it led to.

@@ -269,7 +269,7 @@ def test_a_server_that_cannot_start_is_told_early(host, mariadb, image):
         "fatal": "the server says that it cannot start. Its log: ",
         # Docker tells the code of the last end between two starts only.
         "loop": r"times and was restarted(, with exit code 3)?\. Its log: ",
-        "nodb": "has no use of its database for",
+        "nodb": "could not use its database for",
     }
     assert re.search(words[image], comment(report, "ready")), comment(report, "ready")
     assert secret not in host.minion.output

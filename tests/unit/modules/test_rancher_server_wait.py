@@ -101,7 +101,7 @@ def test_a_database_that_comes_back_in_time_is_waited_for(make_host):
     assert make_host(ready_at=25, life=lambda now: (condition(), log)).wait() == 26
     host = make_host(ready_at=300, life=lambda now: (condition(), log if now > 9 else []))
     text = host.failure()
-    assert "the server has no use of its database for 30 s" in text and host.now == 40
+    assert "the server could not use its database for 30 s" in text and host.now == 40
 
 
 @pytest.mark.parametrize(
