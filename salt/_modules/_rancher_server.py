@@ -20,11 +20,11 @@ HIDDEN = "(not shown)"
 # Names during a replacement; nobody else would think of them.
 NEW, OLD = ".salt-new", ".salt-old"
 
-_HOST = "CATTLE_DB_CATTLE_MYSQL_HOST"
+HOST = "CATTLE_DB_CATTLE_MYSQL_HOST"
 _PASSWORD = "CATTLE_DB_CATTLE_PASSWORD"
 # Note that user and password have no MYSQL_ in their names.
 _VARIABLES = {
-    "host": _HOST,
+    "host": HOST,
     "port": "CATTLE_DB_CATTLE_MYSQL_PORT",
     "name": "CATTLE_DB_CATTLE_MYSQL_NAME",
     "user": "CATTLE_DB_CATTLE_USERNAME",
@@ -184,7 +184,7 @@ def differences(have, want, image_id=None):
 def _database(one):
     """In words: where its database is."""
     given = one["environment"]
-    if _HOST not in given:
+    if HOST not in given:
         return f"embedded, {one.get('directory') or one.get('data')}"
     host, port, name, user = (
         given.get(_VARIABLES[key]) for key in ("host", "port", "name", "user")
@@ -212,7 +212,7 @@ def _insist_on_data(name, seen):
 
 def _insist(name, have, seen, want, differing):
     """Refuse to replace what is not ours, and what holds a database that would be left behind."""
-    kept = have["data"] if seen["holds"] and _HOST not in have["environment"] else None
+    kept = have["data"] if seen["holds"] and HOST not in have["environment"] else None
     aside = f"`docker stop {name}`, `docker rename {name} {name}-before`"
     directory = want["directory"]
     if kept and directory and kept != directory and not seen["directory"]["database"]:

@@ -38,13 +38,22 @@ def check(database, blind=False):
 
 
 def _own():
-    """How many servers of this tree run on this host: while one is replaced, under any of its names."""
+    """
+    How many servers of this tree run here with an external database: while one is replaced, under
+    any of its names. One with the embedded database checks in there.
+    """
     mine = [
-        each
+        each["Id"]
         for each in _docker_engine.containers()
         if (each.get("Labels") or {}).get(_rancher_server.LABEL) == _rancher_server.ROLE
+        and (each.get("Status") or "").startswith("Up")
     ]
-    return sum((each.get("Status") or "").startswith("Up") for each in mine)
+    return sum(_is_external(_docker_engine.container(each)) for each in mine)
+
+
+def _is_external(found):
+    environment = (found or {"Config": {}})["Config"].get("Env") or []
+    return any(each.startswith(f"{_rancher_server.HOST}=") for each in environment)
 
 
 def _alive(ask, name, own):

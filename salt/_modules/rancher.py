@@ -53,7 +53,7 @@ def ready(url, ca_certificate=None, timeout=10):
 
 def project(url, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60):
     """
-    Find the project (in Rancher's web pages: environment) that hosts shall join.
+    Find the project (in Rancher's web pages: environment) that hosts are to join.
 
     url (str)
         ``http(s)://host[:port]`` of the server.
@@ -112,7 +112,7 @@ def registration(
 
     Returns a dict: ``id``, ``image`` (of the agent), ``url`` (of the registration script)
     and ``command`` (what Rancher's web pages show), all str. Treat url and command as secrets.
-    None when there is no active token and none shall be created.
+    None when there is no active token and none is to be created.
 
     Raises SaltInvocationError for wrong arguments, CommandExecutionError when the server
     cannot be asked, refuses, or does not activate the token in time.

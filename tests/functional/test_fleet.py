@@ -187,8 +187,9 @@ def test_docker_is_upgraded_host_by_host(fleet, rancher):
     it = fleet()
     it.orchestrate("orch.deploy")
     it.runner("fleet.apply", "docker", "role=agent")
+    it.salt("*", "saltutil.sync_modules")
     for row in rancher.show()["hosts"]:
-        rancher.add_instance(row["id"], "web")
+        rancher.add_instance(row["id"], "web", service="1s1")
     asked = len(rancher.journal)
     newer = {name: {"version": 2} for name in NAMES}
     newer["a2"] = {"version": 2, "broken": ["docker"]}
@@ -196,7 +197,7 @@ def test_docker_is_upgraded_host_by_host(fleet, rancher):
     states, code = it.orchestrate("orch.upgrade_docker")
     assert code != 0
     assert report(states, "docker-upgraded") == {
-        "done": {"a1": "changed: docker-made"},
+        "done": {"a1": "changed: docker-made; started again: web"},
         "failed": {"a2": "docker-made: docker is broken here"},
         "left": ["a3"],
     }
@@ -205,13 +206,22 @@ def test_docker_is_upgraded_host_by_host(fleet, rancher):
     actions = [action for action in actions if action]
     assert actions == ["deactivate", "evacuate", "activate", "deactivate", "evacuate"]
     left = {row["hostname"][:2]: len(row["instances"]) for row in rancher.show()["hosts"]}
-    assert left == {"a1": 0, "a2": 0, "a3": 1}
+    # Made again by their service, each time on the first other host.
+    assert left == {"a1": 2, "a2": 0, "a3": 1}
+    assert it.notes("a1")[-1] == "start again ['c1']"
 
     newer["a2"] = {"version": 2}
     it.pillars(pillars(rancher, **newer))
+    # Nobody makes this one again: emptying the host would remove it.
+    (third,) = [row["id"] for row in rancher.show()["hosts"] if row["hostname"][:2] == "a3"]
+    rancher.add_instance(third, "data", native=True)
     states, code = it.orchestrate("orch.upgrade_docker", fleet={"batch": 2})
     assert code == 0, states
     assert hosts(rancher) == dict.fromkeys(NAMES, "active")
+    said = report(states, "docker-upgraded")["done"]["a3"]
+    assert "stayed in place, no service makes again: data (started without Rancher)" in said
+    names = {one["name"] for row in rancher.show()["hosts"] for one in row["instances"]}
+    assert names == {"web", "data"}
     states, code = it.orchestrate("orch.upgrade_docker", fleet={"batch": 3})
     assert set(report(states, "docker-upgraded")["done"].values()) == {"nothing to change"}
 
@@ -321,7 +331,6 @@ def test_the_beacon_tells_that_a_pool_fills_up(tmp_path, line, rancher):
     told = pillars(rancher)
     told["a1"]["beacons"] = {"rancher_capacity": [{"pool_data": 85}, {"interval": 1}]}
     it = Fleet(tmp_path, line, ["a1"], told)
-    (tmp_path / "roots/_modules").mkdir()
     (tmp_path / "roots/_modules/capacity.py").write_text(MEASURES)
     full = tmp_path / "a1/cache/full"
     full.parent.mkdir(parents=True)

@@ -45,11 +45,18 @@ def look(monkeypatch):
             return contextlib.nullcontext(table.ask)
 
         monkeypatch.setattr(alive._database_client, "connect", connect)
-        listed = [{"Labels": {"rancher-salt.role": "server"}, "Status": "Up 1 day"}] * own
-        # Of a server that does not run, and of somebody else.
-        listed += [{"Labels": {"rancher-salt.role": "server"}, "Status": "Exited (0)"}]
-        listed += [{"Labels": None, "Status": "Up 1 second"}]
+        ours = {"rancher-salt.role": "server"}
+        listed = [{"Id": "ours", "Labels": ours, "Status": "Up 1 day"}] * own
+        # Of a server that does not run, of one with its own database, and of somebody else.
+        listed += [{"Id": "ours", "Labels": ours, "Status": "Exited (0)"}]
+        listed += [{"Id": "embedded", "Labels": ours, "Status": "Up 1 day"}]
+        listed += [{"Id": "theirs", "Labels": None, "Status": "Up 1 second"}]
+        boxes = {
+            "ours": {"Config": {"Env": ["CATTLE_DB_CATTLE_MYSQL_HOST=db"]}},
+            "embedded": {"Config": {"Env": None}},
+        }
         monkeypatch.setattr(alive._docker_engine, "containers", lambda: listed)
+        monkeypatch.setattr(alive._docker_engine, "container", boxes.get)
         alive.check(DATABASE)
         return table.looks
 
