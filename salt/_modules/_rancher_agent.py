@@ -93,7 +93,8 @@ def observe(want, test=False):
         "unsure": None,
         "silent": None,
     }
-    if _would_bootstrap(seen, want):
+    if agent is None:
+        # Before a server is waited for.
         _check_host(want, test)
     try:
         _ask(want, seen, test)
@@ -101,6 +102,8 @@ def observe(want, test=False):
         if not (test and agent is None and _answers_later(want)):
             raise
         seen["silent"] = str(exc)
+    if agent is not None and _would_bootstrap(seen, want):
+        _check_host(want, test)
     return seen
 
 

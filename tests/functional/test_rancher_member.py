@@ -1,10 +1,16 @@
 """A host leaves Rancher for real: a real Docker daemon, the stand-in agent, the double."""
 
+import io
+import tarfile
+
 import pytest
 
 from .test_rancher_agent import IMAGE, LINES, fake, host, names, pytestmark  # noqa: F401 - fixtures
 
 ABSENT = "rancher_member.absent"
+with io.BytesIO() as _out:
+    tarfile.open(fileobj=_out, mode="w").close()
+    EMPTY = _out.getvalue()
 
 
 @pytest.mark.parametrize("python", LINES, ids=lambda path: path.parents[1].name)
@@ -14,7 +20,9 @@ def test_it_leaves_and_nothing_else_goes(host, fake, python):  # noqa: F811
     assert joined["result"] is True, joined["comment"]
     for volume in ("rancher-cni", "rancher-agent-state", "data"):
         host.client.create_volume(volume)
-    host.client.create_container(IMAGE, name="web", command=["run"])
+    # Of an image without Rancher's label, which that of the agent has.
+    host.client.import_image_from_data(EMPTY, repository="web", tag="1")
+    host.client.create_container("web:1", name="web", command=["run"])
     system = {"io.rancher.container.system": "true"}
     network = host.client.create_host_config(binds=["rancher-cni:/cni"])
     # What a bootstrap left that was ended while it looked at the host.

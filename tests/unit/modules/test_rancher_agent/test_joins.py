@@ -291,3 +291,12 @@ def test_proxies_reach_the_agent_and_may_change(make, fake, caplog):
     changes = {"proxy": {"old": "another", "new": "as in the settings"}}
     said = joins(kit, changes)
     assert "s3cret" not in caplog.text + said
+
+
+def test_a_member_whose_address_is_right_needs_no_docker_that_could_bootstrap(make):
+    """Only a bootstrap speaks to Docker with the client of 2016."""
+    kit = make(ip=ADDRESS)
+    kit.registered()
+    kit.docker.version_said = {"Version": "25.0.3", "ApiVersion": "1.44", "MinAPIVersion": "1.24"}
+    ret = kit.run()
+    assert (ret["result"], ret["changes"]) == (True, {}), ret["comment"]
