@@ -83,6 +83,7 @@ class Host:
         script = BEGIN.format(
             places=" ".join(PRIVATE), folder=folder, bridge=BRIDGE, driver="overlay2"
         )
+        self._script = script
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
         with open(folder / "log", "w") as log:
             self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
@@ -106,6 +107,24 @@ class Host:
                 return docker.APIClient(base_url=url, version="auto", timeout=60)
             time.sleep(0.2)
         raise AssertionError("dockerd did not start: " + (self.folder / "log").read_text())
+
+    def restart(self):
+        """The daemon ends and begins again, in its namespace, as at an upgrade of its package."""
+        # Something must hold the namespace meanwhile.
+        keeper = subprocess.Popen(
+            ["nsenter", f"--target={self.daemon.pid}", "--mount", "sleep", "600"]
+        )
+        time.sleep(0.2)
+        self.daemon.send_signal(signal.SIGTERM)
+        self.daemon.wait(90)
+        script = self._script.partition("exec dockerd")
+        argv = ["nsenter", f"--target={keeper.pid}", "--mount", "sh", "-c", "".join(script[1:])]
+        with open(self.folder / "log", "a") as log:
+            self.daemon = subprocess.Popen(argv, stdout=log, stderr=log, start_new_session=True)
+        self.client.close()
+        self.client = self._connect()
+        keeper.kill()
+        keeper.wait()
 
     def load_image(self):
         """The stand-in for the agent as one image, straight into the daemon."""
