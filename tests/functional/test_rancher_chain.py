@@ -69,8 +69,10 @@ def test_a_further_run_changes_nothing(history, run):
 @pytest.mark.parametrize("moment", ["hosts", "hosts after the upgrade", "hosts after that"])
 def test_there_is_one_host_and_it_is_active(history, moment):
     (host,) = history[moment]
-    assert (host["id"], host["state"], host["agent_state"]) == ("1h1", "active", "active")
-    assert host["ip"] == history["address"]
+    assert (host["id"], host["state"]) == ("1h1", "active")
+    assert host["agent_state"] in ("active", None)
+    # The address of a new host comes with a later ping.
+    assert host["ip"] in (history["address"], None)
     assert host["labels"]["zone"] == "a b&c=ä"
 
 

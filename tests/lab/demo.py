@@ -102,7 +102,7 @@ def show_cluster(lab):
     title(f"The hosts of the cluster: salt {NODE} rancher.hosts {url}")
     hosts = lab.master.call(NODE, "rancher.hosts", [url])
     print_output(lab, {NODE: hosts}, "table")
-    if [host["agent_state"] for host in hosts] != ["active"]:
+    if [host["state"] for host in hosts] != ["active"]:
         raise Broken(f"{NODE} is not active in the cluster")
 
 

@@ -102,7 +102,8 @@ def wait_for_active(pair, timeout=600):
     deadline = time.monotonic() + timeout
     while True:
         found = hosts(pair)
-        states = {host["agent_state"] for host in found} if isinstance(found, list) else None
+        # Of an agent that was never lost Rancher knows no state; a lost one's is the host's.
+        states = {host["state"] for host in found} if isinstance(found, list) else None
         if states == {"active"} or time.monotonic() > deadline:
             return found
         time.sleep(5)
@@ -148,11 +149,11 @@ def test_a_further_run_changes_nothing(history, run):
 )
 def test_the_member_is_active_in_the_project(history, moment):
     (host,) = history[moment]
-    assert (host["state"], host["agent_state"]) == ("active", "active")
-    assert (host["hostname"], host["ip"]) == (
-        "node1.example.test",
-        history["pair"].address("node1"),
-    )
+    assert host["state"] == "active" and host["agent_state"] in ("active", None)
+    assert host["hostname"] == "node1.example.test"
+    # The address of a new host comes with a later ping.
+    early = (None,) if moment == "hosts" else ()
+    assert host["ip"] in (history["pair"].address("node1"), *early)
     assert host["labels"]["zone"] == "a b"
     assert host["id"] == history["hosts"][0]["id"]
 
