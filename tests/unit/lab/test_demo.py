@@ -76,7 +76,7 @@ def _run(changes, result=True):
     return {"a": {**_state("rancher-agent-registered", changes), "result": result}}
 
 
-HOST = {"hostname": "node1.example.test", "agent_state": "active"}
+HOST = {"hostname": "node1.example.test", "state": "active"}
 
 
 def test_the_cluster_ends_with_an_active_host(quiet, capsys):
@@ -104,7 +104,7 @@ def test_the_cluster_ends_with_an_active_host(quiet, capsys):
             [
                 {"node1": _run({"a": 1})},
                 {"node1": _run({})},
-                [{**HOST, "agent_state": "disconnected"}],
+                [{**HOST, "state": "disconnected"}],
             ],
             "node1 is not active",
         ),
