@@ -20,7 +20,9 @@ STEPS = [path for path in sorted(OWN.rglob("*.sls")) if path.parent not in (OWN,
 ORCHESTRATIONS = sorted((OWN / "orch").glob("*.sls"))
 SHORT = [path for path in sorted(SALT.rglob("*.sls")) if OWN not in path.parents]
 SHORT.remove(SALT / "top.sls")
-NO_SHORT_NAME = {"settings.sls", "sync.sls", "unfinished.sls"}
+NO_SHORT_NAME = {
+    "settings.sls", "sync.sls", "unfinished.sls", "orch/preview.sls", "orch/rollout.sls",
+}  # fmt: skip
 KINDS = ("modules", "states", "runners", "pillar", "beacons")
 MODULES = sorted((SALT / "_modules").glob("*.py"))
 STATES = sorted((SALT / "_states").glob("*.py"))

@@ -69,28 +69,34 @@ class Rancher:
         """Tell whether Rancher lists the host of a minion in the project of its settings."""
         return self._row(self._hosts(member), member) is not None
 
-    def states(self, members):
+    def states(self, members, timeout=60):
         """Tell the state of each minion's host as Rancher shows it, or why it is not known."""
-        return {name: state or words for name, (state, words) in self._looked(members).items()}
+        looked = self._looked(members, timeout)
+        return {name: state or words for name, (state, words) in looked.items()}
 
-    def _hosts(self, member):
+    def _hosts(self, member, timeout=60):
         url, project = _server_of(member), member["project"]
-        return self._private("_rancher").hosts(self._pillar, url, project)
+        return self._private("_rancher").hosts(self._pillar, url, project, timeout=timeout)
 
     def _row(self, rows, member):
         return self._private("_rancher_host").pick(rows, member["hostname"])
 
-    def _looked(self, members):
-        """By minion: (state or None, what to say of it)."""
-        lists, found = {}, {}
+    def _looked(self, members, timeout=60):
+        """By minion: (state or None, what to say of it). A server that is down is asked once."""
+        lists, found, down = {}, {}, {}
         for name, one in members.items():
             place = (one["server_url"], one["project"])
+            if place in down:
+                found[name] = (None, down[place])
+                continue
             try:
                 if place not in lists:
-                    lists[place] = self._hosts(one)
+                    lists[place] = self._hosts(one, timeout)
                 row = self._row(lists[place], one)
             except (CommandExecutionError, SaltInvocationError) as exc:
                 found[name] = (None, str(exc))
+                if place not in lists:
+                    down[place] = str(exc)
                 continue
             if row is None:
                 found[name] = (None, f"Rancher lists no host {one['hostname']!r}")

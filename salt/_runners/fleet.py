@@ -24,15 +24,20 @@ import _fleet_minions  # noqa: E402
 import _fleet_rancher  # noqa: E402
 import _fleet_table  # noqa: E402
 
+# Also where a shop has a `common` of its own.
+_COMMON = "rancher_salt.common"
+# Seconds for each Rancher server in a table of the fleet.
+_STATUS = 10
 
-def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False):
+
+def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False, timeout=3600):
     """
     Apply states on the minions of a role, in batches.
 
     sls (str or list)
-        What ``state.apply`` takes.
-    role (str, default every minion)
-        ``server`` or ``agent``, as the pillar ``rancher:roles`` says.
+        What ``state.apply`` takes; each must be there.
+    role (str, default every minion that has one)
+        ``common``, ``server`` or ``agent``, as the pillar ``rancher:roles`` says.
     target (str, default ``*``)
         Only these minions.
     tgt_type (str, default ``compound``)
@@ -41,8 +46,11 @@ def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False):
         How many minions at once.
     test (bool, default False)
         Dry run.
+    timeout (seconds, default 3600)
+        After which a minion is no longer waited for. Each minute a line tells who is still at work.
 
-    Returns a dict: ``done``, ``failed`` (minion: one line) and ``left`` (list).
+    Returns a dict: ``done``, ``failed`` (minion: one line), ``left`` (list), and ``left_out`` (minion:
+    why) when some have no role.
 
     CLI Example:
 
@@ -55,9 +63,51 @@ def apply(sls, role=None, target="*", tgt_type="compound", batch=5, test=False):
     names = sls.split(",") if isinstance(sls, str) else list(sls)
 
     def work(some, _members):
-        return _fleet_minions.apply(__opts__, some, names, test=test)
+        return _fleet_minions.apply(__opts__, some, names, test=test, limit=timeout)
 
-    return _in_batches(role, target, tgt_type, batch, work)
+    return _in_batches(role, target, tgt_type, batch, work, sls=names)
+
+
+def preview(target="*", tgt_type="compound", batch=5):
+    """
+    Tell what ``orch.deploy`` would do: which hosts, in which batches, and what ``common`` would
+    change on each. Nothing is changed.
+
+    target (str, default ``*``), tgt_type (str, default ``compound``)
+        Only these minions.
+    batch (int, or str such as ``25%``, default 5)
+        How many minions at once.
+
+    Returns a list of lines.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt-run fleet.preview batch=10%
+
+    Source: a dry run of an orchestration only names its runners
+    """
+
+    def run():
+        members = _chosen_from(target, tgt_type)
+        batches = _fleet_batch.split(_fleet_minions.with_role(members, None), batch)
+        dry = [_fleet_minions.apply(__opts__, some, [_COMMON], test=True) for some in batches]
+        agents = _fleet_batch.split(_fleet_minions.with_role(members, "agent"), batch)
+        return _fleet_table.preview(
+            list(zip(batches, dry, strict=True)),
+            _fleet_minions.with_role(members, "server"),
+            sorted({members[name]["server_url"] for some in agents for name in some} - {None}),
+            agents,
+            _fleet_minions.without_role(members),
+        )
+
+    try:
+        with _alone():
+            return run()
+    except (CommandExecutionError, SaltInvocationError) as exc:
+        __context__["retcode"] = 1
+        return [str(exc)]
 
 
 def register(target="*", tgt_type="compound", batch=5, sls="rancher_salt.agent"):
@@ -194,7 +244,7 @@ def remove(minion, project=None, machine=True, sls="rancher_salt.agent.absent"):
             return {minion: {"failed": why}}
         return {minion: _leave(rancher, minion, _of_project(one, project), machine, sls)}
 
-    return _in_batches(None, minion, "list", 1, work)
+    return _in_batches(None, minion, "list", 1, work, everybody=True)
 
 
 def move(minion, project, sls="rancher_salt.agent", leave="rancher_salt.agent.absent"):
@@ -243,9 +293,10 @@ def status(target="*", tgt_type="compound"):
     target (str, default ``*``), tgt_type (str, default ``compound``)
         Only these minions.
 
-    Returns a table: first the headings, then a row for each minion: ``minion``, ``host``, ``pool data %``, ``metadata %``,
-    ``next extension`` (fits or not), ``conntrack %``, ``docker`` (version), ``agent`` (state of
-    its container) and ``rancher`` (state of the host as Rancher shows it).
+    Returns a dict: ``hosts``, a table with the headings first: ``minion``, ``pool %`` and ``meta %``
+    (how full the thin pool is), ``next`` (its next extension fits or not), ``conn %`` (connection
+    tracking), ``docker`` (version) and ``rancher`` (state of the host there). And ``why``, when
+    something is not known or not well: a list of lines. Bounded, also when Rancher is down.
 
     CLI Example:
 
@@ -257,16 +308,16 @@ def status(target="*", tgt_type="compound"):
     """
     rancher = _fleet_rancher.Rancher(__opts__)
     members = _fleet_minions.members(__opts__, target, tgt_type)
-    answers = _fleet_minions.call(__opts__, list(members), "capacity.status")
+    members = {name: members[name] for name in _fleet_minions.with_role(members, None)}
+    answers = _fleet_minions.call(
+        __opts__, list(members), "capacity.status", timeout=15, gather=10, limit=60
+    )
     agents = _fleet_minions.with_role(members, "agent")
     try:
-        hosts = rancher.states({name: members[name] for name in agents})
+        hosts = rancher.states({name: members[name] for name in agents}, timeout=_STATUS)
     except (CommandExecutionError, SaltInvocationError) as exc:
         hosts = dict.fromkeys(agents, str(exc))
-    rows = [_fleet_table.row(name, answers[name], hosts.get(name, "-")) for name in sorted(members)]
-    # As lists: of dicts Salt's table would sort the columns by their names.
-    table = [list(rows[0]), *(list(row.values()) for row in rows)] if rows else []
-    return {"data": table, "outputter": "table"}
+    return {"data": _fleet_table.table(members, answers, hosts), "outputter": "table"}
 
 
 def export(path, project=None, stack=None, url=None):
@@ -440,16 +491,32 @@ def _at_rancher(rancher, action, member):
         raise CommandExecutionError(f"{action} in Rancher: {exc}") from exc
 
 
-def _in_batches(role, target, tgt_type, batch, work):
+def _in_batches(role, target, tgt_type, batch, work, sls=(), everybody=False):
     def run():
-        members = _fleet_minions.members(__opts__, target, tgt_type)
-        if not members:
-            raise SaltInvocationError(f"no minion is known that matches {target!r}")
-        chosen = _fleet_minions.with_role(members, role)
+        members = _chosen_from(target, tgt_type)
+        chosen = list(members) if everybody else _fleet_minions.with_role(members, role)
+        _fleet_minions.unknown_sls(__opts__, sls)
+        out = (
+            {} if everybody or role in ("server", "agent") else _fleet_minions.without_role(members)
+        )
+        if out and not chosen:
+            raise SaltInvocationError(f"{target!r} matches no minion with a role: {_listed(out)}")
         batches = _fleet_batch.split(chosen, batch)
-        return _fleet_batch.walk(batches, lambda some: work(some, members))
+        report = _fleet_batch.walk(batches, lambda some: work(some, members))
+        return {**report, "left_out": out} if out else report
 
     return _reported(run)
+
+
+def _chosen_from(target, tgt_type):
+    members = _fleet_minions.members(__opts__, target, tgt_type)
+    if not members:
+        raise SaltInvocationError(f"no minion is known that matches {target!r}")
+    return members
+
+
+def _listed(reasons):
+    return "; ".join(f"{name}: {why}" for name, why in reasons.items())
 
 
 def _reported(run, alone=None):

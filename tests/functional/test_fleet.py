@@ -151,6 +151,41 @@ def test_it_stops_at_the_first_batch_with_a_failure(fleet, rancher):
     assert code == 0 and hosts(rancher) == dict.fromkeys(NAMES, "active")
 
 
+def test_a_preview_and_a_host_that_nobody_named(fleet, rancher):
+    it = fleet()
+    told = pillars(rancher, a2={"broken": ["common"]})
+    del told["a3"]["rancher"]["roles"]
+    it.pillars(told)
+    states, code = it.orchestrate("orch.deploy", "test=True", fleet={"batch": 2})
+    assert code == 0 and list(states) == ["deploy-previewed"]
+    lines = states["deploy-previewed"]["comment"].split("\n")
+    assert lines[1:] == [
+        "common, batch 1 of 2: a1, a2",
+        "  a1: would change: common-made",
+        "  a2: would change: common-made",
+        "common, batch 2 of 2: s1",
+        "  s1: would change: common-made",
+        "server, one at a time: s1",
+        f"wait until {rancher.url} answers",
+        "agent, batch 1 of 1: a1, a2",
+        "left out: a3: its pillar lists no rancher:roles",
+    ]
+    assert [it.notes(name) for name in ("s1", *NAMES)] == [[]] * 4
+
+    told = pillars(rancher)
+    del told["a3"]["rancher"]["roles"]
+    it.pillars(told)
+    states, code = it.orchestrate("orch.deploy", fleet={"batch": 2})
+    assert code == 0
+    assert report(states, "common-applied")["left_out"] == {
+        "a3": "its pillar lists no rancher:roles"
+    }
+    assert it.notes("a3") == [] and hosts(rancher) == dict.fromkeys(("a1", "a2"), "active")
+    for words in (["rancher_salt.comon"], ["rancher_salt.common", "role=agnt"]):
+        answer, code = it.runner("fleet.apply", *words)
+        assert code != 0 and words[-1].partition("=")[2] in answer["failed"]["all"]
+
+
 @pytest.mark.long
 def test_a_host_that_is_down_is_named_and_nothing_follows(fleet, rancher):
     it = fleet()
@@ -304,14 +339,22 @@ def test_the_table_and_the_mine(fleet, rancher):
     it.salt("*", "saltutil.sync_modules")
     it.runner("state.orchestrate", "orch.sync")
     it.minions["a2"].kill()
-    rows, code = it.runner("fleet.status")
+    found, code = it.runner("fleet.status")
     assert code == 0
-    rows = {row[0]: dict(zip(rows[0], row, strict=True)) for row in rows[1:]}
+    heads, *rows = found["hosts"]
+    rows = {row[0]: dict(zip(heads, row, strict=True)) for row in rows}
     assert set(rows) == {"s1", *NAMES}
-    assert rows["a1"]["rancher"] == "active" and rows["a1"]["host"] != "-"
-    assert rows["a2"]["agent"] == "no answer"
-    assert rows["a3"]["rancher"] == "Rancher lists no host 'a3.example.test'"
-    assert rows["s1"]["rancher"] == "-"
+    assert rows["a1"]["rancher"] == "active" and rows["s1"]["rancher"] == "-"
+    assert "a2: no answer" in found["why"]
+    assert "a3: Rancher lists no host 'a3.example.test'" in found["why"]
+
+    for name in NAMES:
+        told[name]["rancher"]["agent"]["server_url"] = "http://127.0.0.1:9"
+    it.pillars(told)
+    start = time.monotonic()
+    found, code = it.runner("fleet.status")
+    assert time.monotonic() - start < 60
+    assert [row[-1] for row in found["hosts"][1:]] == ["see below"] * 3 + ["-"]
 
     it.salt("a1", "mine.update")
     mine = it.salt("s1", "mine.get", "a1", "capacity.facts")["s1"]["a1"]

@@ -187,9 +187,9 @@ class Fleet:
         except ValueError:
             raise LabError(f"{words}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}") from None
 
-    def orchestrate(self, sls, timeout=300, **pillar):
+    def orchestrate(self, sls, *words, timeout=300, **pillar):
         """The states of an orchestration by id, and the exit code."""
-        answer, code = self.runner(*self._orchestration(sls, pillar), timeout=timeout)
+        answer, code = self.runner(*self._orchestration(sls, pillar), *words, timeout=timeout)
         ((_, states),) = answer["data"].items()
         if not isinstance(states, dict):
             raise LabError(f"{sls}: {states}")

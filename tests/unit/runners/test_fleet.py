@@ -5,7 +5,7 @@ import types
 
 import export_kit
 import pytest
-from salt.exceptions import CommandExecutionError
+from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import fleet
 
@@ -22,6 +22,7 @@ def member(*roles, **over):
         "ready_timeout": 60,
         "registration_given": False,
         "image_given": False,
+        "problem": None,
         **over,
     }
 
@@ -43,7 +44,7 @@ class World:
         dunders = {"__opts__": {"cachedir": str(tmp_path)}, "__context__": self.context}
         for name, value in dunders.items():
             monkeypatch.setattr(fleet, name, value, raising=False)
-        for name in ("members", "apply", "call", "idle"):
+        for name in ("members", "apply", "call", "idle", "unknown_sls"):
             monkeypatch.setattr(fleet._fleet_minions, name, getattr(self, f"_{name}"))
         monkeypatch.setattr(fleet._fleet_rancher, "Rancher", lambda opts: self)
 
@@ -58,7 +59,7 @@ class World:
             return {name: one for name, one in self.members.items() if name == target}
         return self.members if target == "*" else {}
 
-    def _apply(self, opts, names, sls, test=False, pillar=None):
+    def _apply(self, opts, names, sls, test=False, pillar=None, limit=0):
         over = f" {pillar}" if pillar is not None else ""
         self.log.append(f"{'dry' if test else 'apply'} {','.join(sls)} {','.join(names)}{over}")
         answers = self.dry if test else self.results
@@ -71,6 +72,10 @@ class World:
 
     def _idle(self, opts, names, limit=0):
         return self.down
+
+    def _unknown_sls(self, opts, names):
+        if "common.conntrak" in names:
+            raise SaltInvocationError("the master serves no SLS 'common.conntrak'")
 
     # As `_fleet_rancher.Rancher`.
 
@@ -87,7 +92,7 @@ class World:
     def marked(self, names):
         return [name for name in names if name in self.marks]
 
-    def states(self, members):
+    def states(self, members, timeout=60):
         return dict.fromkeys(members, "active")
 
     def hand_over(self, members):
@@ -418,14 +423,61 @@ def test_move_to_where_it_comes_from(world):
 
 
 def test_status_is_one_row_for_each(world):
+    world.members["mail1"] = member()
     answer = world.fleet.status()
     assert answer["outputter"] == "table"
-    head, *rows = answer["data"]
-    assert head[:3] == ["minion", "host", "pool data %"] and head[-1] == "rancher"
+    head, *rows = answer["data"]["hosts"]
+    assert head[:3] == ["minion", "pool %", "meta %"] and head[-1] == "rancher"
     assert [row[0] for row in rows] == ["a1", "a2", "a3", "s1"]
     assert [row[-1] for row in rows] == ["active", "active", "active", "-"]
     world.members.clear()
-    assert world.fleet.status()["data"] == []
+    assert world.fleet.status()["data"] == {"hosts": [head]}
+
+
+# Hosts that nobody named, and words that are misspelt.
+
+
+def test_a_mail_server_on_the_same_master_became_a_docker_host(world):
+    world.members["mail1"] = member()
+    report = world.fleet.apply("common", batch=9)
+    assert list(report["done"]) == ["a1", "a2", "a3", "s1"] and not world.failed
+    assert report["left_out"] == {"mail1": "its pillar lists no rancher:roles"}
+    assert "left_out" not in world.fleet.apply("server", role="server")
+
+
+def test_a_target_without_any_role_is_an_error(world):
+    world.members = {"mail1": member()}
+    assert world.fleet.apply("common")["failed"] == {
+        "all": "'*' matches no minion with a role: mail1: its pillar lists no rancher:roles"
+    }
+    assert world.failed and world.log == []
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"sls": "common.conntrak"}, "serves no SLS 'common.conntrak'"),
+        ({"sls": "common", "role": "agnt"}, "role is 'agnt', allowed: common, server, agent"),
+    ],
+)
+def test_a_typing_error_was_a_success(world, words, reason):
+    assert reason in world.fleet.apply(**words)["failed"]["all"]
+    assert world.failed and world.log == []
+
+
+def test_a_preview_changes_nothing(world):
+    world.members["mail1"] = member()
+    world.dry = {"a1": NOTHING, "a2": {"failed": "no disk"}}
+    lines = world.fleet.preview(batch=3)
+    assert {entry.split()[0] for entry in world.log} == {"dry"}
+    assert "  a1: nothing to change" in lines and "  a2: FAILS: no disk" in lines
+    assert "server, one at a time: s1" in lines and "wait until http://r:8080 answers" in lines
+    assert lines[-2:] == [
+        "agent, batch 1 of 1: a1, a2, a3",
+        "left out: mail1: its pillar lists no rancher:roles",
+    ]
+    assert world.fleet.preview(target="x*") == ["no minion is known that matches 'x*'"]
+    assert world.failed
 
 
 def conversing(world, monkeypatch, found="http://own:8080"):

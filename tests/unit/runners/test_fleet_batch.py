@@ -1,5 +1,5 @@
 import pytest
-from salt.exceptions import SaltInvocationError
+from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _fleet_batch as batch
 
@@ -101,3 +101,82 @@ def test_no_answer():
 def test_a_long_reason_is_cut():
     (text,) = batch.verdict({"ret": "x" * 5000}).values()
     assert len(text) < 500 and text.endswith("...")
+
+
+# What no minion of ours sends, and another does.
+STRANGE = {
+    "no comment": ({"x": {"result": False}}, "a state without a name: no reason given"),
+    "a comment that is None": (
+        {"x": {"result": False, "comment": None, "__id__": "i"}},
+        "i: no reason given",
+    ),
+    "a list as comment": (
+        {"x": {"result": False, "comment": ["a", None], "__id__": "i"}},
+        "i: a; None",
+    ),
+    "a dict as comment": (
+        {"x": {"result": False, "comment": {"a": 1}, "__id__": "i"}},
+        "i: {'a': 1}",
+    ),
+    "escapes": (
+        {
+            "x": {
+                "result": False,
+                "comment": "\x1b[2J\x1b]0;title\x07\x1bcdisk\r\x00 full",
+                "__id__": "i",
+            }
+        },
+        "i: disk full",
+    ),
+    "escapes in an id": ({"x": {"result": False, "__id__": "\x1b[31mi"}}, "i: no reason given"),
+    "an id that is no text": ({"x": {"result": False, "__id__": 5}}, "5: no reason given"),
+    "another result": ({"x": {"result": "no", "__id__": "i"}}, "i: no reason given"),
+    "run numbers of all kinds": (
+        {
+            "c": {"result": False, "__run_num__": "first", "__id__": "c", "comment": "c"},
+            "b": {"result": False, "__run_num__": None, "__id__": "b", "comment": "b"},
+            "a": {"result": False, "__run_num__": 1, "__id__": "a", "comment": "a"},
+        },
+        "a: a (and 2 more)",
+    ),
+    "a state that is a text": (
+        {"x": "failed", "y": {"result": True}},
+        "{'x': 'failed', 'y': {'result': True}}",
+    ),
+    "None": (None, "the minion answered nothing"),
+    "a number": (5, "5"),
+    "bytes": (b"x", "b'x'"),
+    "surrogates": ("a\udcff\u202eb", "a b"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_return_was_a_traceback_for_the_whole_fleet(name):
+    returned, reason = STRANGE[name]
+    assert batch.verdict({"ret": returned}) == {"failed": reason}
+
+
+@pytest.mark.parametrize("answer", [{}, {"jid": "1"}, "text", 5, [1]])
+def test_an_answer_that_is_no_full_return(answer):
+    assert list(batch.verdict(answer)) == ["failed"]
+
+
+@pytest.mark.parametrize("changes", ["x", 5, [1], {"a": object()}])
+def test_changes_of_all_kinds(changes):
+    assert batch.verdict({"ret": {"x": {"result": True, "changes": changes, "__id__": "i"}}}) == {
+        "done": "changed: i"
+    }
+
+
+@pytest.mark.parametrize(
+    "trouble", [CommandExecutionError("lost"), KeyError("lost"), OSError("lost")]
+)
+def test_one_batch_cost_what_was_known_of_the_others(trouble):
+    def work(some):
+        if "a2" in some:
+            raise trouble
+        return dict.fromkeys(some, {"done": "yes"})
+
+    report = batch.walk([["a1"], ["a2"], ["a3"]], work)
+    assert (report["done"], report["left"]) == ({"a1": "yes"}, ["a3"])
+    assert "lost" in report["failed"]["a2"]

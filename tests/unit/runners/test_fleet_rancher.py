@@ -54,7 +54,7 @@ def runner(tmp_path, monkeypatch):
 
     monkeypatch.setattr(_rancher, "ready", ready)
     monkeypatch.setattr(_rancher, "registration", registration)
-    monkeypatch.setattr(_rancher, "hosts", lambda pillar, url, project=None: found.rows)
+    monkeypatch.setattr(_rancher, "hosts", lambda pillar, url, project=None, timeout=0: found.rows)
     monkeypatch.setattr(
         _rancher_host,
         "at",
@@ -194,3 +194,16 @@ def test_a_conversation_by_the_masters_own_pillar(runner):
     assert runner.conversation("http://given").base == "http://given"
     runner._pillar = {}
     assert runner.conversation(lambda: "http://found").base == "http://found"
+
+
+def test_a_server_that_is_down_was_asked_for_each_host(runner, monkeypatch):
+    asked = []
+
+    def hosts(pillar, url, project=None, timeout=0):
+        asked.append(timeout)
+        raise CommandExecutionError("connection refused")
+
+    monkeypatch.setattr(_rancher, "hosts", hosts)
+    members = {name: member(name) for name in ("a1", "a2", "a3")}
+    assert runner.states(members, timeout=10) == dict.fromkeys(members, "connection refused")
+    assert asked == [10]
