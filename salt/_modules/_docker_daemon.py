@@ -78,7 +78,7 @@ def wanted(kernel, installed, package, version=None, settings=None, thin_pool=No
     files = _docker_unit.read()
     leftovers = _docker_leftovers.find(files, list(config), socket, upstream)
     flags = _docker_leftovers.fixed_flags(files, leftovers, socket)
-    given = {flag["key"]: flag["flag"] for flag in flags}
+    given = {flag["key"]: flag["flag"] for flag in flags if _docker_flags.collides(flag)}
     found = _docker_config.problems(config, path, kernel, given)
     if found:
         raise SaltInvocationError("\n".join(found))

@@ -73,6 +73,8 @@ _KEYS = {
     "registry-mirror": "registry-mirrors",
     "storage-opt": "storage-opts",
 }
+# What a daemon takes from both at once.
+_MERGED = ("builder", "features", "runtimes")
 # Flags that a Docker no longer has, by its version.
 _GONE = {"graph": (23,)}
 CONFIG = "/etc/docker/daemon.json"
@@ -141,13 +143,18 @@ def reasons(flags, keys, socket=True, upstream=None):
         found.append("listens on fd://, and this Docker has no docker.socket")
     if any(each["key"] == "config-file" and each["value"] != CONFIG for each in flags):
         found.append(f"reads another file than {CONFIG}")
-    both = [each["flag"] for each in flags if each["key"] in keys]
+    both = [each["flag"] for each in flags if each["key"] in keys and collides(each)]
     if both:
         found.append(f"passes {', '.join(dict.fromkeys(both))}, which daemon.json sets")
     gone = [each["flag"] for each in flags if (upstream or (0,)) >= _GONE.get(each["name"], (999,))]
     if gone:
         found.append(f"passes {', '.join(dict.fromkeys(gone))}, which this Docker no longer has")
     return found
+
+
+def collides(flag):
+    """Whether a daemon refuses this flag beside the same key of daemon.json."""
+    return flag["key"] not in _MERGED
 
 
 def _is_fd(value):

@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 import subprocess
@@ -72,15 +73,66 @@ def test_no_words_stop_the_reader(words):
         assert 0 <= flag["at"] < len(words)
 
 
-def test_the_program_of_this_machine_agrees_which_flags_take_a_value():
+@pytest.fixture(scope="module")
+def helped():
+    """(short, long, kind of value) of every flag of this machine's daemon."""
     if not shutil.which("dockerd"):
         pytest.skip("no dockerd")
     text = subprocess.run(
         ["dockerd", "--help"], capture_output=True, text=True, timeout=60, check=True
     ).stdout
     # A flag with a value has the value's kind after one space, then at least two.
-    lines = re.findall(r"^ +(?:-(\w), )?--([a-z0-9-]+)( [a-z-]+)?(?:  |$)", text, re.M)
-    assert len(lines) > 50
-    for short, name, kind in lines:
+    found = re.findall(r"^ +(?:-(\w), )?--([a-z0-9-]+)(?: ([a-z-]+))?(?:  |$)", text, re.M)
+    assert len(found) > 50
+    return found
+
+
+def test_a_real_daemon_agrees_which_flags_take_a_value(helped):
+    for short, name, kind in helped:
         assert (name in docker._SWITCHES) is (not kind), name
         assert not short or docker._SHORT[short] == name
+
+
+# A value of each kind for the command line, and one for the file where it is not a list or the same.
+VALUE = {
+    **{"string": "x", "list": "x=y", "int": "1", "": "true", "ip": "10.1.2.3", "bytes": "64m"},
+    **{"map": "a=b", "runtime": "a=/b", "ulimit": "nofile=1:2"},
+    "pool-options": "base=10.0.0.0/16,size=24",
+}
+IN_FILE = {
+    **{"int": 1, "": True, "map": {"a": "b"}, "runtime": {"a": {"path": "/b"}}},
+    "ulimit": {"nofile": {"Name": "nofile", "Hard": 2, "Soft": 1}},
+    "pool-options": [{"base": "10.0.0.0/16", "size": 24}],
+}
+OWN = {
+    **{"dns": "10.1.2.3", "dns-search": "example.org", "host": "unix:///nowhere/sock"},
+    **{"metrics-addr": "127.0.0.1:1", "registry-mirror": "https://m.example.org"},
+    **{"insecure-registry": "r:5", "node-generic-resource": "a=1", "log-level": "info"},
+}
+NOT_IN_FILE = [
+    "config-file",
+    "containerd-plugins-namespace",
+    "cri-containerd",
+    "help",
+    "rootless",
+    "validate",
+    "version",
+]
+
+
+def test_a_real_daemon_names_the_same_collisions(helped, tmp_path):
+    config, argv, names = {}, ["dockerd"], []
+    for _, name, kind in helped:
+        if name not in NOT_IN_FILE:
+            value = OWN.get(name, VALUE[kind])
+            inside = [value] if kind == "list" else IN_FILE.get(kind, value)
+            config[docker._KEYS.get(name, name)] = inside
+            argv.append(f"--{name}={value}")
+            names.append(name)
+    (tmp_path / "daemon.json").write_text(json.dumps(config))
+    argv.append(f"--config-file={tmp_path}/daemon.json")
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and "both as a flag and in the configuration file" in done.stderr
+    theirs = set(re.findall(r"(?:: |, )([a-z0-9-]+): \(from flag", done.stderr))
+    ours = {flag["key"] for flag in docker.parse(argv) if docker.collides(flag)}
+    assert theirs == ours - {"config-file"} and len(theirs) > 50
