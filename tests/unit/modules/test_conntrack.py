@@ -3,11 +3,12 @@ import types
 import pytest
 import yaml
 from fake_conntrack import Machine
-from fakes import ROOT, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+import _conntrack as conntrack
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/conntrack.yaml").read_text())
-conntrack = load("_conntrack")
 
 
 def cases(name):
@@ -46,10 +47,10 @@ def test_a_release_that_is_none():
 
 
 @pytest.mark.parametrize(("machine", "bits"), CASES["machines"].items())
-def test_the_bits_are_those_of_the_kernel(machine, bits):
-    module = load("_conntrack")
-    module.os = types.SimpleNamespace(uname=lambda: types.SimpleNamespace(machine=machine))
-    assert module.max(1 << 30, ram_share=1) == 65536 * 32 // bits
+def test_the_bits_are_those_of_the_kernel(machine, bits, monkeypatch):
+    uname = types.SimpleNamespace(machine=machine)
+    monkeypatch.setattr(conntrack, "os", types.SimpleNamespace(uname=lambda: uname))
+    assert conntrack.max(1 << 30, ram_share=1) == 65536 * 32 // bits
 
 
 @pytest.mark.parametrize(

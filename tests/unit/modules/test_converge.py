@@ -5,10 +5,12 @@ import sys
 import time
 
 import pytest
-from fakes import ROOT, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-converge = load("_converge")
+import _converge as converge
+import _host
+
 WANT = {"size": 2, "active": True}
 
 
@@ -146,10 +148,10 @@ def another_run(lock, *, then="time.sleep(60)"):
 
 
 @pytest.fixture
-def locked(tmp_path):
-    module = load("_converge")
-    module.LOCK, module.WAIT = str(tmp_path / "lock"), 0.3
-    return module
+def locked(tmp_path, monkeypatch):
+    monkeypatch.setattr(converge, "LOCK", str(tmp_path / "lock"))
+    monkeypatch.setattr(converge, "WAIT", 0.3)
+    return converge
 
 
 def converged(module, test=False, **over):
@@ -233,8 +235,8 @@ def test_parted_of_a_killed_run_went_on_beside_the_next_run(locked, tmp_path):
 
 
 @needs_root
-def test_a_command_that_never_ends_after_its_run_was_killed_is_told(locked, tmp_path):
-    locked.ORPHAN_WAIT = 0.2
+def test_a_command_that_never_ends_after_its_run_was_killed_is_told(locked, tmp_path, monkeypatch):
+    monkeypatch.setattr(locked, "ORPHAN_WAIT", 0.2)
     with orphan(locked.LOCK, tmp_path, 3) as other:
         ret, done = converged(locked)
     assert (ret["result"], done) == (False, [])
@@ -243,15 +245,15 @@ def test_a_command_that_never_ends_after_its_run_was_killed_is_told(locked, tmp_
 
 @needs_root
 def test_a_command_finds_nothing_to_read_in_the_lock(locked):
-    host, said = load("_host"), []
-    cat = lambda *_: said.append(host.run(["sh", "-c", "cat; readlink /proc/self/fd/0"]))  # noqa: E731
+    said = []
+    cat = lambda *_: said.append(_host.run(["sh", "-c", "cat; readlink /proc/self/fd/0"]))  # noqa: E731
     locked.run("x", "X", lambda: len(said), lambda n: {} if n else {"k": {}}, cat, False)
     assert said[0]["stdout"] == f"{locked.LOCK}\n"
 
 
 @needs_root
-def test_a_run_that_ends_in_time_is_waited_for(locked):
-    locked.WAIT = 30
+def test_a_run_that_ends_in_time_is_waited_for(locked, monkeypatch):
+    monkeypatch.setattr(locked, "WAIT", 30)
     with another_run(locked.LOCK, then="time.sleep(0.3)"):
         ret, _ = converged(locked)
     assert ret["result"] is True

@@ -1,9 +1,10 @@
 import pytest
 import yaml
-from fakes import ROOT, load
+from fakes import ROOT
+
+import _selinux_mode as module
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/selinux_mode.yaml").read_text())
-module = load("_selinux_mode")
 
 
 def cases(name):

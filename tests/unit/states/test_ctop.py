@@ -1,7 +1,7 @@
 import hashlib
 
 import pytest
-from fakes import Salt, load, load_state
+from fakes import Salt, load_state
 
 HASH = f"sha256={hashlib.sha256(b'new').hexdigest()}"
 SOURCE = "http://files.example.test/ctop"
@@ -20,7 +20,6 @@ class Host:
 
     def installed(self, test=False, source=SOURCE):
         salt = {
-            "_converge.run": load("_converge").run,
             "file.file_exists": lambda name: self.path.is_file(),
             "file.get_hash": lambda name, form: hashlib.new(
                 form, self.path.read_bytes()

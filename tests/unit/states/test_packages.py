@@ -3,8 +3,10 @@
 import sys
 
 import pytest
-from fakes import Salt, load, load_state
+from fakes import Salt, load_state
 from salt.exceptions import CommandExecutionError
+
+import _packages_unfinished
 
 
 class Core:
@@ -22,7 +24,7 @@ class Core:
         return {"name": name, "result": self.result, "changes": self.changes, "comment": "core"}
 
 
-def state(list_pkgs, core, test=False, family="Debian", plan=None, loose=None, context=None):
+def on(list_pkgs, core, test=False, family="Debian", plan=None, loose=None, context=None):
     def docker(package, version=None):
         assert (package, version) == ("docker-ce", "1")
         return loose or {}
@@ -40,20 +42,20 @@ def state(list_pkgs, core, test=False, family="Debian", plan=None, loose=None, c
 
 def test_what_is_there_is_not_asked_of_core():
     core = Core()
-    ret = state(lambda: {"gdisk": "1.0", "lvm2": "2"}, core).installed("tools", ["lvm2", "gdisk"])
+    ret = on(lambda: {"gdisk": "1.0", "lvm2": "2"}, core).installed("tools", ["lvm2", "gdisk"])
     assert (ret["result"], ret["changes"]) == (True, {})
     assert ret["comment"] == "All packages are installed: lvm2, gdisk"
     assert core.calls == []
 
 
 def test_an_empty_list_looks_at_nothing():
-    ret = state(None, Core()).installed("tools", [])
+    ret = on(None, Core()).installed("tools", [])
     assert (ret["result"], ret["changes"]) == (True, {})
 
 
 def test_one_that_lacks_is_left_to_core_and_the_lists_are_fetched_once():
     core = Core()
-    packages = state(lambda: {"gdisk": "1.0"}, core)
+    packages = on(lambda: {"gdisk": "1.0"}, core)
     assert packages.installed("tools", ["gdisk", "lvm2"])["comment"] == "core"
     packages.installed("more", ["xfsprogs"])
     assert core.calls == [(["gdisk", "lvm2"], True), (["xfsprogs"], False)]
@@ -66,7 +68,7 @@ LACKED = {pkg: {"old": None, "new": "installed"} for pkg in ("gdisk", "lvm2")}
 def test_what_comes_with_a_package_made_the_run_another_than_its_dry_run(version):
     """Core foretells names (3006) or versions (3008) and reports dependencies, too."""
     foretold = Core(None, lvm2={"old": "", "new": version}, gdisk={"old": "", "new": version})
-    dry = state(dict, foretold, test=True).installed("tools", ["lvm2", "gdisk"])
+    dry = on(dict, foretold, test=True).installed("tools", ["lvm2", "gdisk"])
     assert (dry["result"], dry["changes"], dry["comment"]) == (None, LACKED, "core")
     core = Core(
         lvm2={"old": "", "new": "2.03.16-2"},
@@ -75,7 +77,7 @@ def test_what_comes_with_a_package_made_the_run_another_than_its_dry_run(version
         dmsetup={"old": "2:1.02.185-1", "new": "2:1.02.185-2"},
         sgdisk={"old": "1", "new": ""},
     )
-    made = state(dict, core).installed("tools", ["lvm2", "gdisk"])
+    made = on(dict, core).installed("tools", ["lvm2", "gdisk"])
     assert (made["result"], made["changes"]) == (True, dry["changes"])
     assert made["comment"] == (
         "The package manager made: dmsetup 2:1.02.185-1 -> 2:1.02.185-2, gdisk 1.0.9-2, "
@@ -85,19 +87,19 @@ def test_what_comes_with_a_package_made_the_run_another_than_its_dry_run(version
 
 def test_an_installation_that_broke_off_reports_all_that_changed():
     changed = {"libaio1": {"old": "", "new": "0.3.113-4"}}
-    ret = state(dict, Core(False, **changed)).installed("tools", ["lvm2"])
+    ret = on(dict, Core(False, **changed)).installed("tools", ["lvm2"])
     assert (ret["result"], ret["changes"], ret["comment"]) == (False, changed, "core")
 
 
 @pytest.mark.parametrize("test", [True, False])
 def test_a_name_that_another_package_provides_is_no_change(test):
-    ret = state(dict, Core(True), test=test).installed("tools", ["awk"])
+    ret = on(dict, Core(True), test=test).installed("tools", ["awk"])
     assert (ret["result"], ret["changes"]) == (True, {})
 
 
 def test_a_dry_run_does_not_install_twice_what_two_steps_need():
     core = Core()
-    packages = state(lambda: {}, core, test=True)
+    packages = on(lambda: {}, core, test=True)
     packages.installed("disk", ["parted"])
     packages.installed("pool", ["parted", "lvm2"])
     again = packages.installed("again", ["parted", "lvm2"])
@@ -109,7 +111,7 @@ def test_a_list_that_cannot_be_read_is_a_failure():
     def broken():
         raise CommandExecutionError("dpkg-query: the database is locked")
 
-    ret = state(broken, Core()).installed("tools", ["lvm2"])
+    ret = on(broken, Core()).installed("tools", ["lvm2"])
     assert (ret["result"], ret["comment"]) == (False, "dpkg-query: the database is locked")
 
 
@@ -124,7 +126,7 @@ def test_a_list_that_cannot_be_read_is_a_failure():
 )
 def test_the_upgrade_is_made_only_when_it_is_wanted(wanted, family, calls):
     core = Core()
-    ret = state(None, core, family=family).upgraded("packages", wanted, "docker-ce", "1")
+    ret = on(None, core, family=family).upgraded("packages", wanted, "docker-ce", "1")
     assert (ret["result"], ret["changes"]) == (True, {})
     assert core.calls == calls
 
@@ -134,7 +136,7 @@ UPGRADED = {"tool": {"old": "1", "new": "2"}, "library": {"old": "1", "new": ""}
 
 def test_an_upgrade_that_removes_something_was_foretold_without_that():
     core = Core(None, tool={"old": "1", "new": "2"})
-    ret = state(None, core, test=True, plan=lambda kept, coming: UPGRADED).upgraded(
+    ret = on(None, core, test=True, plan=lambda kept, coming: UPGRADED).upgraded(
         "packages", True, "docker-ce", "1"
     )
     assert (ret["result"], ret["changes"]) == (None, UPGRADED)
@@ -143,7 +145,7 @@ def test_an_upgrade_that_removes_something_was_foretold_without_that():
 
 def test_an_upgrade_that_is_held_back_is_foretold_as_none():
     core = Core(None, tool={"old": "1", "new": "2"})
-    ret = state(None, core, test=True, plan=lambda kept, coming: {}).upgraded(
+    ret = on(None, core, test=True, plan=lambda kept, coming: {}).upgraded(
         "packages", True, "docker-ce", "1"
     )
     assert (ret["result"], ret["changes"], ret["comment"]) == (True, {}, "Nothing can be upgraded")
@@ -161,7 +163,7 @@ def test_docker_that_is_not_held_was_moved_by_an_upgrade(test, kept, refused):
         return UPGRADED
 
     context = {"packages.kept": kept} if kept else {}
-    packages = state(lambda: {}, core, test, plan=plan, loose={"docker-ce": "2"}, context=context)
+    packages = on(lambda: {}, core, test, plan=plan, loose={"docker-ce": "2"}, context=context)
     packages.installed("tools", ["parted"])
     core.calls.clear()
     ret = packages.upgraded("packages", True, "docker-ce", "1")
@@ -181,7 +183,7 @@ def test_an_upgrade_that_cannot_be_foretold_is_a_failure():
         raise CommandExecutionError("the dry run of an upgrade was not understood, it said: x")
 
     core = Core(None, tool={"old": "1", "new": "2"})
-    ret = state(None, core, test=True, plan=broken).upgraded("packages", True, "docker-ce", "1")
+    ret = on(None, core, test=True, plan=broken).upgraded("packages", True, "docker-ce", "1")
     assert (ret["result"], ret["changes"]) == (False, {})
     assert "not understood" in ret["comment"]
 
@@ -199,21 +201,32 @@ class Dpkg:
     def finish(self):
         self.left = None
 
-    def state(self, core, test=False):
-        salt = {
-            "_packages_unfinished.packages": self.packages,
-            "_packages_unfinished.finish": self.finish,
-        }
-        salt |= {"_converge.run": load("_converge").run, "pkg.list_pkgs": dict}
-        states = {"pkg.installed": core.installed}
-        return load_state("packages", Salt(salt), test, __context__=self.context, __states__=states)
+
+@pytest.fixture
+def dpkg(state, replace):
+    """An interrupted dpkg, and the state on its host."""
+
+    def made(*left):
+        dpkg = Dpkg(*left)
+        replace(_packages_unfinished, packages=dpkg.packages, finish=dpkg.finish)
+
+        def at(core, test=False):
+            file = state("packages", test, __context__=dpkg.context)
+            file.__context__, file.__states__ = dpkg.context, {"pkg.installed": core.installed}
+            file.__salt__["pkg.list_pkgs"] = dict
+            return file
+
+        dpkg.state = at
+        return dpkg
+
+    return made
 
 
 CHANGES = {"dpkg": {"old": "interrupted", "new": "completed"}}
 
 
-def test_an_interrupted_dpkg_is_completed():
-    dpkg = Dpkg("lvm2", "gdisk")
+def test_an_interrupted_dpkg_is_completed(dpkg):
+    dpkg = dpkg("lvm2", "gdisk")
     ret = dpkg.state(Core()).finished("x")
     assert (ret["result"], ret["changes"], dpkg.left) == (True, CHANGES, None)
     # What Salt remembered of the packages is asked anew.
@@ -222,8 +235,8 @@ def test_an_interrupted_dpkg_is_completed():
     assert (again["result"], again["changes"]) == (True, {})
 
 
-def test_a_dry_run_says_what_is_completed_and_that_it_is_there_then():
-    core, dpkg = Core(), Dpkg("lvm2")
+def test_a_dry_run_says_what_is_completed_and_that_it_is_there_then(dpkg):
+    core, dpkg = Core(), dpkg("lvm2")
     packages = dpkg.state(core, test=True)
     ret = packages.finished("x")
     assert (ret["result"], ret["changes"], dpkg.left) == (None, CHANGES, {"lvm2": "1"})
@@ -246,11 +259,20 @@ class Pip:
             (self.folder / f"{pkg.partition('==')[0]}.py").touch()
         return {"retcode": 0, "stdout": "Successfully installed", "stderr": ""}
 
-    def importable(self, test=False):
-        salt = Salt({"_converge.run": load("_converge").run, "pip.install": self.install})
-        states = load_state("packages", salt, test)
+
+@pytest.fixture
+def pip(folder, state):
+    """The state with a pip that works, or not; pip's calls are in its list."""
+
+    def made(works=True):
+        pip = Pip(folder, works)
         libraries = {"json": "json==1", "made_by_the_test": "made_by_the_test==2"}
-        return states.importable("sdk", libraries)
+        pip.importable = lambda test=False: state(
+            "packages", test, __salt__={"pip.install": pip.install}
+        ).importable("sdk", libraries)
+        return pip
+
+    return made
 
 
 @pytest.fixture
@@ -263,8 +285,8 @@ def folder(tmp_path, monkeypatch):
 LIBRARY = {"made_by_the_test==2": {"old": None, "new": "installed"}}
 
 
-def test_a_library_that_lacks_is_installed_and_can_be_used_at_once(folder):
-    pip = Pip(folder)
+def test_a_library_that_lacks_is_installed_and_can_be_used_at_once(pip):
+    pip = pip()
     assert (pip.importable(test=True)["changes"], pip.calls) == (LIBRARY, [])
     done, again = pip.importable(), pip.importable()
     assert (done["result"], done["changes"]) == (True, LIBRARY)
@@ -272,7 +294,7 @@ def test_a_library_that_lacks_is_installed_and_can_be_used_at_once(folder):
     assert pip.calls == [["made_by_the_test==2"]]
 
 
-def test_libraries_that_pip_cannot_get_are_a_failure(folder):
-    ret = Pip(folder, works=False).importable()
+def test_libraries_that_pip_cannot_get_are_a_failure(pip):
+    ret = pip(works=False).importable()
     assert (ret["result"], ret["changes"]) == (False, {})
     assert "no network" in ret["comment"]

@@ -5,17 +5,21 @@ import types
 
 import pytest
 import yaml
-from fakes import ROOT, Salt, load, load_state
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
+import _host
+import _selinux_mode
+
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/selinux_mode.yaml").read_text())["states"]
+WRITE = _host.write
 CONFIG = "# the mode\nSELINUX={}\nSELINUXTYPE=targeted\n"
 GONE = "SELINUXTYPE=targeted\n"
 
 
 class Machine:
-    def __init__(self, root, case):
-        self.root = root
+    def __init__(self, root, case, monkeypatch, state):
+        self.root, self.monkeypatch, self.face = root, monkeypatch, state
         self.steps = []
         self.release = case.get("release", "4.18.0-513.el8.x86_64")
         self.put("proc/cmdline", case.get("arguments", "ro quiet"))
@@ -48,23 +52,29 @@ class Machine:
 
     def write(self, path, text, mode="0644"):
         self.steps.append(["write", path])
-        return load("_host").write(path, text, mode)
+        return WRITE(path, text, mode)
 
     def state(self, mode, test):
-        host = {"_host.read": load("_host").read, "_host.write": self.write, "_host.run": self.run}
-        module = load("_selinux_mode", Salt(host))
-        module.ROOT = str(self.root)
         uname = types.SimpleNamespace(release=self.release)
-        module.os = types.SimpleNamespace(uname=lambda: uname, path=os.path)
-        names = ("observe", "plan", "apply", "notes")
-        functions = {f"_selinux_mode.{name}": getattr(module, name) for name in names}
-        salt = Salt({**functions, "_converge.run": load("_converge").run})
-        return load_state("selinux_mode", salt, test).configured(mode=mode)
+        over = {
+            (_selinux_mode, "ROOT"): str(self.root),
+            (_selinux_mode, "os"): types.SimpleNamespace(uname=lambda: uname, path=os.path),
+            (_host, "write"): self.write,
+            (_host, "run"): self.run,
+        }
+        for (module, name), value in over.items():
+            self.monkeypatch.setattr(module, name, value)
+        return self.face("selinux_mode", test).configured(mode=mode)
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch, state):
+    return lambda case: Machine(tmp_path, case, monkeypatch, state)
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_null_leaves_the_mode_and_says_so(tmp_path, test):
-    machine = Machine(tmp_path, {"running": "permissive", "boot": "permissive"})
+def test_null_leaves_the_mode_and_says_so(host, test):
+    machine = host({"running": "permissive", "boot": "permissive"})
     ret = machine.state(None, test)
     assert (ret["result"], ret["changes"], machine.steps) == (True, {}, [])
     assert ret["comment"] == "No SELinux mode is configured, so it stays as it is"
@@ -72,8 +82,8 @@ def test_null_leaves_the_mode_and_says_so(tmp_path, test):
 
 @pytest.mark.parametrize("test", [True, False])
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
-def test_a_host_in_a_mode(tmp_path, case, test):
-    machine = Machine(tmp_path, case)
+def test_a_host_in_a_mode(host, case, test):
+    machine = host(case)
     before = machine.tree()
     ret = machine.state(case["wanted"], test)
     if "refused" in case:
@@ -92,8 +102,8 @@ def test_a_host_in_a_mode(tmp_path, case, test):
 
 
 @pytest.mark.parametrize("case", [it for it in CASES.values() if it.get("changes")], ids=str)
-def test_the_second_run_changes_nothing_and_says_the_same(tmp_path, case):
-    machine = Machine(tmp_path, case)
+def test_the_second_run_changes_nothing_and_says_the_same(host, case):
+    machine = host(case)
     predicted = machine.state(case["wanted"], test=True)
     first = machine.state(case["wanted"], test=False)
     assert first["changes"] == predicted["changes"]
@@ -102,28 +112,28 @@ def test_the_second_run_changes_nothing_and_says_the_same(tmp_path, case):
     assert second["comment"].partition(". ")[2] == first["comment"].partition(". ")[2]
 
 
-def test_the_configuration_keeps_its_other_lines_and_its_mode(tmp_path):
-    machine = Machine(tmp_path, {"running": "enforcing", "boot": "enforcing"})
+def test_the_configuration_keeps_its_other_lines_and_its_mode(host):
+    machine = host({"running": "enforcing", "boot": "enforcing"})
     machine.state("permissive", test=False)
-    config = tmp_path / "etc/selinux/config"
+    config = machine.root / "etc/selinux/config"
     assert config.read_text() == CONFIG.format("permissive")
     assert config.stat().st_mode & 0o7777 == 0o640
 
 
-def test_the_old_name_stays_a_link(tmp_path):
-    machine = Machine(tmp_path, {"running": "enforcing", "boot": "enforcing"})
-    os.makedirs(tmp_path / "etc/sysconfig")
-    os.symlink("../selinux/config", tmp_path / "etc/sysconfig/selinux")
+def test_the_old_name_stays_a_link(host):
+    machine = host({"running": "enforcing", "boot": "enforcing"})
+    os.makedirs(machine.root / "etc/sysconfig")
+    os.symlink("../selinux/config", machine.root / "etc/sysconfig/selinux")
     machine.state("disabled", test=False)
-    assert (tmp_path / "etc/sysconfig/selinux").is_symlink()
-    assert "SELINUX=disabled\n" in (tmp_path / "etc/sysconfig/selinux").read_text()
+    assert (machine.root / "etc/sysconfig/selinux").is_symlink()
+    assert "SELINUX=disabled\n" in (machine.root / "etc/sysconfig/selinux").read_text()
 
 
-def test_a_failed_setenforce_reports_what_was_done(tmp_path):
+def test_a_failed_setenforce_reports_what_was_done(host):
     def refuses(argv, timeout=60, accept=(0,)):
         raise CommandExecutionError("`setenforce 0` failed with exit code 1: Permission denied")
 
-    machine = Machine(tmp_path, {"running": "enforcing", "boot": "enforcing"})
+    machine = host({"running": "enforcing", "boot": "enforcing"})
     machine.run = refuses
     ret = machine.state("permissive", test=False)
     assert ret["result"] is False
