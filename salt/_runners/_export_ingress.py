@@ -7,6 +7,7 @@ nobody serves until somebody decides.
 """
 
 import dataclasses
+import re
 
 import _export_container as containers
 import _export_ledger as ledgers
@@ -15,6 +16,7 @@ import _export_scope as scopes
 import _export_service as services
 
 _USUAL = {("http", 80), ("https", 443)}
+_PATH = re.compile(r"(?!.*(//|/\.\.?(/|$)|%2[fF]))/.*")
 _STICKY = "nginx.ingress.kubernetes.io"
 
 
@@ -223,8 +225,9 @@ class _Part:
             if one.host and not names.is_host(one.host.removeprefix("*.")):
                 words = "an Ingress takes host names, with a star only as their first part"
                 at.person("hostname", words)
-            elif one.path and not one.path.startswith("/"):
-                at.person("path", "an Ingress knows paths only that begin with a slash")
+            elif one.path and not _PATH.fullmatch(one.path):
+                words = "an Ingress takes whole paths only, which begin with a slash"
+                at.person("path", words)
             elif (one.host, one.path) in seen:
                 first = self.scope.title(seen[one.host, one.path])
                 at.person("sourcePort", f"the same host and path go to {first} already; decide")

@@ -137,12 +137,12 @@ class Mounts:
                 ledger.changed("tmpfs", f"emptyDir in memory, without {', '.join(sorted(options))}")
         if launch.get("shmSize"):
             source = {"emptyDir": {"medium": "Memory", "sizeLimit": str(launch["shmSize"])}}
-            name = self._place("shm", "", source)
+            name = self._place("memory", "shm", source)
             made["/dev/shm"] = {"name": name, "mountPath": "/dev/shm"}
             ledger.translated("shmSize", "emptyDir in memory at /dev/shm")
 
     def _secrets(self, container, launch, ledger, made):
-        sources, scope = [], self._of_stack.scope
+        sources, taken, scope = [], set(), self._of_stack.scope
         for number, one in enumerate(launch.get("secrets") or ()):
             part = ledger.at(f"secrets[{number}]")
             document = scope.environment.get("secrets", one.get("secretId"))
@@ -150,7 +150,13 @@ class Mounts:
                 part.person("secretId", f"the API shows no secret {one.get('secretId')}")
                 continue
             name = scope.secrets.of(one["secretId"])
-            item = {"key": "value", "path": one.get("name") or document["name"]}
+            path = one.get("name") or document["name"]
+            if path.startswith("/") or ".." in path.split("/") or path in taken:
+                part.person("name", "no file name of its own below /run/secrets; decide")
+                part.person("secretId", f"the file {path!r} is not made; mount it by hand")
+                continue
+            taken.add(path)
+            item = {"key": "value", "path": path}
             if str(one.get("mode") or "").isdigit():
                 item["mode"] = int(str(one["mode"]), 8)
             sources.append({"secret": {"name": name, "items": [item]}})

@@ -178,7 +178,9 @@ def _spec(launch, ledger, notes):
             ledger.translated("hostname", "hostname")
         else:
             ledger.person("hostname", "no host name that Kubernetes takes; give it another")
-    if launch.get("runInit"):
+    if launch.get("runInit") and launch.get("pidMode") == "host":
+        ledger.changed("runInit", "hostPID: the host's own init reaps children")
+    elif launch.get("runInit"):
         spec["shareProcessNamespace"] = True
         ledger.changed("runInit", "shareProcessNamespace: the pod's pause process reaps children")
     context = _context(launch, ledger, host)
@@ -299,6 +301,8 @@ def _grace(every, ledger):
         stop = launch.get("stopTimeout")
         if stop or drain:
             longest = max(longest, (10 if stop is None else stop) + drain)
+        if stop is not None and stop < 0:
+            at.person("stopTimeout", "a pod is stopped some day; give it enough seconds")
         at.translated("stopTimeout", "terminationGracePeriodSeconds")
         if drain:
             at.changed("drainTimeoutMs", "part of terminationGracePeriodSeconds")

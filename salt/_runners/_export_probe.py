@@ -13,9 +13,10 @@ _LINE = re.compile(
 
 def probes(check, ledger):
     """livenessProbe, readinessProbe and startupProbe; empty without a health check."""
-    if not check or not check.get("port"):
-        return {}
     ledger = ledger.at("healthCheck")
+    if not check or not 0 < (check.get("port") or 0) < 65536:
+        ledger.person("port", "no port, so no probe")
+        return {}
     how = _handler(check, ledger)
     if how is None:
         return {}

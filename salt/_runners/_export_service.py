@@ -52,7 +52,7 @@ def known_ports(service, scope):
         for field in ("ports", "expose"):
             found |= {port[2:] for port in containers.parse_ports(launch.get(field))}
         check = launch.get("healthCheck") or {}
-        if check.get("port"):
+        if 0 < (check.get("port") or 0) < 65536:
             found.add((check["port"], "TCP"))
     return sorted(found)
 

@@ -111,7 +111,8 @@ class Volumes:
         base = options.get("exportBase") or default.get("MOUNT_DIR")
         folder = volume.get("externalId") or volume.get("name")
         path = options.get("export") or (base and folder and f"{base.rstrip('/')}/{folder}")
-        return {"server": server, "path": path} if server and path else None
+        whole = server and path and path.startswith("/") and ".." not in path.split("/")
+        return {"server": server, "path": path} if whole else None
 
     def _persistent(self, claim, spec, share):
         return {

@@ -78,6 +78,8 @@ def _state(service, ledger):
         return True
     if str(service.get("state", "")).startswith(("upgrad", "rolling", "canceled")):
         ledger.person("state", "an upgrade is open; finish or roll it back, then export again")
+    elif service.get("state") not in ("active", None):
+        ledger.person("state", "not at rest in Rancher; look what is wrong, then export again")
     return False
 
 
