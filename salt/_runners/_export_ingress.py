@@ -6,12 +6,12 @@ controllers listen on 80 and 443 only: rules of other ports get a class of their
 nobody serves until somebody decides.
 """
 
-import dataclasses
 import re
 
-import _export_container as containers
 import _export_ledger as ledgers
 import _export_names as names
+import _export_port as ports
+import _export_rule as balancing
 import _export_scope as scopes
 import _export_service as services
 
@@ -20,35 +20,18 @@ _PATH = re.compile(r"(?!.*(//|/\.\.?(/|$)|%2[fF]))/.*")
 _STICKY = "nginx.ingress.kubernetes.io"
 
 
-@dataclasses.dataclass
-class Rule:
-    """One rule for one target."""
-
-    number: int
-    protocol: str
-    source: int
-    public: int | None
-    target: str
-    port: int
-    host: str
-    path: str
-    priority: int | None
-
-    @property
-    def is_bare(self):
-        return not self.host and not self.path
-
-
 def balancer(service, ledger, scope):
     """Manifests of a load balancer."""
     at = ledger.at("lbConfig")
-    rules = [one for one in rules_of(service, at, scope) if one.target]
+    rules = [one for one in balancing.rules_of(service, at, scope) if one.target]
     made, by_source = [], {}
     for one in rules:
         by_source.setdefault(one.source, []).append(one)
     for source, several in sorted(by_source.items()):
         protocols = {one.protocol for one in several}
-        part = _Part(service, at, scope, several, own_name=_own_name(rules, service, scope))
+        part = _Part(
+            service, at, scope, several, own_name=balancing.is_whole(rules, service, scope)
+        )
         if protocols <= {"tcp", "udp"} or (
             protocols == {"http"} and source != 80 and len(several) == 1 and several[0].is_bare
         ):
@@ -63,71 +46,10 @@ def balancer(service, ledger, scope):
 
 def has_name(service, scope):
     """Whether a Service has the load balancer's own name."""
-    rules = [one for one in rules_of(service, None, scope) if one.target]
-    return _own_name(rules, service, scope) and all(_is_plain(one, rules) for one in rules)
-
-
-def _is_plain(rule, rules):
-    alone = len([one for one in rules if one.source == rule.source]) == 1
-    http = rule.protocol == "http" and rule.source != 80 and rule.is_bare and alone
-    return rule.protocol in ("tcp", "udp") or http
-
-
-def _own_name(rules, service, scope):
-    targets = {one.target for one in rules}
-    plain = all(_is_plain(one, rules) for one in rules)
-    return plain and len(targets) == 1 and scope.stack(*targets) == service.get("stackId")
-
-
-def rules_of(service, ledger, scope):
-    """Every rule for every target; what has none is accounted for, when there is a ledger."""
-    launch = service.get("launchConfig") or {}
-    public = {port[2]: port[1] for port in containers.parse_ports(launch.get("ports"))}
-    for number, rule in enumerate((service.get("lbConfig") or {}).get("portRules") or ()):
-        source = rule.get("sourcePort")
-        base = Rule(
-            number=number,
-            protocol=rule.get("protocol") or "http",
-            source=source,
-            public=public.get(source),
-            target=rule.get("serviceId") or "",
-            port=rule.get("targetPort") or source,
-            host=host_of(rule.get("hostname")),
-            path=(rule.get("path") or "").strip(),
-            priority=rule.get("priority"),
-        )
-        if not rule.get("selector"):
-            yield base
-            continue
-        found = scope.matching(rule["selector"])
-        if ledger is not None:
-            titles = ", ".join(scope.title(one) for one in found) or "none"
-            ledger.at(f"portRules[{number}]").changed(
-                "selector", f"the services of today: {titles}"
-            )
-        for one in found:
-            yield from _chosen(base, one, scope)
-
-
-def _chosen(base, target, scope):
-    """What a service that a selector found says itself."""
-    own = (scope.environment.get("services", target).get("lbConfig") or {}).get("portRules") or ()
-    if not own:
-        yield dataclasses.replace(base, target=target)
-    for rule in own:
-        yield dataclasses.replace(
-            base,
-            target=target,
-            port=rule.get("targetPort") or base.port,
-            host=host_of(rule.get("hostname")) or base.host,
-            path=rule.get("path") or base.path,
-        )
-
-
-def host_of(text):
-    """The host of a rule; empty for every host."""
-    host = str(text or "").strip().lower()
-    return "" if host == "*" else host
+    rules = [one for one in balancing.rules_of(service, None, scope) if one.target]
+    return balancing.is_whole(rules, service, scope) and all(
+        balancing.is_plain(one, rules) for one in rules
+    )
 
 
 class _Part:
@@ -139,7 +61,7 @@ class _Part:
         self.rules = sorted(rules, key=lambda one: (one.priority is None, one.priority or 0))
         self.known = [one for one in self.rules if self._knows(one)]
         launch = service.get("launchConfig") or {}
-        exposed = {port[2] for port in containers.parse_ports(launch.get("expose"))}
+        exposed = {port[2] for port in ports.parse_ports(launch.get("expose"))}
         self.inside = self.source in exposed and rules[0].public is None
         for one in self.rules:
             if one.public is None and not self.inside:
@@ -298,7 +220,7 @@ class _Part:
         """Kubernetes takes the exact host, then the longest path; Rancher the priority."""
         for number, first in enumerate(rules):
             for later in rules[number + 1 :]:
-                if _covers(first, later) and not _covers(later, first):
+                if balancing.covers(first, later) and not balancing.covers(later, first):
                     words = "here the more exact rule comes first, in Rancher this one does; decide"
                     self.at(first).person("priority", words)
 
@@ -342,16 +264,6 @@ def scope_name(service, scope):
 
 def _longest_first(rules):
     return sorted(rules, key=lambda one: (-len(one.path), one.path))
-
-
-def _covers(wide, narrow):
-    """Whether every request of `narrow` would fit `wide`, too."""
-    host = (
-        not wide.host
-        or wide.host == narrow.host
-        or (wide.host.startswith("*.") and narrow.host.endswith(wide.host[1:]))
-    )
-    return host and (not wide.path or narrow.path.startswith(wide.path))
 
 
 def _fits(host, certificate):

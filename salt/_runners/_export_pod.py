@@ -3,11 +3,11 @@ The pod of a service: its container, its sidekicks, and what they share.
 """
 
 import _export_container as containers
+import _export_dns as dns
+import _export_label as label
 import _export_names as names
 import _export_probe as probe
 import _export_schedule as schedule
-import _export_scope as scopes
-import _export_secret as secret
 
 PRIMARY = ""
 # One for the whole pod, so that a sidekick cannot have its own.
@@ -19,22 +19,6 @@ _SAFE = {
     *("net.ipv4.ip_local_reserved_ports", "net.ipv4.tcp_keepalive_time"),
     *("net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes"),
 }
-# The name server that Rancher gives to its containers.
-_RANCHERS = "169.254.169.250"
-_HANDLED = {
-    "io.rancher.scheduler.global": "the kind of the workload",
-    "io.rancher.sidekicks": "containers of the same pod",
-    "io.rancher.container.start_once": "the kind of the workload",
-    "io.rancher.container.pull_image": "imagePullPolicy",
-    "io.rancher.container.dns": "dnsPolicy",
-    "cron.schedule": "the kind of the workload",
-}
-_OWN_RECORD = ("io.rancher.service.", "io.rancher.stack", "io.rancher.project")
-_OWN_RECORD += (
-    "io.rancher.environment.uuid",
-    "io.rancher.container.uuid",
-    "io.rancher.container.ip",
-)
 
 
 def launches(service):
@@ -59,7 +43,7 @@ def pod(service, ledger, scope, mounts, store, ended=()):
         if mounted[one]:
             made[one]["volumeMounts"] = mounted[one]
         made[one] |= probe.probes(launch.get("healthCheck"), at)
-    labels, notes = _labels(service, every, ledger, scope)
+    labels, notes = label.of_pod(service, every, ledger, scope)
     spec = _spec(every[0][1], ledger.at("launchConfig"), notes)
     for one, launch, part in every[1:]:
         _sidekick(one, launch, every[0][1], ledger.at(part), one in ended)
@@ -102,57 +86,6 @@ def _is_once(launch):
     return (launch.get("labels") or {}).get("io.rancher.container.start_once") == "true"
 
 
-def _labels(service, every, ledger, scope):
-    """Labels and annotations of the pod."""
-    own = {scopes.NAME: scope.service(service["id"])}
-    own[scopes.STACK] = scope.namespace(service.get("stackId"))
-    labels, notes = dict(own), {}
-    labels |= scope.aliases.get(service["id"], {})
-    for one, launch, part in every:
-        at = ledger.at(part)
-        for key, value in sorted((launch.get("labels") or {}).items()):
-            if not _ours(key, one, at):
-                _label(key, "" if value is None else str(value), labels, notes, at)
-    return dict(sorted(labels.items())), dict(sorted(notes.items()))
-
-
-def _ours(key, sidekick, ledger):
-    """Whether a label speaks to Rancher; then it is accounted for here or elsewhere."""
-    path = f"labels[{key}]"
-    if key in _HANDLED:
-        ledger.translated(path, _HANDLED[key])
-    elif key.startswith(_OWN_RECORD):
-        ledger.changed(path, "Rancher's own record; Kubernetes keeps its own")
-    elif key == "io.rancher.container.hostname_override":
-        ledger.changed(path, "the host name of a pod is its own name")
-    elif key in ("io.rancher.container.create_agent", "io.rancher.container.agent.role"):
-        ledger.person(path, "it is given keys of Rancher's API; see a ServiceAccount and its roles")
-    elif key.startswith("io.rancher.scheduler."):
-        if sidekick:
-            ledger.changed(path, "a pod is placed as a whole, by the labels of its service")
-    elif key.startswith(("io.rancher.", "cron.")):
-        ledger.person(path, "a label for Rancher or its helpers; see what it did, and decide")
-    else:
-        return False
-    return True
-
-
-def _label(key, value, labels, notes, ledger):
-    path = f"labels[{key}]"
-    if secret.is_written({key: value}):
-        ledger.person(path, "looks like a secret, so it is in no manifest; use a Secret")
-    elif not names.is_label_key(key):
-        ledger.person(path, "no key of a label in Kubernetes; give it another")
-    elif key in labels and labels[key] != value:
-        ledger.person(path, f"the pod has the label {key} with another value already")
-    elif names.is_label(value):
-        labels[key] = value
-        ledger.translated(path, "label of the pod")
-    else:
-        notes[key] = value
-        ledger.changed(path, "annotation of the pod: a label cannot have this value")
-
-
 def _spec(launch, ledger, notes):
     """What is the pod's own."""
     # A container of Rancher has neither a token of the cluster nor variables of other services.
@@ -169,7 +102,7 @@ def _spec(launch, ledger, notes):
             ledger.changed(field, "containers of one pod share it")
         else:
             ledger.person(field, "put both containers into one pod")
-    spec |= _dns(launch, ledger, host)
+    spec |= dns.of_pod(launch, ledger, host)
     if "io.rancher.container.hostname_override" in (launch.get("labels") or {}):
         ledger.changed("hostname", "Rancher takes the container's name, a pod takes its own")
     elif launch.get("hostname"):
@@ -199,52 +132,6 @@ def _network_mode(launch, ledger):
         ledger.changed("networkMode", "the cluster's network")
     else:
         ledger.person("networkMode", "no such network in a cluster; decide")
-
-
-def _dns(launch, ledger, host):
-    spec, config = {}, {}
-    servers = [one for one in launch.get("dns") or () if one != _RANCHERS]
-    searches = [
-        one for one in launch.get("dnsSearch") or () if not one.endswith("rancher.internal")
-    ]
-    own = (launch.get("labels") or {}).get("io.rancher.container.dns")
-    if host:
-        spec["dnsPolicy"] = "ClusterFirstWithHostNet" if own == "true" else "Default"
-    elif own == "false":
-        spec["dnsPolicy"] = "None" if servers else "Default"
-    if servers:
-        config["nameservers"] = servers[:3]
-        ledger.changed("dns", "dnsConfig.nameservers, asked after the cluster's own")
-        if len(servers) > 3:
-            ledger.person("dns", "a pod has three name servers at most")
-    if searches:
-        config["searches"] = searches
-        ledger.translated("dnsSearch", "dnsConfig.searches")
-    if len(servers) < len(launch.get("dns") or ()):
-        ledger.changed("dns", "Rancher's own name server; the cluster has its own")
-    if len(searches) < len(launch.get("dnsSearch") or ()):
-        ledger.changed("dnsSearch", "without rancher.internal, which the cluster does not know")
-    if launch.get("dnsOpt"):
-        pairs = [str(one).partition(":") for one in launch["dnsOpt"]]
-        config["options"] = [
-            {"name": key, **({"value": value} if colon else {})} for key, colon, value in pairs
-        ]
-        ledger.translated("dnsOpt", "dnsConfig.options")
-    if config:
-        spec["dnsConfig"] = config
-    by_address = {}
-    for text in launch.get("extraHosts") or ():
-        name, _, address = (one.strip() for one in str(text).partition(":"))
-        if names.is_host(name) and containers.is_address(address):
-            by_address.setdefault(address, []).append(name)
-        else:
-            ledger.person("extraHosts", f"{text!r} is no host name with an address")
-    if by_address:
-        spec["hostAliases"] = [
-            {"ip": address, "hostnames": several} for address, several in sorted(by_address.items())
-        ]
-        ledger.translated("extraHosts", "hostAliases")
-    return spec
 
 
 def _context(launch, ledger, host):

@@ -4,10 +4,10 @@ Names inside the cluster: Services for pods, links, aliases and what lies outsid
 
 import ipaddress
 
-import _export_container as containers
 import _export_ledger as ledgers
 import _export_names as names
 import _export_pod as pods
+import _export_port as port
 import _export_scope as scopes
 
 
@@ -50,7 +50,7 @@ def known_ports(service, scope):
     found = {(port, "TCP") for port in scope.targets.get(service["id"], ())}
     for _, launch, _ in pods.launches(service):
         for field in ("ports", "expose"):
-            found |= {port[2:] for port in containers.parse_ports(launch.get(field))}
+            found |= {one[2:] for one in port.parse_ports(launch.get(field))}
         check = launch.get("healthCheck") or {}
         if 0 < (check.get("port") or 0) < 65536:
             found.add((check["port"], "TCP"))

@@ -1,0 +1,6 @@
+from export_kit import cases, check
+
+
+@cases("label")
+def test_case(case):
+    check(case)
