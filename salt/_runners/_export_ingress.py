@@ -282,7 +282,8 @@ def _account(service, ledger, at, made):
     mode = ((service.get("lbConfig") or {}).get("stickinessPolicy") or {}).get("mode")
     if mode in ("rewrite", "prefix"):
         policy.person("mode", "controllers set a cookie of their own only; decide")
-    at.person("config", "HAProxy's own settings; write them as settings of the controller")
+    words = "HAProxy's own settings, kept in secrets.yaml; write them as the controller's"
+    at.person("config", words)
     for field in ("certificateIds", "defaultCertificateId"):
         at.person(field, "make the TLS Secret: Rancher gives no private key out")
     for path in ledger.values:

@@ -41,6 +41,8 @@ def _mounts(one):
 def service(one, scope, containers):
     """One service with its containers."""
     made = {"name": one["name"], "id": one["id"], **_some(one, _SERVICE)}
+    if (one.get("lbConfig") or {}).get("config"):
+        made["lbConfig"]["config"] = secret.HIDDEN
     for name, launch, _ in pods.launches(one):
         if launch:
             part = _some(launch, _LAUNCH)

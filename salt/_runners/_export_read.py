@@ -49,7 +49,9 @@ class Environment:
     def _add_container(self, document):
         labels = document.get("labels") or {}
         managed = document.get("deploymentUnitUuid") or any(one in labels for one in _OF_SERVICE)
-        if not (managed and document.get("serviceIds")):
+        # Services are read before: one that is gone meanwhile does not take its containers along.
+        known = [one for one in document.get("serviceIds") or () if one in self._tables["services"]]
+        if not (managed and known):
             self.standalone.append(json.dumps(document, separators=(",", ":")))
             return
         own = {key: document[key] for key in _OWN if key in document}
@@ -57,7 +59,7 @@ class Environment:
         if not sidekick.startswith("io.rancher.service.primary"):
             own["sidekick"] = sidekick
         text = json.dumps(own, separators=(",", ":"))
-        self._containers.setdefault(document["serviceIds"][0], []).append(text)
+        self._containers.setdefault(known[0], []).append(text)
 
     def ids(self, kind):
         """Ids of a collection, in the order of their numbers."""
@@ -133,6 +135,13 @@ def read(api, project, say=lambda words: None):
                     say(f"{project.get('name')}: {count} {kind} read")
         if kind in ("services", "containers"):
             say(f"{project.get('name')}: {count} {kind} read, that is all")
+    stacks = there.ids("stacks")
+    for one in there.all("services"):
+        if one.get("stackId") not in stacks:
+            raise CommandExecutionError(
+                f"{api.base} shows no stack {one.get('stackId')} of the service {one['name']}: "
+                "it changed while it was read; export again"
+            )
     return there
 
 

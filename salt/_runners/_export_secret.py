@@ -11,6 +11,7 @@ _NAME = re.compile(
 _TEXT = re.compile(
     r"://[^/\s@]*:[^/\s@]+@"  # a user's password in a URL
     r"|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|(?<!\S)--?(password|passwd|pass|secret|token|api-?key)[ =]\S"
     r"|\b(Bearer|Basic) +[A-Za-z0-9+/=_.-]{8,}"
     r"|(?i:(passw\w*|passphrase|\w*secret\w*|\w*token\w*|api_?key|access_?key)['\"]?\s*[=:]\s*\S)"
 )

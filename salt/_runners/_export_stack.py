@@ -122,6 +122,10 @@ def of_service(one, ledger, stack, containers):
         ledger.all(ledgers.CHANGED, "inactive: nothing is made of it")
         return []
     if outer:
+        own = (one.get("lbConfig") or {}).get("config")
+        if own:
+            # HAProxy's passwords look like any other word.
+            stack.store.put(f"{scope.service(one['id'])}.haproxy", "haproxy.cfg", own)
         return outer(one, ledger, scope)
     if workloads.has_pods(one):
         made = workloads.workload(one, ledger, scope, stack.volumes, stack.store, containers)

@@ -17,8 +17,11 @@ def every(**collections):
 
 
 def test_every_page_is_read_and_what_is_gone_is_not():
-    services = [*rows("service", 20), {"id": "1x99", "name": "old", "state": "removed"}]
-    api = Api(every(services=services), page=7)
+    services = [
+        *rows("service", 20, stackId="1x0"),
+        {"id": "1x99", "name": "old", "state": "removed"},
+    ]
+    api = Api(every(services=services, stacks=rows("stack", 1)), page=7)
     there = reads.read(api, PROJECT)
     assert there.ids("services") == [f"1x{number}" for number in range(20)]
     asked = [url for url in api.asked if "/services?" in url]
@@ -57,6 +60,7 @@ def test_an_answer_that_is_no_list():
 
 def test_containers_of_services_and_others():
     there = reads.Environment(PROJECT)
+    there.add("services", {"id": "1s1", "name": "web"})
     label = {"io.rancher.stack_service.name": "shop/web"}
     there.add(
         "containers", {"id": "1i2", "name": "b", "serviceIds": ["1s1"], "deploymentUnitUuid": "u"}
@@ -68,8 +72,17 @@ def test_containers_of_services_and_others():
     )
     there.add("containers", {"id": "1i4", "name": "native", "nativeContainer": True})
     assert [one["name"] for one in there.containers("1s1")] == ["a", "b"]
-    assert [one["name"] for one in there.alone()] == ["lonely", "native"]
-    assert there.count_containers() == 4
+    gone = {"serviceIds": ["1s8"], "deploymentUnitUuid": "u", "environment": {"A": "b"}}
+    there.add("containers", {"id": "1i5", "name": "orphan", **gone})
+    assert [one["name"] for one in there.alone()] == ["lonely", "native", "orphan"]
+    assert there.alone()[2]["environment"] == {"A": "b"}
+    assert there.count_containers() == 5
+
+
+def test_a_service_whose_stack_is_gone_meanwhile():
+    api = Api(every(services=rows("service", 1, stackId="1st9")))
+    with pytest.raises(CommandExecutionError, match="no stack 1st9 of the service n0: it changed"):
+        reads.read(api, PROJECT)
 
 
 def test_progress_is_told():

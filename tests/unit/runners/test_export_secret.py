@@ -38,6 +38,7 @@ def test_names_of_no_secrets(name):
         "-----BEGIN RSA PRIVATE KEY-----",
         "Authorization: Bearer abcdefghijkl",
         "host=db password=x",
+        "exec serve --password abc",
         "GET /health?token=abc HTTP/1.0",
         '{"clientSecret": "x"}',
     ],

@@ -109,6 +109,19 @@ def test_secrets_are_in_the_one_file_for_them():
         assert f"s3cret-{number}" in kept
 
 
+def test_haproxys_own_settings_are_kept_as_a_secret():
+    config = "userlist u\n  user admin insecure-password s3cret\n"
+    rule = {"sourcePort": 80, "serviceId": "1s1", "targetPort": 80}
+    one = service(
+        type="loadBalancerService", lbConfig={"config": config, "portRules": [rule]}, name="lb"
+    )
+    files = files_of(one)
+    assert {name for name, text in files.items() if "s3cret" in text} == {"secrets.yaml"}
+    (kept,) = loaded(files, "secrets.yaml")
+    assert kept["metadata"]["name"] == "lb.haproxy"
+    assert kept["stringData"] == {"haproxy.cfg": config}
+
+
 def test_names_that_had_to_change_are_listed():
     one = service(name="Web_App")
     files = files_of(one, stacks=[{"id": "1st1", "name": "My.Shop"}])
