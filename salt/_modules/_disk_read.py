@@ -125,6 +125,12 @@ def with_uuid(uuid):
     return _host.run(argv, accept=(0, 2))["stdout"].split()
 
 
+def protective_mbr(device):
+    """Whether the first sector is the MBR that belongs to a GPT; not every wipefs lists it."""
+    head = _bytes(device, 0, 512)
+    return head[510:] == b"\x55\xaa" and 0xEE in head[450:510:16]
+
+
 def gpt_used(device, sector=512):
     """
     Count the entries in use in the first copy of a GPT, without a tool that may be wrong: None

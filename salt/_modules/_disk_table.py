@@ -65,7 +65,7 @@ def _table(path, known, listed):
     kind = "gpt" if "gpt" in tables else known.get("PTTYPE") or next(iter(tables), None)
     return {
         "table": kind,
-        "table_damaged": _damage(tables, second),
+        "table_damaged": _damage(path, tables, second),
         # parted writes the first copy, then the second. Ended in between, the one that is
         # whole counts, for libblkid, the kernel and parted alike.
         "half_written": second and known.get("PTTYPE") == "gpt" and _has_header(path),
@@ -83,7 +83,7 @@ def _has_header(path):
     return b"EFI PART" in (start[512:520], start[4096:4104])
 
 
-def _damage(tables, second):
+def _damage(path, tables, second):
     if second:
         return f"only the second copy of a GPT, at offset {tables['gpt']:#x}"
     others = set(tables) - {"gpt", "PMBR"}
@@ -91,6 +91,8 @@ def _damage(tables, second):
         return f"a GPT together with a table of type {min(others)}"
     if "PMBR" in tables and "gpt" not in tables:
         return "the protective MBR of a GPT that is gone"
+    if "gpt" in tables and not _disk_read.protective_mbr(path):
+        return "a GPT without its protective MBR"
     return None
 
 

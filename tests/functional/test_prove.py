@@ -8,6 +8,7 @@ import pool_kit
 import pytest
 from prove import (
     clock_jumps,
+    damaged_disks,
     dry_runs,
     hostile_input,
     kills_of_disks,
@@ -19,6 +20,7 @@ from prove import (
     races,
     refusals,
     running_out,
+    unknown_disks,
 )  # fmt: skip
 
 from . import hosts
@@ -43,6 +45,34 @@ pytestmark = [
 )
 def test_refused(case, role):
     assert refusals.tried(case, role) == {"problems": [], "skipped": None}
+
+
+@pytest.mark.parametrize(
+    ("case", "role"),
+    [
+        ("noise in 20 places", "data disk"),
+        ("noise in 20 places", "thin pool"),
+        ("ext4 without its first 4 KiB", "thin pool"),
+        ("ldm without its mbr", "data disk"),
+        ("one byte at the end", "data disk"),
+        ("an empty gpt and data behind it", "thin pool"),
+    ],
+)
+def test_a_disk_that_no_tool_knows_is_refused(case, role):
+    assert unknown_disks.tried(case, role) == {"problems": [], "skipped": None}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "xfs without its first sector",
+        "ext4 without its first 4 KiB",
+        "the first MiB with the table, xfs",
+        "its name leads to a blank disk",
+    ],
+)
+def test_our_own_disk_that_is_damaged_is_repaired_by_its_message(case):
+    assert damaged_disks.tried(case) == {"problems": [], "skipped": None}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import time
 
 from . import (
     clock_jumps,
+    damaged_disks,
     dry_runs,
     hostile_input,
     jobs,
@@ -29,12 +30,15 @@ from . import (
     refusals,
     report,
     running_out,
+    unknown_disks,
 )
 from .journal import Journal
 
 IN_GUESTS = ("device mapper", "kills", "kills of roles in guests")
 HERE = (
     refusals,
+    unknown_disks,
+    damaged_disks,
     lying_tools,
     hostile_input,
     dry_runs,

@@ -221,8 +221,8 @@ STARTS = {
     "swap file, first": ["wrong_mode", "inactive", "no_line", "holes"],
 }
 POINTS = {
-    "data disk, ext4": 10,
-    "data disk, xfs": 10,
+    "data disk, ext4": 12,
+    "data disk, xfs": 12,
     "thin pool": 16,
     "swap file, first": 8,
     "swap file, larger": 7,

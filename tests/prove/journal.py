@@ -13,6 +13,8 @@ CODE = (*MODULES, "salt/**/*.sls", "salt/**/*.yaml", "salt/**/*.jinja")
 # Where the proof of each section begins; what it imports belongs to it.
 PROOFS = {
     "refusals": ["refusals"],
+    "disks that no tool knows": ["unknown_disks"],
+    "our own disks, damaged": ["damaged_disks"],
     "lying tools": ["lying_tools"],
     "lying Docker": ["lying_daemon"],
     "hostile input": ["hostile_input"],

@@ -12,6 +12,14 @@ BEGIN, END = "<!-- proofs: made by `make prove` -->", "<!-- end of proofs -->"
 # Section of the journal: its title, and what holding means.
 SECTIONS = {
     "refusals": ("Refusals", "one line, no step begun, every byte of the disk as before"),
+    "disks that no tool knows": (
+        "Disks that no tool knows",
+        "refused likewise; once erased with the commands of the message, the disk is taken",
+    ),
+    "our own disks, damaged": (
+        "Our own disks, damaged",
+        "never made anew; the commands of the message bring every file back",
+    ),
     "lying tools": ("Lying tools", "never taken for an empty disk, no write, the tool is named"),
     "lying Docker": (
         "Lying Docker",
@@ -76,6 +84,7 @@ def totals(journal):
     """How many cases a section has, where that is known before it runs."""
     from . import (
         clock_jumps,
+        damaged_disks,
         device_mapper,
         dry_runs,
         hostile_input,
@@ -84,13 +93,17 @@ def totals(journal):
         races,
         refusals,
         running_out,
+        unknown_disks,
     )  # fmt: skip
     from .kills_of_hosts import Kills
     from .kills_of_roles_in_guests import GuestRoles
 
     known = {
         module.SECTION: module.cases()
-        for module in (clock_jumps, lying_tools, races, refusals, running_out, dry_runs)
+        for module in (
+            *(clock_jumps, lying_tools, races, refusals, running_out, dry_runs),
+            *(damaged_disks, unknown_disks),
+        )
     }
     known |= {hostile_input.SECTION: hostile_input.GROUPS, many_agents.SECTION: many_agents.CASES}
     known |= {device_mapper.SECTION: device_mapper.cases()}
@@ -160,6 +173,7 @@ def _moment(case):
 
 _SHORT = {
     "refusals": lambda case: case.rsplit(", ", 1)[0],
+    "disks that no tool knows": lambda case: case.rsplit(", ", 1)[0],
     "lying tools": lambda case: re.fullmatch(r"([^:]+: [^,]+), which .*", case).group(1),
     "lying Docker": lambda case: case.split(", ", 1)[0],
     "races": lambda case: case.rpartition(", ")[0],

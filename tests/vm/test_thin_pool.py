@@ -44,7 +44,10 @@ WALK = [
     (f"vgchange --addtag {MARK} docker; lvcreate -y -Wy -Zy -n thinpool -l 4095 docker", "P6"),
     ("mkswap /dev/docker/thinpool", "P6x"),
     ("lvchange -an docker/thinpool", "P6x"),
-    ("lvchange -ay docker/thinpool; dd if=/dev/zero of=/dev/docker/thinpool bs=1M count=1 conv=fsync", "P6"),
+    (
+        "lvchange -ay docker/thinpool; dd if=/dev/zero of=/dev/docker/thinpool bs=1M count=1 conv=fsync",
+        "P6",
+    ),
     ("lvcreate -y -Wy -Zy -n thinpoolmeta -l 51 docker", "P7"),
     ("lvchange -an docker", "P7"),
     (

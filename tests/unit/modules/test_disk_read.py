@@ -179,3 +179,19 @@ def test_who_has_a_uuid_is_asked_without_a_cache(answer):
     case = {"stdout": "/dev/vdb1\n/dev/vdc\n"}
     assert answer(case, "with_uuid", "8d3c-11", argv=argv) == ["/dev/vdb1", "/dev/vdc"]
     assert answer({"code": 2, "stdout": ""}, "with_uuid", "8d3c-11", argv=argv) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "end", "right"),
+    [(450, 0xEE, b"\x55\xaa", True), (498, 0xEE, b"\x55\xaa", True)]
+    + [
+        (450, 0x83, b"\x55\xaa", False),
+        (450, 0xEE, bytes(2), False),
+        (451, 0xEE, b"\x55\xaa", False),
+    ],
+)
+def test_the_protective_mbr(tmp_path, place, kind, end, right):
+    head = bytearray(512)
+    head[place], head[510:] = kind, end
+    (tmp_path / "disk").write_bytes(bytes(head))
+    assert _disk_read.protective_mbr(str(tmp_path / "disk")) is right

@@ -20,7 +20,7 @@ class Machine:
 
     def __init__(self, **over):
         self.blkid, self.wipefs, self.table, self.nodes = {}, {}, [], {}
-        self.used, self.told = None, None
+        self.used, self.told, self.protected = None, None, True
         vars(self).update(over)
         self.asked = []
 
@@ -31,6 +31,7 @@ class Machine:
             "table": lambda device: self.table,
             "gpt_used": lambda device, sector: self.used,
             "gpt_size": lambda device, sector: self.told,
+            "protective_mbr": lambda device: self.protected,
         }
         with (
             mock.patch.multiple(_disk_read, **tools),
@@ -137,6 +138,17 @@ def test_a_table_that_parted_left_half_written(tmp_path, replace, first):
     replace(_disk_kernel, nodes=lambda number: {})
     seen = _disk_table.contents(str(device), "254:16", 1024 * MIB)
     assert seen["half_written"] is (first != bytes(8))
+
+
+def test_a_gpt_without_its_protective_mbr_is_damaged():
+    machine = Machine(
+        blkid={"/dev/vdb": {}, ("/dev/vdb", MIB): {"TYPE": "xfs"}},
+        wipefs={"/dev/vdb": GPT[:2]},
+        protected=False,
+    )
+    seen = machine.look()
+    assert seen["table_damaged"] == "a GPT without its protective MBR"
+    assert (seen["partitions"], seen["offset_signature"]) == ([], "xfs")
 
 
 def test_signatures_beside_the_table_are_listed():
