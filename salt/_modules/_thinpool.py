@@ -7,7 +7,6 @@ Docker's thin pool: what there is, what is left to do, and its autoextend profil
 from salt.exceptions import CommandExecutionError
 
 import _lvm
-import _thinpool_advice
 import _thinpool_look
 import _thinpool_plan
 import _thinpool_profile
@@ -47,19 +46,9 @@ def status(volume_group, name):
     }
 
 
-def plan(
-    device,
-    volume_group="docker",
-    name="thinpool",
-    profile="docker-thinpool",
-    data_percent=80,
-    metadata_percent=1,
-    chunk_size="512K",
-    autoextend_threshold=80,
-    autoextend_percent=20,
-):
-    """Tell how far a disk is on its way to the thin pool, and what is left. Writes nothing."""
-    want = _thinpool_look.wanted(dict(locals()))
+def plan(settings):
+    """Tell how far a disk is on its way to the pool, and what is left; see ``thinpool.plan``."""
+    want = _thinpool_look.wanted(settings)
     seen = _thinpool_look.observe(want)
     found = _thinpool_plan.detect(seen, want)
     changes = {} if found["refusal"] else _thinpool_plan.plan(seen, want)
@@ -68,8 +57,47 @@ def plan(
         "refusal": found["refusal"],
         "steps": list(changes),
         "changes": changes,
-        "notes": [] if found["refusal"] else _thinpool_advice.notes(seen, want),
+        "notes": [] if found["refusal"] else notes(seen, want),
     }
+
+
+def notes(seen, want):
+    """
+    Say what deserves attention about the pool that is there, or will be. Returns a list of
+    sentences.
+    """
+    found = _thinpool_plan.detect(seen, want)
+    if found["pool"]:
+        group, pool = found["group"], found["pool"]
+        data = pool["lv_size"] // group["vg_extent_size"]
+        sizes = (group["vg_extent_count"], data, group["vg_free_count"])
+        said = _about_pool(group, pool, want) + _left_over(seen["lvm"]["lvs"], want)
+    else:
+        sizes, said = tuple(found["share"][key] for key in ("extents", "data", "free")), []
+    if seen["lvm"]["version"] and seen["lvm"]["version"] < [2, 2, 169]:
+        said.append("This lvm2 unmounts the file systems of a pool that fails to grow: update it")
+    return said + _thinpool_size.obstacles(*sizes, want["threshold"], want["percent"])
+
+
+def _about_pool(group, pool, want):
+    said = []
+    if want["mark"] not in group["vg_tags"].split(","):
+        said.append(f"Pool {want['pool']} was not made here and keeps its shape")
+    if pool["chunk_size"] != want["chunk_size"]:
+        have, asked = (size // 1024 for size in (pool["chunk_size"], want["chunk_size"]))
+        said.append(f"Its chunks of {have} KiB stay: {asked} KiB would take a new pool")
+    return said
+
+
+def _left_over(rows, want):
+    ours = [row for row in rows if row["vg_name"] == want["volume_group"]]
+    spare = any(row["lv_name"].strip("[]").endswith("_pmspare") for row in ours)
+    if spare or ("lvol0", "linear") not in [(row["lv_name"], row["segtype"]) for row in ours]:
+        return []
+    # An lvconvert that was killed had not yet made it the spare; others may call theirs so, too.
+    it = f"{want['volume_group']}/lvol0"
+    said = f"The pool has no spare metadata; a broken-off lvconvert may have left {it} instead"
+    return [f"{said}: if nothing on it is needed, lvremove {it}"]
 
 
 def _certain_lists():

@@ -1,5 +1,5 @@
 """
-The arithmetic of a thin pool: how a volume group is divided, and by how much a pool grows.
+The arithmetic of a thin pool: how a volume group is divided, by how much a pool grows, and whether it can.
 """
 
 from salt.exceptions import CommandExecutionError
@@ -44,3 +44,37 @@ def growth(data, percent):
     It gets all of it or nothing.
     """
     return -(-data * percent // 100)
+
+
+def obstacles(extents, data, free, threshold, percent):
+    """
+    Say what stands in the way of a pool that is meant to grow by itself. Returns a list of
+    sentences, empty when all is well.
+    """
+    if threshold >= 100:
+        return ["With an autoextend_threshold of 100 the pool never grows by itself"]
+    notes = []
+    if threshold < 50:
+        notes.append(f"LVM takes the autoextend_threshold of {threshold} for 50, its minimum")
+    needed = growth(data, percent)
+    if needed > free:
+        notes.append(
+            f"Growing {round(100 * data / extents)}% by {percent}% needs {needed} extents, {free} "
+            f"are free: the pool will not grow by itself; {_ways_out(extents, data, free, percent)}"
+        )
+    return notes
+
+
+def _ways_out(extents, data, free, percent):
+    # What neither data nor its growth can use: metadata, its spare, other volumes.
+    taken = extents - data - free
+    shares = ((share, extents * share // 100) for share in range(100 * data // extents, 0, -1))
+    fits = (share for share, part in shares if part + growth(part, percent) + taken <= extents)
+    ways = [
+        f"make it with rancher:thin_pool:data_percent {next(fits, 1)} or less",
+        "add a disk to the volume group",
+    ]
+    if 100 * free // data:
+        most = 100 * free // data
+        ways.insert(1, f"lower rancher:thin_pool:autoextend_percent to {most} or less")
+    return ", or ".join(ways)

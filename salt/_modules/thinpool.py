@@ -7,64 +7,10 @@ from _fresh import checked  # noqa: F401
 # isort: split
 import _converge
 import _thinpool
-import _thinpool_advice
 import _thinpool_extend
 import _thinpool_look
 import _thinpool_make
 import _thinpool_plan
-import _thinpool_profile
-
-
-def profile(threshold, percent):
-    """
-    Write the text of a profile by which a pool grows.
-
-    threshold (int, percent)
-        How full the pool is when it grows; LVM takes 1 to 49 for 50, and 100 is never.
-    percent (int)
-        By how many percent it grows each time.
-
-    Returns the text. Only keys that LVM allows in a metadata profile: one other key, and it
-    would reject the whole file.
-
-    Raises SaltInvocationError for values that LVM does not accept.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt '*' thinpool.profile 80 20
-
-    Source: lvm.conf(5), "profiles"; lvmthin(7), "Automatically extend thin pool LV"
-    """
-    return _thinpool_profile.profile(threshold, percent)
-
-
-def write_profile(name, threshold, percent):
-    """
-    Write a profile to /etc/lvm/profile, whole and 0644.
-
-    name (str)
-        Its name, without directory and ``.profile``.
-    threshold (int, percent)
-        See ``profile``.
-    percent (int)
-        See ``profile``.
-
-    Returns True when the file was written, False when it was right already.
-
-    Raises SaltInvocationError for a wrong name or value, CommandExecutionError when it
-    cannot be written.
-
-    CLI Example:
-
-    .. code-block:: bash
-
-        salt '*' thinpool.write_profile docker-thinpool 80 20
-
-    Source: lvm.conf(5), "profiles"
-    """
-    return _thinpool_profile.write(name, threshold, percent)
 
 
 def status(volume_group, name):
@@ -130,7 +76,7 @@ def plan(
         By how many percent it grows.
 
     Returns a dict: ``state`` (P0 blank, P1 label, P2 partition, P3 typed partition, P4
-    physical volume, P4v the same and an interrupted vgcreate, P5 volume group, P6 data volume,
+    physical volume, P4v half of one, of a vgcreate that was ended, P5 volume group, P6 data volume,
     P6m metadata volume, P7 both, P7s both and an interrupted conversion, P8 pool, P9 profile
     not attached, P9f profile file not right, P10 not monitored, P11 inactive, P13 done; P0x to
     P8x and P12 are refused; None when it cannot be told), ``steps`` (list of str), ``changes``,
@@ -146,17 +92,7 @@ def plan(
 
     Source: lvmthin(7)
     """
-    return _thinpool.plan(
-        device,
-        volume_group,
-        name,
-        profile,
-        data_percent,
-        metadata_percent,
-        chunk_size,
-        autoextend_threshold,
-        autoextend_percent,
-    )
+    return _thinpool.plan(dict(locals()))
 
 
 def present(
@@ -206,7 +142,7 @@ def present(
         plan=with_want(_thinpool_plan.plan),
         apply=with_want(_thinpool_make.apply),
         test=test,
-        notes=with_want(_thinpool_advice.notes),
+        notes=with_want(_thinpool.notes),
     )
 
 

@@ -36,7 +36,7 @@ FILES = {
         _rancher_database _rancher_database_account _rancher_host _rancher_http
         _rancher_member _rancher_server _rancher_server_alive _rancher_server_data _rancher_server_fit
         _rancher_server_replace _rancher_server_wait _selinux_mode _settings _swapfile
-        _swapfile_make _swapfile_plan _systemd_unit _thinpool _thinpool_advice _thinpool_extend
+        _swapfile_make _swapfile_plan _systemd_unit _thinpool _thinpool_extend
         _thinpool_look _thinpool_make _thinpool_plan _thinpool_profile
         _thinpool_refusals _thinpool_size capacity conntrack datadisk docker_containers docker_daemon
         docker_drop_in docker_group docker_leftovers docker_package docker_proxy docker_repository hostname

@@ -3,12 +3,18 @@ A host with one disk and an LVM that remembers: what the thin pool's modules cal
 a machine. `fail_at` ends the run in front of or behind the nth command that writes.
 """
 
-import inspect
-
-from fakes import Killed, Salt, load
+from fakes import Killed
 from salt.exceptions import CommandExecutionError
 
+import _disk
 import _disk_blank
+import _disk_make
+import _disk_read
+import _host
+import _lvm_backup
+import _thinpool_look
+import _thinpool_make
+import _thinpool_plan
 
 GIB, MIB = 1024**3, 1024**2
 DISK, PART, MARK = "/dev/vdc", "/dev/vdc1", "rancher-docker-pool"
@@ -25,15 +31,13 @@ SETTINGS = {
     "autoextend_threshold": 80,
     "autoextend_percent": 20,
 }
-POOL = ("size", "refusals", "advice", "plan", "look", "make", "extend", "profile")
-OWN = ["_lvm", "_thinpool", *(f"_thinpool_{name}" for name in POOL)]
-OWN += ["_converge", "_disk_refusals", "_settings"]
 
 
 class Host:
-    """The machine. `salt` holds the real modules over it; `wrote` is what was done to it."""
+    """The machine: the modules see it, until another one is made; `wrote` is what was done to it."""
 
-    def __init__(self, size=20 * GIB):
+    def __init__(self, replace, state, size=20 * GIB):
+        self.replace, self.state_of = replace, state
         self.size = size
         self.steps = []  # of the partition: label, partition, type
         self.pv, self.vg, self.lvs, self.files = None, None, {}, {}
@@ -42,30 +46,26 @@ class Host:
         self.stderr, self.wrote, self.countdown, self.after = "", [], None, False
         self.begun = False  # the group
         self.finished = False  # the partition, by its name
-        self.salt = Salt({})
-        # The real ones, which need no check of their signature; then the fakes.
-        for module in OWN:
-            loaded = load(module, self.salt)
-            for name, real in vars(loaded).items():
-                if inspect.isfunction(real) and not name.startswith("_"):
-                    self.salt[f"{module}.{name}"] = real
-        self.salt.update(Salt(self._fakes()))
+        tool = lambda name: f"/sbin/{name}" if name in self.tools else None  # noqa: E731
+        replace(_host, run=self.run, read=self.files.get, write=self.write, tool=tool)
+        replace(_disk, examine=self.examine, stage=self.stage)
+        replace(_disk_make, partition=self.partition, finish=self.finish)
+        replace(_disk_read, blkid=self.blkid)
+        replace(_disk_blank, look=lambda path, start=0, end=None: None)
+        replace(_lvm_backup, look=lambda group: None)
 
-    def _fakes(self):
-        return {
-            "_host.run": self.run,
-            "_host.read": self.files.get,
-            "_host.write": self.write,
-            "_disk.examine": self.examine,
-            "_disk.stage": self.stage,
-            "_disk_make.partition": self.partition,
-            "_disk_make.finish": self.finish,
-            "_disk_read.blkid": self.blkid,
-            "_disk_blank.words": _disk_blank.words,
-            "_disk_blank.look": lambda path, start=0, end=None: None,
-            "_lvm_backup.look": lambda group: None,
-            "_host.tool": lambda name: f"/sbin/{name}" if name in self.tools else None,
-        }
+    def present(self, test=False, **over):
+        settings = {"device": DISK, **over}
+        return self.state_of("thinpool", test).present("thinpool", **settings)
+
+    def observe(self):
+        return _thinpool_look.observe(_thinpool_look.wanted(SETTINGS))
+
+    def made(self):
+        """After one run, without the state around it."""
+        want, seen = _thinpool_look.wanted(SETTINGS), self.observe()
+        _thinpool_make.apply(seen, _thinpool_plan.plan(seen, want), want)
+        return self
 
     # What writes, and the two moments at which a run can be ended.
 

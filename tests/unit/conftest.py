@@ -79,3 +79,11 @@ def state(monkeypatch):
         return file
 
     return get
+
+
+@pytest.fixture
+def pool_host(replace, state):
+    """Make a host for the thin pool; the modules see the one that was made last."""
+    from fake_pool import Host
+
+    return lambda kind=Host, **settings: kind(replace, state, **settings)

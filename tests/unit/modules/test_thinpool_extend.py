@@ -1,9 +1,10 @@
 """A further disk for the pool: the real modules over a host with several disks."""
 
 import pytest
-from fake_pool import DISK, GIB, MARK, MIB, Host, Killed
-from fakes import load_state
+from fake_pool import GIB, MARK, MIB, Host, Killed
 from salt.exceptions import CommandExecutionError
+
+import _thinpool
 
 MORE = "/dev/vdd"
 # label, partition, type, PV, VG, name
@@ -13,23 +14,22 @@ WRITES = 6
 class Bigger(Host):
     """The pool is there; beside it two blank disks."""
 
-    def __init__(self, pool=True):
-        super().__init__()
+    def __init__(self, replace, state, pool=True):
+        super().__init__(replace, state)
         self.more = {
             path: {"steps": [], "pv": None, "vg": "", "finished": False}
             for path in (MORE, "/dev/vde")
         }
         self.holds, self.sizes = {}, {MORE: 10 * GIB, "/dev/vde": 30 * GIB}
         if pool:
-            ret = load_state("thinpool", self.salt).present("thinpool", DISK)
+            ret = self.present()
             assert ret["result"] is True, ret["comment"]
         self.wrote.clear()
 
     def grown(self, *devices, test=False):
-        state = load_state("thinpool", self.salt, test=test)
-        return state.extended("thinpool", list(devices or [MORE]))
+        return self.state_of("thinpool", test).extended("thinpool", list(devices or [MORE]))
 
-    # As in Host, for the other disks.
+    # As in for the other disks.
 
     def examine(self, device, key=None):
         if device not in self.more:
@@ -107,13 +107,13 @@ class Bigger(Host):
         return [*super()._vgs(), *others]
 
 
-def test_without_disks_nothing_is_looked_at():
-    ret = load_state("thinpool").extended("thinpool", [])
+def test_without_disks_nothing_is_looked_at(state):
+    ret = state("thinpool", False).extended("thinpool", [])
     assert (ret["result"], ret["changes"]) == (True, {})
 
 
-def test_a_blank_disk_becomes_room_as_the_dry_run_said():
-    host = Bigger()
+def test_a_blank_disk_becomes_room_as_the_dry_run_said(pool_host):
+    host = pool_host(Bigger)
     before = host.free()
     dry = host.grown(test=True)
     assert dry["result"] is None and host.wrote == []
@@ -126,14 +126,14 @@ def test_a_blank_disk_becomes_room_as_the_dry_run_said():
     assert host.free() == before + gained and len(host.wrote) == WRITES
     again = host.grown()
     assert (again["result"], again["changes"]) == (True, {})
-    assert load_state("thinpool", host.salt).present("thinpool", DISK)["changes"] == {}
+    assert host.present()["changes"] == {}
 
 
-def test_the_next_extension_fits_afterwards():
-    host = Bigger()
+def test_the_next_extension_fits_afterwards(pool_host):
+    host = pool_host(Bigger)
     unit = 4 * MIB
     host.volume("filler", host.free())
-    status = host.salt["_thinpool.status"]
+    status = _thinpool.status
     assert status("docker", "thinpool")["next_extension_fits"] is False
     host.grown(MORE, "/dev/vde")
     found = status("docker", "thinpool")
@@ -142,8 +142,8 @@ def test_the_next_extension_fits_afterwards():
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(1, 2 * WRITES + 1))
-def test_killed_anywhere_it_converges_without_doing_anything_twice(number, after):
-    host = Bigger()
+def test_killed_anywhere_it_converges_without_doing_anything_twice(pool_host, number, after):
+    host = pool_host(Bigger)
     host.countdown, host.after = number, after
     with pytest.raises(Killed):
         host.grown(MORE, "/dev/vde")
@@ -164,52 +164,52 @@ def refused(host, *devices):
     return real["comment"]
 
 
-def test_a_disk_that_is_not_blank():
-    host = Bigger()
+def test_a_disk_that_is_not_blank(pool_host):
+    host = pool_host(Bigger)
     host.holds["/dev/vde"] = "ext4"
     assert "/dev/vde: it holds ext4" in refused(host, MORE, "/dev/vde")
 
 
-def test_the_disk_of_another_group():
-    host = Bigger()
+def test_the_disk_of_another_group(pool_host):
+    host = pool_host(Bigger)
     host.more[MORE].update(pv="u", vg="backup", steps=["label", "partition", "type"])
     assert f"{MORE}1 on it belongs to volume group backup" in refused(host)
 
 
-def test_without_a_pool():
-    host = Bigger(pool=False)
+def test_without_a_pool(pool_host):
+    host = pool_host(Bigger, pool=False)
     ret = host.grown()
     assert "there is no complete thin pool docker/thinpool to extend" in ret["comment"]
     assert (ret["result"], host.wrote) == (False, [])
 
 
-def test_a_dry_run_on_a_bare_host_tells_what_the_whole_run_does():
-    host = Bigger(pool=False)
+def test_a_dry_run_on_a_bare_host_tells_what_the_whole_run_does(pool_host):
+    host = pool_host(Bigger, pool=False)
     dry = host.grown(test=True)
     assert dry["result"] is None and host.wrote == []
-    load_state("thinpool", host.salt).present("thinpool", DISK)
+    host.present()
     assert host.grown()["changes"] == dry["changes"]
 
 
-def test_a_pool_that_was_not_made_here():
-    host = Bigger()
+def test_a_pool_that_was_not_made_here(pool_host):
+    host = pool_host(Bigger)
     host.vg["vg_tags"] = ""
     assert f"vgchange --addtag {MARK} docker" in refused(host)
 
 
-def test_a_sick_pool_is_repaired_first():
-    host = Bigger()
+def test_a_sick_pool_is_repaired_first(pool_host):
+    host = pool_host(Bigger)
     host.lvs["thinpool"]["lv_attr"] = "twi-a-t-F-"
     assert "is sick: its metadata or its data failed" in refused(host)
 
 
-def test_a_full_pool_needs_the_disk_most():
-    host = Bigger()
+def test_a_full_pool_needs_the_disk_most(pool_host):
+    host = pool_host(Bigger)
     host.lvs["thinpool"]["lv_attr"] = "twi-a-t-D-"
     assert host.grown()["result"] is True
 
 
-def test_doubtful_lists():
-    host = Bigger()
+def test_doubtful_lists(pool_host):
+    host = pool_host(Bigger)
     host.stderr = "  WARNING: VG docker is missing PV bQypZg (last written to /dev/vdz)."
     assert "LVM doubts its own lists" in refused(host)

@@ -1,23 +1,30 @@
 import pytest
-from fake_pool import MIB, PART, SETTINGS, Host
-from fakes import load
+from fake_pool import MIB, PART, SETTINGS
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+import _disk
+import _disk_blank
+import _disk_read
+import _host
+import _lvm_backup
+import _thinpool_look
+import _thinpool_profile
 
 
 @pytest.fixture
-def host():
-    return Host()
+def host(pool_host):
+    return pool_host()
 
 
 def observed(host):
-    return host.salt["_thinpool_look.observe"](host.salt["_thinpool_look.wanted"](SETTINGS))
+    return _thinpool_look.observe(_thinpool_look.wanted(SETTINGS))
 
 
 def test_settings_become_numbers(host):
-    want = host.salt["_thinpool_look.wanted"](SETTINGS)
+    want = _thinpool_look.wanted(SETTINGS)
     assert want["chunk_size"] == 512 * 1024
     assert want["pool"] == "docker/thinpool"
-    assert want["profile_text"] == load("_thinpool_profile").profile(80, 20)
+    assert want["profile_text"] == _thinpool_profile.profile(80, 20)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +34,7 @@ def test_settings_become_numbers(host):
 )
 def test_settings_that_can_never_work(host, over):
     with pytest.raises(SaltInvocationError):
-        host.salt["_thinpool_look.wanted"]({**SETTINGS, **over})
+        _thinpool_look.wanted({**SETTINGS, **over})
 
 
 def test_looking_writes_nothing(host):
@@ -46,7 +53,7 @@ def test_could_not_look_is_not_absent(host):
     def broken(argv, timeout=60, accept=(0,)):
         raise CommandExecutionError(f"`{argv[0]}` failed with exit code 5")
 
-    host.salt["_host.run"] = broken
+    host.replace(_host, run=broken)
     with pytest.raises(CommandExecutionError, match="exit code 5"):
         observed(host)
 
@@ -68,7 +75,7 @@ def test_a_plain_volume_is_looked_into_where_it_lies(host):
         asked.append(area)
         return {"AMBIVALENT": "yes"} if len(area) > 1 else {"TYPE": "xfs"}
 
-    host.salt["_disk_read.blkid"] = blkid
+    host.replace(_disk_read, blkid=blkid)
     assert observed(host)["signatures"] == {"thinpool": "xfs", "thinpoolmeta": "several signatures"}
     assert asked == [("/dev/docker/thinpool",), ("/dev/vdc1", 81 * MIB, 20 * MIB)]
 
@@ -86,14 +93,14 @@ def test_a_volume_with_data_that_no_tool_knows(host):
         asked.append((path, start, end))
         return {"offset": 5 * MIB, "hits": 1, "samples": 64} if start == MIB else None
 
-    host.salt["_disk_blank.look"] = look
+    host.replace(_disk_blank, look=look)
     (words,) = observed(host)["signatures"].values()
     assert words.startswith("data that no tool knows: the first byte that is not zero is at offset")
     assert asked == [("/dev/vdc1", 37 * MIB, 41 * MIB), ("/dev/vdc1", MIB, 17 * MIB)]
 
 
 def test_the_backup_is_only_looked_at_when_the_group_is_missing(host):
-    host.salt["_lvm_backup.look"] = lambda group: f"of {group}"
+    host.replace(_lvm_backup, look=lambda group: f"of {group}")
     assert observed(host)["backup"] == "of docker"
     host.pv, host.vg = {"pv_uuid": "u"}, {"vg_name": "docker", "vg_tags": "rancher-docker-pool"}
     host.vg |= {"vg_attr": "wz--n-", "vg_extent_size": 4 * MIB, "vg_extent_count": 5119}
@@ -115,7 +122,8 @@ def half(host, stderr=IN_USE, **row):
             return {**real(argv, **more), "stderr": stderr}
         return real(argv, **more)
 
-    real, host.salt["_host.run"] = host.salt["_host.run"], run
+    real = host.run
+    host.replace(_host, run=run)
     host._pvs = lambda: [{**each, **row} for each in pvs()] if row is not None else []
     return observed(host)
 
@@ -153,14 +161,14 @@ def test_in_a_finished_partition_nothing_is_begun(host):
 
 @pytest.mark.parametrize("over", [{"mounts": ["/mnt"]}, {"holders": ["dm-0"]}, {"busy": True}])
 def test_what_is_in_use_is_not_begun(host, over):
-    examine = host.salt["_disk.examine"]
+    examine = _disk.examine
 
     def used(device, key=None):
         disk = examine(device, key)
         disk["partitions"][0].update(over)
         return disk
 
-    host.salt["_disk.examine"] = used
+    host.replace(_disk, examine=used)
     assert half(host, vg_name="[unknown]", pv_attr="u--")["begun"] is False
 
 
@@ -191,12 +199,12 @@ def test_a_daemon_json_that_is_not_understood_is_not_taken_for_none(host, text):
 @pytest.mark.parametrize(("code", "known"), [(0, True), (1, False)])
 def test_whether_the_kernel_can_load_thin_pools(host, monkeypatch, code, known):
     monkeypatch.setattr("os.path.isdir", lambda path: False)
-    run = host.salt["_host.run"]
+    run = _host.run
 
     def modprobe(argv, **more):
         return {**run(argv, **more), "retcode": code if argv[0] == "modprobe" else 0}
 
-    host.salt["_host.run"] = modprobe
+    host.replace(_host, run=modprobe)
     assert observed(host)["target"] is known
 
 

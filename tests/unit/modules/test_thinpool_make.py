@@ -3,20 +3,24 @@
 import os
 
 import pytest
-from fake_pool import SETTINGS, Host
+from fake_pool import SETTINGS
 from salt.exceptions import CommandExecutionError
+
+import _disk
+import _disk_make
+import _host
+import _thinpool_look
+import _thinpool_make
+import _thinpool_plan
 
 
 def made(host):
-    want = host.salt["_thinpool_look.wanted"](SETTINGS)
-    seen = host.salt["_thinpool_look.observe"](want)
-    host.salt["_thinpool_make.apply"](seen, host.salt["_thinpool_plan.plan"](seen, want), want)
-    return host
+    return host.made()
 
 
-def test_the_commands_are_the_published_recipe_in_its_safe_form(monkeypatch):
+def test_the_commands_are_the_published_recipe_in_its_safe_form(pool_host, monkeypatch):
     monkeypatch.setattr(os.path, "isdir", lambda path: path.startswith("/sys/"))
-    assert made(Host()).wrote == [
+    assert made(pool_host()).wrote == [
         "parted label",
         "parted partition",
         "parted type",
@@ -34,8 +38,8 @@ def test_the_commands_are_the_published_recipe_in_its_safe_form(monkeypatch):
     ]
 
 
-def test_a_pool_that_appeared_meanwhile_is_not_converted_again():
-    host = Host()
+def test_a_pool_that_appeared_meanwhile_is_not_converted_again(pool_host):
+    host = pool_host()
     run = host.run
 
     def meddle(argv, **more):
@@ -44,13 +48,13 @@ def test_a_pool_that_appeared_meanwhile_is_not_converted_again():
             return host.convert()
         return run(argv, **more)
 
-    host.salt["_host.run"] = meddle
+    host.replace(_host, run=meddle)
     made(host)
     assert not [line for line in host.wrote if line.startswith("lvconvert")]
 
 
-def test_where_systemd_runs_the_watching_services_are_started(monkeypatch):
-    host, started = Host(), []
+def test_where_systemd_runs_the_watching_services_are_started(pool_host, monkeypatch):
+    host, started = pool_host(), []
     run = host.run
 
     def spy(argv, **more):
@@ -58,7 +62,7 @@ def test_where_systemd_runs_the_watching_services_are_started(monkeypatch):
             started.append((argv[1:], more["accept"]))
         return run(argv, **more)
 
-    host.salt["_host.run"] = spy
+    host.replace(_host, run=spy)
     monkeypatch.setattr(os.path, "isdir", lambda path: True)
     made(host)
     assert started == [
@@ -67,26 +71,26 @@ def test_where_systemd_runs_the_watching_services_are_started(monkeypatch):
     ]
 
 
-def test_another_disk_behind_the_same_name_is_left_alone():
-    host = Host()
-    want = host.salt["_thinpool_look.wanted"](SETTINGS)
-    seen = host.salt["_thinpool_look.observe"](want)
-    changes = host.salt["_thinpool_plan.plan"](seen, want)
-    partition = host.salt["_disk_make.partition"]
+def test_another_disk_behind_the_same_name_is_left_alone(pool_host):
+    host = pool_host()
+    want = _thinpool_look.wanted(SETTINGS)
+    seen = _thinpool_look.observe(want)
+    changes = _thinpool_plan.plan(seen, want)
+    partition = _disk_make.partition
 
     def swapped(*args):
         partition(*args)
         host.serial = "other"
 
-    host.salt["_disk_make.partition"] = swapped
+    host.replace(_disk_make, partition=swapped)
     with pytest.raises(CommandExecutionError):
-        host.salt["_thinpool_make.apply"](seen, changes, want)
+        _thinpool_make.apply(seen, changes, want)
     assert not [line for line in host.wrote if line.startswith("pvcreate")]
 
 
-def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path():
+def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path(pool_host):
     # A run that ended between parted's last word and its telling the kernel.
-    host = Host()
+    host = pool_host()
     host.steps = ["label", "partition", "type"]
     examine = host.examine
 
@@ -95,13 +99,14 @@ def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path():
         disk["partitions"][0]["path"] = None
         return disk
 
-    host.salt["_disk.examine"] = unread
-    want = host.salt["_thinpool_look.wanted"](SETTINGS)
-    seen = host.salt["_thinpool_look.observe"](want)
-    host.salt["_disk_make.partition"] = lambda *args: (
-        host.salt.update({"_disk.examine": examine}) or host.partition(*args)
+    host.replace(_disk, examine=unread)
+    want = _thinpool_look.wanted(SETTINGS)
+    seen = _thinpool_look.observe(want)
+    host.replace(
+        _disk_make,
+        partition=lambda *args: host.replace(_disk, examine=examine) or host.partition(*args),
     )
-    host.salt["_thinpool_make.apply"](seen, host.salt["_thinpool_plan.plan"](seen, want), want)
+    _thinpool_make.apply(seen, _thinpool_plan.plan(seen, want), want)
     assert host.wrote[0] == "pvcreate --dataalignment 1m /dev/vdc1"
 
 
@@ -120,8 +125,10 @@ def test_a_partition_that_the_kernel_has_not_read_yet_gets_its_path():
         ("-", "s-", "XX", []),
     ],
 )
-def test_what_a_killed_lvconvert_left_does_not_keep_the_pool_down(pool, metadata, data, parts):
-    host = made(Host())
+def test_what_a_killed_lvconvert_left_does_not_keep_the_pool_down(
+    pool_host, pool, metadata, data, parts
+):
+    host = made(pool_host())
     host.lvs["thinpool"]["lv_attr"] = f"twi-{pool}-t---"
     host.lvs["[thinpool_tdata]"]["lv_attr"] = f"Twi-{data}----"
     host.lvs["[thinpool_tmeta]"]["lv_attr"] = f"ewi-{metadata}----"

@@ -2,21 +2,22 @@ import re
 
 import pytest
 import yaml
-from fake_pool import DISK, MIB, PART, SETTINGS, Host
-from fakes import ROOT, load
+from fake_pool import DISK, MIB, PART, SETTINGS
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
 import _disk_marks
+import _lvm
+import _thinpool_look
+import _thinpool_plan
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/thinpool.yaml").read_text())
 ALL = ["partition", "physical volume", "volume group", "data volume", "metadata volume", "pool"]
-HOST = Host()
-WANT = HOST.salt["_thinpool_look.wanted"](SETTINGS)
-poolplan, lvmreport = load("_thinpool_plan", HOST.salt), load("_lvm")
+WANT = _thinpool_look.wanted(SETTINGS)
 
 
 def seen(case):
-    """What poolprobe.observe would return for a case."""
+    """What _thinpool_look.observe would return for a case."""
     label = case.get("part_label", WANT["mark"])
     kinds = case.get("kinds", ["LVM2_member"])
     part = {
@@ -37,7 +38,7 @@ def seen(case):
     if "sick" in case:
         lines = {kind: "\n".join(CASES["lines"][kind.rstrip("s")]) for kind in ("pvs", "vgs")}
         lines["lvs"] = CASES["lines"]["pool"].replace("twi-a-t---", case["sick"])
-    lists = {kind: lvmreport.parse(text, lvmreport._FIELDS[kind]) for kind, text in lines.items()}
+    lists = {kind: _lvm.parse(text, _lvm._FIELDS[kind]) for kind, text in lines.items()}
     for row in lists["pvs"]:
         row["path"] = row["pv_name"]
     version = case.get("version", [2, 3, 16])
@@ -61,18 +62,18 @@ def seen(case):
 @pytest.mark.parametrize("name", CASES["states"])
 def test_state(name):
     case = CASES["states"][name]
-    found = poolplan.detect(seen(case), WANT)
+    found = _thinpool_plan.detect(seen(case), WANT)
     assert found["state"] == case["state"], found["refusal"]
     assert (found["refusal"] is None) == ("refusal" not in case), found["refusal"]
     if "refusal" in case:
         assert re.search(case["refusal"], found["refusal"])
         assert "\n" not in found["refusal"]
         with pytest.raises(CommandExecutionError) as caught:
-            poolplan.plan(seen(case), WANT)
+            _thinpool_plan.plan(seen(case), WANT)
         assert str(caught.value) == found["refusal"]
     else:
         steps = [*ALL, "attachment", "monitoring"] if case["steps"] == "all" else case["steps"]
-        assert list(poolplan.plan(seen(case), WANT)) == steps
+        assert list(_thinpool_plan.plan(seen(case), WANT)) == steps
 
 
 def test_every_state_has_its_case():
@@ -84,7 +85,7 @@ def test_every_state_has_its_case():
 
 
 def test_a_refusal_names_the_disk_by_all_its_names():
-    refusal = poolplan.detect(seen(CASES["states"]["P12 failed"]), WANT)["refusal"]
+    refusal = _thinpool_plan.detect(seen(CASES["states"]["P12 failed"]), WANT)["refusal"]
     assert refusal.startswith(
         "Refusing to touch /dev/vdc (20 GiB, serial pool): pool docker/thinpool"
     )
@@ -93,14 +94,14 @@ def test_a_refusal_names_the_disk_by_all_its_names():
 def test_sizes_follow_the_extents_of_a_group_that_was_taken_over():
     case = {**CASES["states"]["P5 empty volume group"]}
     case["vgs"] = ["docker|q|wz--n-|rancher-docker-pool|33554432|639|639"]
-    changes = poolplan.plan(seen(case), WANT)
+    changes = _thinpool_plan.plan(seen(case), WANT)
     assert changes["data volume"]["new"] == "docker/thinpool, 511 extents"
     assert changes["metadata volume"]["new"] == "docker/thinpoolmeta, 6 extents"
 
 
 def test_the_parts_are_foretold_alike_from_disk_partition_and_group():
     texts = [
-        {key: poolplan.plan(seen(CASES["states"][name]), WANT)[key] for key in ALL[3:]}
+        {key: _thinpool_plan.plan(seen(CASES["states"][name]), WANT)[key] for key in ALL[3:]}
         for name in ("P0 blank", "P3 typed and empty", "P4v begun", "P5 empty volume group")
     ]
     assert texts[0] == texts[1] == texts[2] == texts[3]
