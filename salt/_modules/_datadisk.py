@@ -80,11 +80,12 @@ def _mounted(point):
     if not here:
         return None
     # The last one covers the others.
-    mount = {**here[-1], "below": [], "uuid": None}
+    mount = {**here[-1], "below": [], "uuid": None, "label": None}
     for number in mount["devnos"]:
         mount["below"] += _disk_kernel.below(number)
         node = os.path.basename(os.path.realpath(f"{SYSFS}/dev/block/{number}"))
-        mount["uuid"] = _disk_read.blkid(f"/dev/{node}").get("UUID")
+        tags = _disk_read.blkid(f"/dev/{node}")
+        mount["uuid"], mount["label"] = tags.get("UUID"), tags.get("LABEL")
     return mount
 
 

@@ -8,6 +8,8 @@ import _disk
 import _disk_refusals
 
 MIB = 1024**2
+# Options that the kernel shows as they were asked for.
+_SHOWN = ("ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime")
 # The smallest disk: mkfs.xfs wants 300 MiB for itself.
 MINIMUM = {"xfs": 304 * MIB, "ext4": 16 * MIB}
 # What a file system can be that is not finished yet.
@@ -40,6 +42,27 @@ def plan(seen, filesystem, label, options):
     _check_fstab(seen, uuid)
     entry = _fstab_change(seen, uuid, filesystem, options)
     return {**todo, "fstab": entry} if entry else todo
+
+
+def notes(mounted, label, options):
+    """What was asked for and does not hold for the file system that is mounted. A list of str."""
+    said = []
+    if mounted["label"] != label:
+        found = _disk_refusals.printable(mounted["label"] or "none")
+        said.append(
+            f"The file system's label is {found}, not {label}: a label is only given when it is made. "
+            f"Set rancher:data_disk:label to the one that it has"
+        )
+    now = mounted["options"].split(",")
+    missing = [each for each in options if each in _SHOWN and each not in now]
+    if "ro" in now and "ro" not in options:
+        missing.append("rw")
+    if missing:
+        said.append(
+            f"It is mounted without {', '.join(missing)}: that counts from the next boot on, or with "
+            f"`mount -o remount,{','.join(missing)} {mounted['point']}` at once"
+        )
+    return said
 
 
 def _refuse(disk, reason, advice=""):

@@ -45,12 +45,13 @@ def mounted(
         plan=lambda seen: _datadisk_plan.plan(seen, filesystem, label, options),
         apply=lambda seen, changes: _datadisk.apply(seen, changes, filesystem, label, options),
         test=test,
-        notes=_notes,
+        notes=lambda seen: _notes(seen, label, options),
     )
 
 
-def _notes(seen):
+def _notes(seen, label, options):
     disk = seen["disk"]
     serial = f", serial {_disk_refusals.printable(disk['serial'])}" if disk["serial"] else ""
     size = _disk_refusals.size_text(disk["size"])
-    return [f"The disk is {disk['path']} ({disk['asked']}, {size}{serial})"]
+    said = _datadisk_plan.notes(seen["mounted"], label, options) if seen["mounted"] else []
+    return [f"The disk is {disk['path']} ({disk['asked']}, {size}{serial})", *said]

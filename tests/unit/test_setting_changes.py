@@ -77,7 +77,5 @@ def test_what_is_open_is_counted():
     assert [each for each, _ in itertools.groupby(found)] == [
         "roles",
         "packages:install",
-        "data_disk:label",
-        "data_disk:options",
         "docker:users",
     ]

@@ -24,6 +24,7 @@ class Machine:
         self.point = str(folder / "data")
         self.table, self.named, self.content = None, None, None
         self.foreign, self.mounted_at, self.fails = [], None, None
+        self.mounted_with = "noatime"
         self.ran, self.pool = [], None
         self.fstab_file = folder / "fstab"
         self.fstab_file.write_text("# this host\n")
@@ -42,7 +43,10 @@ class Machine:
             _disk_read,
             interrupted_xfs=lambda device: False,
             with_uuid=lambda uuid: [],
-            blkid=lambda device: {"UUID": "8d3c-11", "TYPE": (self.content or "?")[0]},
+            blkid=lambda device: {
+                "UUID": "8d3c-11",
+                **dict(zip(("TYPE", "LABEL"), self.content or "??", strict=True)),
+            },
         )
 
     def nodes(self):
@@ -63,7 +67,8 @@ class Machine:
         if not self.mounted_at:
             return []
         entry = {"point": self.mounted_at, "devno": "254:17", "devnos": ["254:17"], "root": "/"}
-        return [{**entry, "type": self.content[0], "source": "/dev/vdb1"}]
+        entry |= {"type": self.content[0], "source": "/dev/vdb1"}
+        return [{**entry, "options": f"rw,relatime,{self.mounted_with}"}]
 
     def run(self, argv, timeout=60, accept=(0,)):
         self.ran.append(argv)
@@ -233,6 +238,30 @@ def test_a_failure_reports_what_was_done_and_the_next_run_goes_on(machine, fails
     machine.fails = None
     answer = machine.state()
     assert (answer["result"], list(answer["changes"])) == (True, ALL[len(done) :])
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_another_label_of_a_mounted_disk_was_correct_until_the_next_boot(machine, test):
+    mounted(machine)
+    for _ in range(2):
+        comment = machine.state(test, label="other")["comment"]
+        assert (
+            "The file system's label is data, not other: a label is only given when it" in comment
+        )
+        assert "Set rancher:data_disk:label to the one that it has" in comment
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_other_options_of_a_mounted_disk_were_correct_and_not_in_effect(machine, test):
+    mounted(machine)
+    for _ in range(2):
+        comment = machine.state(test, options=["nofail", "noatime", "nodev", "noexec"])["comment"]
+        assert "It is mounted without nodev, noexec: that counts from the next boot on" in comment
+        assert f"`mount -o remount,nodev,noexec {machine.point}` at once" in comment
+    machine.mounted_with = "ro"
+    assert "without rw: that counts" in machine.state(test)["comment"]
+    machine.mounted_with = "nodev,noexec"
+    assert "mounted without" not in machine.state(test, options=["nodev", "noexec"])["comment"]
 
 
 @pytest.mark.parametrize("test", [True, False])
