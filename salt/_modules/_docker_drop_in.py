@@ -14,6 +14,8 @@ import _fstab
 import _host
 
 _HEAD = "# Managed by Salt.\n"
+# Where whole units may be that mount something.
+_UNITS = ("/etc", "/run", "/usr/lib", "/lib")
 
 
 def order(name):
@@ -92,7 +94,7 @@ def notes(paths, in_fstab, mounted):
     found = [f"Docker starts only with {', '.join(planned)} mounted"] if planned else []
     for point in sorted(now - {None, *planned}):
         found.append(
-            f"{point} is mounted and not in /etc/fstab, so Docker cannot wait for it at boot"
+            f"{point} is mounted, but neither /etc/fstab nor a unit does that at boot: Docker cannot wait for it"
         )
     return found
 
@@ -106,9 +108,23 @@ def _above(path, points):
 
 
 def mount_points():
-    """What fstab mounts, and what is mounted. Returns two lists of paths."""
+    """What fstab or a unit mounts at boot, and what is mounted. Returns two lists of paths."""
     planned = [entry["file"] for entry in _fstab.entries() if entry["file"].startswith("/")]
-    return planned, [mount["point"] for mount in _disk_kernel.mounts()]
+    mounts = _disk_kernel.parse_mountinfo(_host.read("/proc/self/mountinfo") or "")
+    mounted = [mount["point"] for mount in mounts]
+    return planned + [point for point in mounted if _has_unit(point)], mounted
+
+
+def _has_unit(point):
+    name = "-".join(map(_escaped, point.strip("/").split("/")))
+    return any(os.path.exists(f"{folder}/systemd/system/{name}.mount") for folder in _UNITS)
+
+
+def _escaped(part):
+    """As systemd-escape(1) does it for a part of a path."""
+    return re.sub(
+        r"[^A-Za-z0-9:_.]", lambda hit: "".join(f"\\x{byte:02x}" for byte in hit[0].encode()), part
+    )
 
 
 def look(path):

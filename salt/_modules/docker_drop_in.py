@@ -48,7 +48,8 @@ def waiting(
             directories.append(_docker_daemon.wanted(kernel, installed, *settings)["will"]["base"])
         directories = _docker_drop_in.resolved(directories)
         text = _docker_drop_in.waiting(directories)
-        return {**_docker_drop_in.look(path), "wanted": text, "paths": directories}
+        known = {"wanted": text, "paths": directories, "points": _docker_drop_in.mount_points()}
+        return {**_docker_drop_in.look(path), **known}
 
     def plan(seen):
         # A dry run comes before the step that mounts it.
@@ -63,5 +64,5 @@ def waiting(
         plan=plan,
         apply=lambda seen, changes: _docker_drop_in.put(path, seen["wanted"]),
         test=test,
-        notes=lambda seen: _docker_drop_in.notes(seen["paths"], *_docker_drop_in.mount_points()),
+        notes=lambda seen: _docker_drop_in.notes(seen["paths"], *seen["points"]),
     )

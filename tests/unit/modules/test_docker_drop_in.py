@@ -4,7 +4,6 @@ import subprocess
 import pytest
 from salt.exceptions import CommandExecutionError
 
-import _disk_kernel
 import _docker_drop_in as docker
 import _docker_service
 import _fstab
@@ -92,7 +91,10 @@ def test_what_is_left_to_do(seen, text, changes):
             ["/mnt/x/y"],
             ["/"],
             ["/", "/mnt", "/mnt/x"],
-            ["/mnt/x is mounted and not in /etc/fstab, so Docker cannot wait for it at boot"],
+            [
+                "/mnt/x is mounted, but neither /etc/fstab nor a unit does that at boot: Docker "
+                "cannot wait for it"
+            ],
         ),
     ],
     ids=["root file system", "data disk", "another name", "the mount point itself", "by hand"],
@@ -103,8 +105,18 @@ def test_the_report_names_the_mounts(paths, in_fstab, mounted, said):
 
 def test_the_mounts_of_the_host(replace):
     replace(_fstab, entries=lambda: [{"file": "/data"}, {"file": "none"}])
-    replace(_disk_kernel, mounts=lambda: [{"point": "/"}])
-    assert docker.mount_points() == (["/data"], ["/"])
+    replace(_host, read=lambda path: "22 27 0:21 / /with\\040space rw - xfs /dev/vdb rw\n")
+    assert docker.mount_points() == (["/data"], ["/with space"])
+
+
+def test_a_unit_that_mounts_counts_as_fstab_does(replace, tmp_path, monkeypatch):
+    monkeypatch.setattr(docker, "_UNITS", (str(tmp_path),))
+    (tmp_path / "systemd/system").mkdir(parents=True)
+    (tmp_path / "systemd/system/mnt-my\\x2ddisk.mount").write_text("")
+    line = "22 27 0:21 / /mnt/{} rw - xfs /dev/vdb rw\n"
+    replace(_fstab, entries=lambda: [])
+    replace(_host, read=lambda path: line.format("my-disk") + line.format("other"))
+    assert docker.mount_points()[0] == ["/mnt/my-disk"]
 
 
 def test_docker_never_starts_below_a_mount_point_that_is_empty(tmp_path):

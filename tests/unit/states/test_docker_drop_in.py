@@ -1,10 +1,8 @@
 import pytest
 
-import _disk_kernel
 import _docker_daemon
 import _docker_drop_in
 import _docker_service
-import _fstab
 
 both = pytest.mark.parametrize("test", [True, False], ids=["dry", "real"])
 
@@ -29,8 +27,7 @@ def wanted(kernel, installed, package, version=None, settings=None, thin_pool=No
 def waiting(state, replace):
     def run(host, test, **arguments):
         replace(_docker_drop_in, look=host.look, put=host.put)
-        replace(_fstab, entries=lambda: [{"file": "/data"}])
-        replace(_disk_kernel, mounts=lambda: [{"point": "/"}, {"point": "/data"}])
+        replace(_docker_drop_in, mount_points=lambda: (["/data"], ["/", "/data"]))
         replace(_docker_daemon, wanted=wanted)
         own = {"__salt__": {"pkg.version": lambda name: ""}, "__grains__": {"kernelrelease": "6.1"}}
         return state("docker_drop_in", test, **own).waiting("docker-data", **arguments)
