@@ -142,3 +142,10 @@ def test_a_group_that_lost_a_disk(tree, pool, other, tmp_path):  # noqa: F811
     with attached(tmp_path, name="third.img") as third:
         tree.admit(pool.path, third.path)
         assert "LVM doubts its own lists" in refused(tree, pool, third)
+
+
+def test_a_further_disk_with_data_that_no_tool_knows(tree, pool, other):  # noqa: F811
+    other.put(other.size // 2, b"precious")
+    comment = refused(tree, pool, other)
+    assert f"the first byte that is not zero is at offset {other.size // 2:#x}" in comment
+    assert f"blkdiscard {other.path} || shred -v -n 0 -z {other.path}" in comment
