@@ -35,7 +35,7 @@ class Runner:
         argv = ["nsenter", f"--target={host.daemon.pid}", "--mount", sys.executable, "-W", "ignore"]
         environment = {**os.environ, "PYTHONPATH": PYTHONPATH, "no_proxy": "*", "LC_ALL": "C.UTF-8"}
         self.process = subprocess.Popen(
-            [*argv, "-m", "prove.roles", str(host.folder)],
+            [*argv, "-m", "prove.kills_of_roles", str(host.folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
