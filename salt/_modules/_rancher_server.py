@@ -95,6 +95,8 @@ def observe(name, want, test=False):
     seen.update(holds=False, blind=False, mounted=None, confining=False)
     if want["directory"]:
         seen["directory"] = _rancher_server_data.look(want["directory"])
+        # The step that mounts it comes before this one, and only in a run.
+        seen["directory"]["coming"] = test and _rancher_server_data.comes(want["directory"])
     if test and not _docker_engine.answers():
         return {**seen, "blind": True}
     look = _docker_engine.container
@@ -146,6 +148,8 @@ def _for_data(seen, new):
     """What is left to do for the embedded database's directory, and for the link that leads there."""
     have, data, changes = seen["container"], seen["directory"], {}
     ours = bool(have) and have["linked"]
+    if data.get("coming") and (have or _rancher_server_data.expected(data)):
+        return {}
     if new or (ours and have["state"] not in RUNS):
         changes.update(_rancher_server_data.plan(data, seen["confining"]))
     if ours and not new and not _rancher_server_data.protected(data):
@@ -202,6 +206,7 @@ def _insist_on_data(name, seen):
     _rancher_server_data.insist(seen["directory"])
     lost = have and have["ours"] and have["data"] == path and not have["linked"]
     stopped = have and have["state"] not in RUNS
+    lost = lost and not seen["directory"].get("coming")
     if lost and stopped and have["started"] and not seen["directory"]["database"]:
         raise CommandExecutionError(
             f"container {name} ran with its database in {path}, which holds none now: an empty one "

@@ -16,6 +16,8 @@ import uuid
 
 from salt.exceptions import CommandExecutionError
 
+import _disk_kernel
+import _fstab
 import _host
 
 # User and group mysql inside the image.
@@ -104,6 +106,14 @@ def _mark(path, status):
     return next((name for name in sorted(os.listdir(parent)) if name.startswith(MARK)), "")
 
 
+def comes(path):
+    """Whether fstab has a file system for this path that is not mounted now."""
+    planned = [entry["file"] for entry in _fstab.entries()]
+    above = [each for each in planned if each != "/" and f"{path}/".startswith(f"{each}/")]
+    mounted = [mount["point"] for mount in _disk_kernel.mounts()]
+    return bool(above) and max(above, key=len) not in mounted
+
+
 def inside(pid, mount_point):
     """
     What a running container has mounted, as it sees it. Returns device and inode, or None when its
@@ -163,7 +173,7 @@ def expected(seen):
 def insist(seen):
     """Refuse a directory that held our database before and does not hold it now."""
     path = seen["path"]
-    if not expected(seen) or seen["leads"]:
+    if not expected(seen) or seen["leads"] or seen.get("coming"):
         return
     if seen["folder"]:
         raise CommandExecutionError(
@@ -178,6 +188,13 @@ def insist(seen):
         f"--target {path}` shows what is there now) or restore a backup; if the database is lost "
         f"and an empty one is wanted: `rm {link(path)}`, then apply again"
     )
+
+
+def notes(seen):
+    """What a dry run could not look at. Returns a list of str."""
+    if not (seen or {}).get("coming"):
+        return []
+    return [f"{seen['path']} was not looked at: its file system is not mounted yet"]
 
 
 def protected(seen):

@@ -13,6 +13,7 @@ import _rancher
 import _rancher_agent
 import _rancher_agent_plan
 import _rancher_server
+import _rancher_server_data
 import _rancher_server_fit
 import _rancher_server_replace
 import _rancher_server_wait
@@ -205,7 +206,7 @@ def server_running(name, image, port=8080, start=True, data_directory=None, test
                 name, want, seen, changes
             ),
             test=test,
-            notes=lambda seen: said,
+            notes=lambda seen: said + _rancher_server_data.notes(seen["directory"]),
         )
 
 

@@ -24,7 +24,8 @@ class Host:
         self.docker, self.database = Containers().install(replace), database
         self.paths = {DIRECTORY: EMPTY, **paths}
         self.mounted = None
-        replace(_rancher_server_data, look=self.look)
+        self.coming = False
+        replace(_rancher_server_data, look=self.look, comes=lambda path: self.coming)
         replace(_rancher_server_data, inside=lambda pid, mount_point: self.mounted)
 
     def look(self, path):
@@ -281,3 +282,20 @@ def test_a_database_that_came_after_the_start_is_protected_from_now_on(make_host
     host.make()
     new = f"{DIRECTORY}, only with its database"
     assert host.plan() == {"bind": {"old": DIRECTORY, "new": new}}
+
+
+@pytest.mark.parametrize("bound", ["bind", "link"])
+def test_a_dry_run_before_the_step_that_mounts_the_disk(make_host, bound):
+    host = make_host(**{DIRECTORY: {**EMPTY, "link": GUARDED if bound == "link" else None}})
+    host.make(bound=bound, state="exited", ours=bound == "link")
+    host.docker.all[NAME]["State"]["StartedAt"] = "2026-01-01T00:00:00Z"
+    host.coming = True
+    assert host.plan(test=True) == {"container": {"old": "exited", "new": "running"}}
+    if bound == "link":
+        assert "an empty database would be started" in host.refusal(), "in a run it is mounted now"
+
+
+def test_a_dry_run_that_would_make_the_container_anew_on_a_disk_that_comes(make_host):
+    host = make_host(**{DIRECTORY: {**EMPTY, "link": GUARDED}})
+    host.coming = True
+    assert host.plan(test=True) == {"container": {"old": None, "new": "running"}}

@@ -239,3 +239,27 @@ def test_two_databases_are_told_with_a_way_out(found, way, replace):
     text = data.differing("web", {**found, "path": "/"}, [os.makedev(8, 17), 7])
     assert text.startswith("container web works on a directory of /dev/sdb1, but / is now ")
     assert way in text and "Nothing was changed" in text and "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("planned", "mounted", "coming"),
+    [
+        (["/", "/data"], ["/"], True),
+        (["/", "/data"], ["/", "/data"], False),
+        (["/", "/data", "/data/rancher"], ["/", "/data"], True),
+        (["/", "/dat", "none"], ["/"], False),
+        (["/"], ["/"], False),
+    ],
+)
+def test_a_file_system_that_fstab_mounts_and_that_is_not_mounted_yet(
+    replace, planned, mounted, coming
+):
+    replace(data._fstab, entries=lambda: [{"file": each} for each in planned])
+    replace(data._disk_kernel, mounts=lambda: [{"point": each} for each in mounted])
+    assert data.comes("/data/rancher/mysql") is coming
+
+
+def test_what_a_dry_run_could_not_look_at():
+    assert data.notes(None) == data.notes(THERE) == data.notes({**THERE, "coming": False}) == []
+    (note,) = data.notes({**THERE, "coming": True})
+    assert note == "/d was not looked at: its file system is not mounted yet"
