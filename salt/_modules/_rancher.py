@@ -67,7 +67,7 @@ class Project:
         self.id = self.row["id"]
         if self.row.get("state") not in ("active", None):
             raise CommandExecutionError(
-                f"{api.base}: project {_listed([self.row])} is {self.row['state']}; activate it in "
+                f"{api.base}: project {_listed([self.row])} is {_plain(self.row['state'])}; activate it in "
                 "Rancher (Manage Environments), or set rancher:agent:project to another one"
             )
 
@@ -136,7 +136,7 @@ class Project:
         rows = [row for row in rows if row["id"] != self.id]
         closed = [row for row in rows if row.get("state") not in ("active", None)]
         return [_Other(self.api, row) for row in rows if row not in closed], [
-            f"{_listed([row])}, which is {row['state']}" for row in closed
+            f"{_listed([row])}, which is {_plain(row['state'])}" for row in closed
         ]
 
 
@@ -194,7 +194,12 @@ def _choose(projects, wanted):
 
 
 def _listed(projects):
-    return ", ".join(f"{one['id']} ({one.get('name')})" for one in projects) or "none"
+    return ", ".join(f"{one['id']} ({_plain(one.get('name'))})" for one in projects) or "none"
+
+
+def _plain(text):
+    """On one line and without control characters, whatever somebody called it."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))[:80]
 
 
 def _next_step(tokens, made, patient):

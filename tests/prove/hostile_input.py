@@ -384,7 +384,7 @@ def rancher():
 KEYS = {"access_key": "AKEY-7f3", "secret_key": "SKEY-hunter2"}
 CALLS = {
     "_rancher.ready": {},
-    "_rancher.project": KEYS,
+    "_rancher.at": KEYS,
     "_rancher.hosts": {**KEYS, "project": "1a5"},
     "_rancher.registration": {**KEYS, "project": "1a5"},
 }

@@ -219,6 +219,13 @@ def test_an_inactive_project_is_named_and_not_the_keys(fake, rancher, name):
     assert "keys" not in str(caught.value)
 
 
+def test_a_name_with_a_line_break_is_one_line(fake, rancher):
+    fake.change("1a5", state="inactive", name="De\nfault\x1b[31m")
+    with pytest.raises(CommandExecutionError) as caught:
+        rancher.project(fake.url)
+    assert "1a5 (De?fault?[31m) is inactive" in str(caught.value)
+
+
 def test_the_keys_of_an_inactive_project(fake):
     """The server says 401 for them; they may be right all the same."""
     fake.add_key(ACCESS, SECRET, project="1a5")
