@@ -42,6 +42,12 @@ CONTAINER = {
     "State": {"Status": str, "Running": bool, "StartedAt": str},
 }
 IMAGE = {"Id": str}
+INFO = {
+    "ServerVersion": str,
+    "CgroupDriver": str,
+    "CgroupVersion": (str, None),
+    "SecurityOptions": ([str], None),
+}
 VOLUMES = {"Volumes": ([{"Name": str}], None)}
 
 
@@ -218,6 +224,13 @@ def confines():
     with client(doing) as api:
         options = _understood(api.info(), {"SecurityOptions": ([str], None)}, doing)
     return any("selinux" in option for option in options["SecurityOptions"] or [])
+
+
+def info():
+    """What the daemon says of itself and its host: of cgroups, as far as it is read here."""
+    doing = "tell about itself"
+    with client(doing) as api:
+        return _understood(api.info(), INFO, doing)
 
 
 def volumes():

@@ -121,7 +121,7 @@ def _check_host(want, test):
     if _docker_engine.answers():
         with _docker_engine.client("tell its version") as api:
             _rancher_agent_bootstrap.check_docker(api.version(api_version=False))
-            info = api.info()
+        info = _docker_engine.info()
     unified = _rancher_agent_cgroup.is_unified()
     # In the run itself Docker was configured before.
     _rancher_agent_cgroup.check(info, unified, want["daemon"] if test else None)

@@ -47,7 +47,12 @@ class FakeDocker:
         self.state = state  # stands for /var/lib/rancher
         self.containers, self.images, self.calls = {}, {IMAGE}, []
         self.version_said = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"}
-        self.info_said = {"CgroupVersion": "1", "CgroupDriver": "cgroupfs", "SecurityOptions": []}
+        self.info_said = {
+            "ServerVersion": "20.10.24",
+            "CgroupVersion": "1",
+            "CgroupDriver": "cgroupfs",
+            "SecurityOptions": [],
+        }
         self.says, self.exit_code = None, None
         self.agent_says, self.agent_runs, self.agent_starts = [], True, True
         self.hostname, self.address, self.pid = NAME, ADDRESS, None

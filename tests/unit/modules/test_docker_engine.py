@@ -162,6 +162,7 @@ TRUTH = {
     "/containers/web/json": CONTAINER,
     "/images/web/json": {"Id": "sha256:a1"},
     "/volumes": {"Volumes": [{"Name": "data"}]},
+    "/info": {"ServerVersion": "20.10.24", "CgroupDriver": "systemd", "CgroupVersion": "2"},
 }
 # What is asked, what it is asked of the daemon, and what is true.
 ASKED = {
@@ -171,6 +172,7 @@ ASKED = {
     "/containers/web/json": (lambda module: module.container("web"), CONTAINER),
     "/images/web/json": (lambda module: module.image("web"), {"Id": "sha256:a1"}),
     "/volumes": (lambda module: module.volumes(), ["data"]),
+    "/info": (lambda module: module.info(), TRUTH["/info"]),
 }
 
 

@@ -112,7 +112,12 @@ def test_an_inactive_project(make, fake):
     refuses(make(), "project 1a5 (Default) is inactive; activate it in Rancher")
 
 
-CGROUP_2 = {"CgroupVersion": "2", "CgroupDriver": "systemd", "SecurityOptions": ["name=cgroupns"]}
+CGROUP_2 = {
+    "ServerVersion": "20.10.24",
+    "CgroupVersion": "2",
+    "CgroupDriver": "systemd",
+    "SecurityOptions": ["name=cgroupns"],
+}
 HOST_NAMESPACE = {"default-cgroupns-mode": "host"}
 
 
