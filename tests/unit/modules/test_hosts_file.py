@@ -1,6 +1,8 @@
 import pytest
 import yaml
 from fakes import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 
 import _hosts_file as hostsfile
 
@@ -67,3 +69,27 @@ def test_a_line_of_others_was_cut_in_two(text):
 def test_only_what_libc_takes_for_a_blank_separates_names():
     assert hostsfile.address(f"10.0.0.9 x\u00a0{NAME}\n", NAME) is None
     assert hostsfile.address(f"10.0.0.9\tx\v{NAME}\r\n", NAME) == "10.0.0.9"
+
+
+LINES = st.text(
+    st.one_of(
+        st.sampled_from(" \t#\r\v\f\x85\u2028ab.:10"), st.characters(exclude_characters="\n")
+    ),
+    max_size=30,
+)
+
+
+@given(lines=st.lists(LINES, max_size=6), end=st.sampled_from(["", "\n"]))
+def test_whatever_others_wrote_stays_byte_for_byte(lines, end):
+    text = "\n".join(lines) + end
+    if hostsfile.resolves(text, NAME):
+        return
+    made = hostsfile.named(text, NAME, ["former"])
+    before, after = text.split("\n"), made["text"].split("\n")
+    if made["old"] is None:
+        after.remove(made["new"])
+        # Only the end of the last line may have come.
+        assert "\n".join(after).rstrip("\n") == text.rstrip("\n")
+    else:
+        assert len(before) - len(after) in (0, -1)
+    assert hostsfile.resolves(made["text"], NAME)
