@@ -431,7 +431,7 @@ def _unresolved(text):
     if "-----BEGIN PGP MESSAGE-----" in text:
         return (
             f"a GPG block that was not decrypted, made for {_gpg_key(text)}; let the pillar file "
-            "begin with #!jinja|yaml|gpg, and see that `gpg --homedir /etc/salt/gpgkeys "
+            "begin with #!yaml|gpg, and see that `gpg --homedir /etc/salt/gpgkeys "
             "--list-secret-keys` has that key on the master (without one: on this host)"
         )
     return None
