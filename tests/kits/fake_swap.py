@@ -8,10 +8,15 @@ that a test can end the run before it, in the middle of it or after it.
 import os
 import shutil
 
-from fakes import Killed, Salt, load, load_state
+from disk_kit import laid
+from fakes import LOCK, Killed
 from salt.exceptions import CommandExecutionError
 
-import _disk_blank
+import _converge
+import _fstab
+import _host
+import _swapfile_make
+import swapfile
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 MIB = 1024**2
@@ -33,30 +38,20 @@ class Machine:
     # What the states call.
 
     def state(self, test, size="2M"):
-        return load_state("swapfile", self._salt(), test).active(self.path, size, self.data_disk)
+        with self.installed():
+            return swapfile.active(self.path, size, self.data_disk, test=test)
 
-    def _salt(self):
-        salt = {
-            "_host.run": self.run,
-            "_host.read": self.read,
-            "_fstab.entries": lambda: [dict(entry) for entry in self.fstab],
-            "_fstab.set_entry": self.set_entry,
-            "_settings.size": load("_settings").size,
-            "_converge.run": load("_converge").run,
-            "_disk_blank.look": _disk_blank.look,
-        }
-        salt = Salt(salt)
-        for name, functions in (
-            ("_swapfile_plan", ("plan", "fits_beside")),
-            ("_swapfile", ("status",)),
-        ):
-            for function in functions:
-                salt[f"{name}.{function}"] = getattr(load(name, salt), function)
-        make = load("_swapfile_make", salt)
-        make.os = _Os(self)
-        make._PIECE_MIB = 1
-        salt["_swapfile_make.apply"] = make.apply
-        return salt
+    def installed(self):
+        """For as long as a run takes, the modules work on this machine."""
+        return laid(
+            (_host, {"run": self.run, "read": self.read}),
+            (
+                _fstab,
+                {"entries": lambda: [dict(e) for e in self.fstab], "set_entry": self.set_entry},
+            ),
+            (_swapfile_make, {"os": _Os(self), "_PIECE_MIB": 1}),
+            (_converge, {"LOCK": LOCK}),
+        )
 
     # Steps.
 

@@ -1,8 +1,10 @@
 import os
 
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+import _fstab
+import _host
 
 TEXT = """# /etc/fstab: what an installer left
 UUID=0a34\t/  ext4\terrors=remount-ro 0 1   # root
@@ -16,25 +18,24 @@ ROOT = {"spec": "UUID=0a34", "file": "/", "type": "ext4", "options": "errors=rem
 
 
 class Host:
-    def __init__(self, folder, text=TEXT):
+    def __init__(self, monkeypatch, folder, text=TEXT):
         self.path, self.ran = folder / "fstab", []
         if text is not None:
             self.path.write_text(text)
             self.path.chmod(0o640)
-        host = load("_host")
         run = lambda argv, timeout=60, accept=(0,): self.ran.append(argv)  # noqa: E731
-        salt = {"_host.read": host.read, "_host.write": host.write, "_host.run": run}
-        self.fstab = load("_fstab", Salt(salt))
-        self.fstab.FSTAB, self.fstab.SYSTEMD = str(self.path), str(folder)
+        monkeypatch.setattr(_host, "run", run)
+        monkeypatch.setattr(_fstab, "FSTAB", str(self.path))
+        monkeypatch.setattr(_fstab, "SYSTEMD", str(folder))
 
 
 @pytest.fixture
-def host(tmp_path):
-    return Host(tmp_path)
+def host(tmp_path, monkeypatch):
+    return Host(monkeypatch, tmp_path)
 
 
 def test_entries(host):
-    assert host.fstab.entries() == [
+    assert _fstab.entries() == [
         {**ROOT, "freq": 0, "passno": 1},
         {
             "spec": "/dev/sdb1",
@@ -55,36 +56,36 @@ def test_entries(host):
     ]
 
 
-def test_a_host_without_fstab(tmp_path):
-    host = Host(tmp_path, text=None)
-    assert host.fstab.entries() == []
-    assert host.fstab.set_entry("UUID=1", "/data", "xfs", ["defaults", "nofail"]) is True
+def test_a_host_without_fstab(tmp_path, monkeypatch):
+    host = Host(monkeypatch, tmp_path, text=None)
+    assert _fstab.entries() == []
+    assert _fstab.set_entry("UUID=1", "/data", "xfs", ["defaults", "nofail"]) is True
     assert host.path.read_text() == "UUID=1 /data xfs defaults,nofail 0 0\n"
 
 
-def test_an_fstab_that_cannot_be_read_is_no_absence(tmp_path):
-    host = Host(tmp_path, text=None)
+def test_an_fstab_that_cannot_be_read_is_no_absence(tmp_path, monkeypatch):
+    host = Host(monkeypatch, tmp_path, text=None)
     host.path.mkdir()
     with pytest.raises(CommandExecutionError, match="could not be read"):
-        host.fstab.entries()
+        _fstab.entries()
 
 
 def test_a_new_line_is_appended(host):
-    assert host.fstab.set_entry("UUID=1", "/data", "xfs", "defaults,nofail") is True
+    assert _fstab.set_entry("UUID=1", "/data", "xfs", "defaults,nofail") is True
     assert host.path.read_text() == f"{TEXT}UUID=1 /data xfs defaults,nofail 0 0\n"
     assert host.path.stat().st_mode & 0o777 == 0o640
     assert host.ran == [["systemctl", "daemon-reload"]]
 
 
-def test_a_file_without_a_last_line_end(tmp_path):
-    host = Host(tmp_path, "/a /b xfs")
-    host.fstab.set_entry("/c", "/d", "xfs", "ro", 1, 2)
+def test_a_file_without_a_last_line_end(tmp_path, monkeypatch):
+    host = Host(monkeypatch, tmp_path, "/a /b xfs")
+    _fstab.set_entry("/c", "/d", "xfs", "ro", 1, 2)
     assert host.path.read_text() == "/a /b xfs\n/c /d xfs ro 1 2\n"
 
 
 @pytest.mark.parametrize("spelling", ["/with space", "/with space/"])
 def test_the_line_of_a_mount_point_is_replaced(host, spelling):
-    assert host.fstab.set_entry("UUID=1", spelling, "xfs", "ro") is True
+    assert _fstab.set_entry("UUID=1", spelling, "xfs", "ro") is True
     escaped = spelling.replace(" ", "\\040")
     assert host.path.read_text() == TEXT.replace(
         "/dev/sdb1 /with\\040space xfs", f"UUID=1 {escaped} xfs ro 0 0"
@@ -92,8 +93,8 @@ def test_the_line_of_a_mount_point_is_replaced(host, spelling):
 
 
 def test_the_line_of_a_swap_file_is_found_by_its_path(host):
-    assert host.fstab.set_entry("/swap", "none", "swap", "sw,nofail", key="spec") is True
-    assert host.fstab.set_entry("/swap2", "none", "swap", "sw", key="spec") is True
+    assert _fstab.set_entry("/swap", "none", "swap", "sw,nofail", key="spec") is True
+    assert _fstab.set_entry("/swap2", "none", "swap", "sw", key="spec") is True
     lines = host.path.read_text().split("\n")
     assert lines[5] == "/swap none swap sw,nofail 0 0"
     assert lines[7] == "/swap2 none swap sw 0 0"
@@ -108,17 +109,17 @@ def test_the_line_of_a_swap_file_is_found_by_its_path(host):
 )
 def test_a_right_line_is_left_as_it_is_written(host, entry):
     before = os.stat(host.path).st_ino
-    assert host.fstab.set_entry(*entry) is False
+    assert _fstab.set_entry(*entry) is False
     assert (host.path.read_text(), os.stat(host.path).st_ino) == (TEXT, before)
     assert host.ran == []
 
 
-def test_two_lines_for_one_mount_point_are_refused(tmp_path):
+def test_two_lines_for_one_mount_point_are_refused(tmp_path, monkeypatch):
     text = "/dev/a /data xfs\n# x\n/dev/b /data/ ext4\n"
-    host = Host(tmp_path, text)
+    host = Host(monkeypatch, tmp_path, text)
     for act in (
-        lambda: host.fstab.set_entry("UUID=1", "/data", "xfs", "ro"),
-        lambda: host.fstab.remove_entry(file="/data"),
+        lambda: _fstab.set_entry("UUID=1", "/data", "xfs", "ro"),
+        lambda: _fstab.remove_entry(file="/data"),
     ):
         with pytest.raises(CommandExecutionError) as info:
             act()
@@ -127,11 +128,11 @@ def test_two_lines_for_one_mount_point_are_refused(tmp_path):
 
 
 def test_remove(host):
-    assert host.fstab.remove_entry(spec="/swap", file="/other") is False
-    assert host.fstab.remove_entry(spec="/swap") is True
+    assert _fstab.remove_entry(spec="/swap", file="/other") is False
+    assert _fstab.remove_entry(spec="/swap") is True
     assert host.path.read_text() == TEXT.replace("/swap none swap sw 0 0\n", "")
-    assert host.fstab.remove_entry(spec="/swap") is False
-    assert host.fstab.remove_entry(file="/with space") is True
+    assert _fstab.remove_entry(spec="/swap") is False
+    assert _fstab.remove_entry(file="/with space") is True
     assert len(host.ran) == 2
 
 
@@ -147,13 +148,13 @@ def test_remove(host):
 )
 def test_mistakes_of_the_caller(host, act):
     with pytest.raises(SaltInvocationError):
-        act(host.fstab)
+        act(_fstab)
     assert host.path.read_text() == TEXT
 
 
 def test_no_systemd_is_not_told(host):
-    host.fstab.SYSTEMD = "/nowhere"
-    host.fstab.set_entry("UUID=1", "/data", "xfs", "ro")
+    _fstab.SYSTEMD = "/nowhere"
+    _fstab.set_entry("UUID=1", "/data", "xfs", "ro")
     assert host.ran == []
 
 
@@ -174,11 +175,10 @@ def test_no_systemd_is_not_told(host):
     ],
 )
 def test_whatever_the_names_are_one_line_is_written_and_read_back(kind, name):
-    fstab = load("_fstab")
     entry = {"spec": "/s", "file": "/f", "type": "xfs", "options": "ro", "freq": 0, "passno": 0}
     entry[kind] = name
-    text = fstab.replaced(TEXT, {kind: name}, entry)
-    assert fstab.parse(text)[3:] == [entry]
+    text = _fstab.replaced(TEXT, {kind: name}, entry)
+    assert _fstab.parse(text)[3:] == [entry]
     assert text.count("\n") == TEXT.count("\n") + 1
-    assert fstab.replaced(text, {kind: name}, entry) == text
-    assert fstab.replaced(text, {kind: name}, None) == TEXT
+    assert _fstab.replaced(text, {kind: name}, entry) == text
+    assert _fstab.replaced(text, {kind: name}, None) == TEXT

@@ -3,10 +3,13 @@ import stat
 
 import pytest
 import yaml
-from fakes import ROOT, Salt, load
+from disk_kit import laid
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
-import _disk_blank
+import _fstab
+import _host
+import _swapfile
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/swapfile.yaml").read_text())
 EXT4 = "ext4\n"
@@ -39,13 +42,11 @@ class Host:
         return {"retcode": code, "stdout": out, "stderr": ""}
 
     def status(self):
-        salt = {
-            "_host.run": self.run,
-            "_host.read": self.proc.get,
-            "_fstab.entries": lambda: self.fstab,
-            "_disk_blank.look": _disk_blank.look,
-        }
-        return load("_swapfile", Salt(salt)).status(self.path, self.data_disk)
+        with laid(
+            (_host, {"run": self.run, "read": self.proc.get}),
+            (_fstab, {"entries": lambda: self.fstab}),
+        ):
+            return _swapfile.status(self.path, self.data_disk)
 
     def file(self, content=b"", suffix="", mode=0o600):
         path = self.path + suffix
@@ -61,13 +62,13 @@ class Host:
 @pytest.mark.parametrize("name", CASES["swaps"])
 def test_proc_swaps(name):
     case = CASES["swaps"][name]
-    assert load("_swapfile").parse_swaps(case["text"]) == case["areas"]
+    assert _swapfile.parse_swaps(case["text"]) == case["areas"]
 
 
 @pytest.mark.parametrize("line", ["/swapfile file 12", "/s file x 0 -2", "/s file 1 0 -2 more"])
 def test_a_line_that_is_not_understood_is_no_absence(line):
     with pytest.raises(CommandExecutionError, match="a line of /proc/swaps is not understood"):
-        load("_swapfile").parse_swaps(f"Filename\n{line}\n")
+        _swapfile.parse_swaps(f"Filename\n{line}\n")
 
 
 def test_nothing_there(host, tmp_path):

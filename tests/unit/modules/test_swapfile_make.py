@@ -3,8 +3,13 @@
 import os
 
 import pytest
-from fakes import Salt, load
+from disk_kit import laid
 from salt.exceptions import CommandExecutionError
+
+import _fstab
+import _host
+import _swapfile_make
+import _swapfile_plan
 
 MIB = 1024**2
 CHANGE = {"old": None, "new": None}
@@ -50,16 +55,14 @@ def apply(
         calls.append(f"fstab {entry} by {key}")
 
     base = {"path": "/s", "file": None, "active": None, "selinux": False, "waits_for": None}
-    salt = {
-        "_host.run": run,
-        "_swapfile_plan.fits_beside": lambda path, size, seen: beside,
-        "_fstab.set_entry": set_entry,
-    }
-    folder = {"missing": []}
-    make = load("_swapfile_make", Salt(salt))
-    make.os = Os(calls)
-    make._PIECE_MIB = 2
-    make.apply(size, {**base, "folder": folder, **seen}, changes)
+    with laid(
+        (_host, {"run": run}),
+        (_swapfile_plan, {"fits_beside": lambda path, size, seen: beside}),
+        (_fstab, {"set_entry": set_entry}),
+        (_swapfile_make, {"os": Os(calls), "_PIECE_MIB": 2}),
+    ):
+        seen = {**base, "folder": {"missing": []}, **seen}
+        _swapfile_make.apply(size, seen, changes)
     return calls
 
 

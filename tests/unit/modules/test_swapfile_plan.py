@@ -2,8 +2,10 @@ import copy
 
 import pytest
 import yaml
-from fakes import ROOT, load
+from fakes import ROOT
 from salt.exceptions import CommandExecutionError, SaltInvocationError
+
+import _swapfile_plan
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/swapfile_plan.yaml").read_text())
 PATH, MIB = "/data/swap/swapfile", 1024**2
@@ -50,8 +52,6 @@ BARE = {
     "waits_for": None,
 }
 
-swapplan = load("_swapfile_plan")
-
 
 def in_bytes(tree):
     return {
@@ -78,14 +78,14 @@ def host(over):
 @pytest.mark.parametrize("name", CASES["plans"])
 def test_plan(name):
     case = CASES["plans"][name]
-    assert swapplan.plan(PATH, 64 * MIB, host(case["seen"])) == case["changes"]
+    assert _swapfile_plan.plan(PATH, 64 * MIB, host(case["seen"])) == case["changes"]
 
 
 @pytest.mark.parametrize("name", CASES["refusals"])
 def test_refusal(name):
     case = CASES["refusals"][name]
     with pytest.raises(CommandExecutionError) as caught:
-        swapplan.plan(PATH, 64 * MIB, host(case["seen"]))
+        _swapfile_plan.plan(PATH, 64 * MIB, host(case["seen"]))
     assert case["says"] in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -95,13 +95,13 @@ def test_refusal(name):
 )
 def test_a_path_that_cannot_work_is_the_callers_error(path):
     with pytest.raises(SaltInvocationError, match="must be a full path"):
-        swapplan.plan(path, 64 * MIB, host({}))
+        _swapfile_plan.plan(path, 64 * MIB, host({}))
 
 
 @pytest.mark.parametrize(("size", "shown"), [(0, "0 bytes"), (512 * 1024, "512K"), (MIB + 1, "10")])
 def test_a_size_that_cannot_work_is_the_callers_error(size, shown):
     with pytest.raises(SaltInvocationError, match=f"at least 1M, not {shown}"):
-        swapplan.plan(PATH, size, host({}))
+        _swapfile_plan.plan(PATH, size, host({}))
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ def test_a_size_that_cannot_work_is_the_callers_error(size, shown):
     [(None, None), (20 * 1024**3, "20G"), (1536 * MIB, "1536M"), (1024**4, "1T"), (5, "5 bytes")],
 )
 def test_sizes_are_written_exactly(size, text):
-    assert swapplan.size_text(size) == text
+    assert _swapfile_plan.size_text(size) == text
 
 
 def test_the_leftover_makes_room():
     seen = host({"leftover": {"size": 60}, "folder": {"free": 9, "total": 100}})
-    assert swapplan.fits_beside(PATH, 64 * MIB, seen) is True
+    assert _swapfile_plan.fits_beside(PATH, 64 * MIB, seen) is True
 
 
 def test_beside_or_in_the_place_of_the_old_file():
     old = {"file": {"size": 32}}
     roomy = host({**old, "folder": {"free": 69, "total": 100}})
     tight = host({**old, "folder": {"free": 68, "total": 100}})
-    assert swapplan.fits_beside(PATH, 64 * MIB, roomy) is True
-    assert swapplan.fits_beside(PATH, 64 * MIB, tight) is False
+    assert _swapfile_plan.fits_beside(PATH, 64 * MIB, roomy) is True
+    assert _swapfile_plan.fits_beside(PATH, 64 * MIB, tight) is False
