@@ -8,6 +8,7 @@ settings along, so that it reads the disks, writes nothing, and answers alike on
 
 import os
 import re
+import shlex
 
 from salt.exceptions import CommandExecutionError
 
@@ -133,11 +134,20 @@ def doubts(text):
     return [line for line in lines if not _CHATTER.fullmatch(line)]
 
 
+def ask(argv, accept=(0,)):
+    """Ask LVM with our settings; a failure is told without them, they would fill the line."""
+    try:
+        return _host.run([*argv, "--config", SETTINGS], accept=accept)
+    except CommandExecutionError as exc:
+        text = str(exc).replace(f" --config {shlex.quote(SETTINGS)}", "").replace(_SAYS, "")
+        raise CommandExecutionError(text) from exc
+
+
 def version():
     """The version of the LVM tools as three int, None when they are not installed."""
     if not _host.tool("lvm"):
         return None
-    return parse_version(_host.run(["lvm", "version", "--config", SETTINGS])["stdout"])
+    return parse_version(ask(["lvm", "version"])["stdout"])
 
 
 def look(known=None):
@@ -151,7 +161,7 @@ def look(known=None):
         return seen
     said = ""
     for kind, fields in _FIELDS.items():
-        answer = _host.run(_listing(kind, fields, seen["version"]))
+        answer = ask(_listing(kind, fields, seen["version"]))
         try:
             seen[kind] = parse(answer["stdout"], fields)
         except CommandExecutionError as exc:
@@ -248,8 +258,7 @@ def _taken(rows, group):
 
 
 def _listing(kind, fields, have):
-    argv = [kind, "--config", SETTINGS, "--noheadings", "--separator", _SEPARATOR]
-    argv += ["--units", "b", "--nosuffix"]
+    argv = [kind, "--noheadings", "--separator", _SEPARATOR, "--units", "b", "--nosuffix"]
     argv += ["--sort", _ORDER[kind], *(["--all"] if kind == "lvs" else [])]
     if have >= [2, 3, 2]:
         # Without hints LVM looks at every device, and leaves no hints file behind.

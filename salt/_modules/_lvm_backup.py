@@ -78,9 +78,9 @@ def _folders():
     if not _host.tool("lvm"):
         return _FOLDERS
     keys = [f"backup/{name}_dir" for name in _FOLDERS]
-    argv = ["lvm", "dumpconfig", "--config", _lvm.SETTINGS, "--type", "full", *keys]
     # 3 and 5: an LVM that does not know the type, or the key.
-    said = _host.run(argv, accept=(0, 3, 5))["stdout"]
+    argv = ["lvm", "dumpconfig", "--type", "full", *keys]
+    said = _lvm.ask(argv, accept=(0, 3, 5))["stdout"]
     return {**_FOLDERS, **dict(re.findall(r'(backup|archive)_dir="([^"]+)"', said))}
 
 

@@ -103,6 +103,14 @@ def test_every_question_brings_its_own_settings(lvm):
     assert all(argv[argv.index("--config") + 1] == _lvm.SETTINGS for argv in asked)
 
 
+def test_a_failure_is_told_without_our_settings(monkeypatch):
+    monkeypatch.setattr(_lvm, "SETTINGS", _lvm.SETTINGS + "'")
+    monkeypatch.setattr(_host, "_search_path", lambda: "/nowhere")
+    with pytest.raises(CommandExecutionError) as caught:
+        _lvm.ask(["pvs", "--all"])
+    assert str(caught.value) == "pvs is not installed, needed for `pvs --all`"
+
+
 def test_an_old_lvm_is_not_asked_for_what_it_does_not_know(lvm):
     asked = lvm(dict.fromkeys(("pvs", "vgs", "lvs"), ("", "")), "2.02.130")
     assert _lvm.look()["version"] == [2, 2, 130]
