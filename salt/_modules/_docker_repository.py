@@ -107,7 +107,7 @@ def sources(path, text):
     found = []
     for match in re.finditer(rf"^{form}", text, re.MULTILINE):
         key = re.search(r"(?i)(?:^|[ \t])signed-by=(\S+)", match[1] or "")
-        found.append((match[2], match[3], key[1] if key else ""))
+        found.append((match[2], match[3], key[1].strip('"') if key else ""))
     return found
 
 
@@ -132,7 +132,11 @@ def contradiction(repository, codename, files):
     ours = (repository["baseurl"].rstrip("/"), repository.get("distribution") or codename)
     want = _signed_by(repository)
     for path, text in files.items():
+        # One that names no key takes ours on, when it is read before.
+        early = os.path.basename(path) < os.path.basename(_LIST) or path == _SOURCES[0]
         for uri, suite, key in sources(path, text):
+            if not key and early:
+                continue
             if (uri.rstrip("/"), suite) == ours and key != want:
                 shown = (
                     key if key.startswith("/") else "a key of its own" if key else "no key named"

@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+
 import pytest
 from salt.exceptions import CommandExecutionError, MinionError, SaltInvocationError
 
@@ -281,3 +284,48 @@ def test_a_source_that_would_stop_apt_is_refused_before(path, text, said):
             docker.plan(repository, seen)
     else:
         assert docker.plan(repository, seen)
+
+
+LINES = {
+    "one line": "deb [{key}] {uri} {suite} stable\n",
+    "with tabs and options": "deb\t[ arch=amd64  {key} ]\t{uri}\t{suite}\tmain\n",
+    "of sources": "deb-src [{key}] {uri} {suite} stable\n",
+    "in quotes": "deb [ {quoted} ] {uri} {suite} stable\n",
+    "after a comment": "# x\n\n  deb [{key}] {uri} {suite} stable # y\n",
+    "a comment": "# deb [{key}] {uri} {suite} stable\n",
+    "without a key": "deb {uri} {suite} stable\n",
+}
+STANZAS = {
+    "a stanza": "Types: deb\nURIs: {uri}\nSuites: {suite}\nComponents: stable\nSigned-By: {path}\n",
+    "folded, other letters": "types: deb\nuris:\n http://x\n {uri}\nSUITES: a {suite}\n"
+    "Components: c\nsigned-by:\n {path}\n",
+    "switched off": "Enabled: no\nTypes: deb\nURIs: {uri}\nSuites: {suite}\nComponents: c\n"
+    "Signed-By: {path}\n",
+    "the second one": "Types: deb\nURIs: http://x\nSuites: y\nComponents: z\n\n# c\nTypes: deb\n"
+    "URIs: {uri}\nSuites: {suite}\nComponents: c\nSigned-By: {path}\n",
+}
+FORMS = {**dict.fromkeys(LINES, "list"), **dict.fromkeys(STANZAS, "sources")}
+
+
+@pytest.mark.parametrize("name", ["before", "later"])
+@pytest.mark.parametrize("form", FORMS)
+def test_apt_itself_refuses_the_same_pairs(name, form, tmp_path):
+    if not shutil.which("apt-get"):
+        pytest.skip("no apt-get")
+    name, form = f"{name}.{FORMS[form]}", {**LINES, **STANZAS}[form]
+    repository = {"baseurl": "https://d.example.com/debian", "gpgkey": "/etc/own.asc"}
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    (parts / "docker.list").write_text(docker.apt_line(repository, "bookworm", "amd64"))
+    argv = ["apt-get", "indextargets", "-o", "Dir::Etc::sourcelist=/dev/null"]
+    argv += ["-o", f"Dir::Etc::sourceparts={parts}", "-o", f"Dir::State={tmp_path}"]
+    tried = [("own", "/", "bookworm"), ("other", "/", "bookworm"), ("other", "", "trixie")]
+    for key, slash, suite in tried:
+        path = f"/etc/{key}.asc"
+        fields = {"key": f"signed-by={path}", "quoted": f'signed-by="{path}"', "path": path}
+        text = form.format(uri=f"https://d.example.com/debian{slash}", suite=suite, **fields)
+        (parts / name).write_text(text)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        theirs = "Conflicting values set for option Signed-By" in done.stderr
+        ours = docker.contradiction(repository, "bookworm", {name: text})
+        assert theirs is bool(ours), (text, done.stderr)
