@@ -251,6 +251,22 @@ def test_only_a_line_feed_ends_a_line(path):
     assert "splitlines" not in [node.attr for node in code if isinstance(node, ast.Attribute)]
 
 
+# Words that people whose first language is another one stumble over at 3 a.m.
+UNPLAIN = (
+    "in vain", "is said", "is told", "are told", "so long", "on its word", "is begun", "no use of",
+    "belongs into", "shall", "for want of",
+)  # fmt: skip
+PROSE = [ROOT / "README.md", ROOT / "STYLE.md", *(ROOT / "docs").glob("*.md"), *SALT.rglob("*.sls")]
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *PROSE], ids=name_of)
+def test_words_are_plain(path):
+    text = " ".join(path.read_text().split())
+    found = [word for word in UNPLAIN if re.search(rf"\b{word}\b", text, re.I)]
+    # The rule names them itself.
+    assert not found or path.name == "STYLE.md"
+
+
 def keys(tree, path=""):
     for key, value in tree.items():
         yield f"{path}{key}"

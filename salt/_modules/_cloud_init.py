@@ -1,5 +1,5 @@
 """
-What cloud-init is told about the host's name: everything that it reads after the file of ours.
+What cloud-init reads about the host's name: everything that it reads after the file of ours.
 """
 
 import json

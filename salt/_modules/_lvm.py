@@ -85,7 +85,7 @@ _CHATTER = re.compile(
     r"|Device \S+ not initialized in udev database even after waiting \d+ microseconds\."
     r"|\S+: open failed: No medium found"
     r"|PV \S+ in VG \S+ is using an old PV header, modify the VG to update\."
-    # A disk that LVM is told not to read shows as a signature without a physical volume.
+    # A disk that LVM may not read shows as a signature without a physical volume.
     r"|Devices file .*"
     # Without device mapper there is no pool, and that has its own refusal.
     r"|Activation disabled\. No device-mapper interaction will be attempted\."
@@ -135,7 +135,7 @@ def doubts(text):
 
 
 def ask(argv, accept=(0,)):
-    """Ask LVM with our settings; a failure is told without them, they would fill the line."""
+    """Ask LVM with our settings; a failure leaves them out, they would fill the line."""
     try:
         return _host.run([*argv, "--config", SETTINGS], accept=accept)
     except CommandExecutionError as exc:

@@ -45,7 +45,7 @@ def registration(pillar, url, *project_and_keys, create=True, **options):
 
 def registration_host(api):
     """
-    The setting "Host Registration URL", the address that agents are told to report to, with the
+    The setting "Host Registration URL", the address that agents report to, with the
     scheme that the server puts in front of a bare host. None when it is not set.
     """
     answer = api.ask("GET", f"{api.base}/v1/settings/api.host")

@@ -120,7 +120,7 @@ def _said(line):
 def run(image, url, variables, timeout):
     """Run the bootstrap and wait for its end; only then is there a container ``rancher-agent``."""
     until = time.monotonic() + timeout
-    # A run that was killed may have left one; one that is under way is begun again, harmlessly.
+    # A run that was killed may have left one; one that is under way starts again, harmlessly.
     remove()
     try:
         _begin(image, url, variables)

@@ -117,7 +117,7 @@ def observe(name, want, test=False):
 
 def plan(name, seen, want):
     """
-    What is left to do. Pure; passwords are told apart and not shown. Returns the changes (dict),
+    What is left to do. Pure; passwords are compared and not shown. Returns the changes (dict),
     empty when nothing is to do.
     """
     have, changes = seen["container"], {}

@@ -35,7 +35,7 @@ RECORD = {
     *("transitioningProgress", "type", "uuid", "userPorts", "version", "nativeContainer"),
     *("outputs", "previousEnvironment", "previousExternalId"),
 }
-# What Kubernetes does as well when nothing is said.
+# What Kubernetes does as well when nothing is given.
 _DEFAULTS = {
     **dict.fromkeys(
         ("privileged", "readOnly", "tty", "stdinOpen", "publishAllPorts", "runInit", "retainIp"),
