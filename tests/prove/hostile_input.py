@@ -14,7 +14,7 @@ import threading
 
 import salt.config
 import salt.state
-from fakes import DEFAULTS, GOOD_PILLAR, ROOT, Salt, load
+from fakes import DEFAULTS, GOOD_PILLAR, ROOT, load
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from salt.exceptions import CommandExecutionError, SaltInvocationError
@@ -280,8 +280,8 @@ def refusal_texts(tried, lost):
     """Labels, UUIDs and names that a disk carries: a refusal stays one printable line."""
     from disk_kit import found, part, signature
 
-    salt_ = Salt({})
-    rules = load("_disk_refusals", salt_)
+    import _disk_refusals as rules
+
     text = st.sampled_from([s for s in SURPRISES if s]) | st.text(min_size=1, max_size=60)
 
     @settings(max_examples=SOME * 4, deadline=None, database=None, derandomize=True)
@@ -291,6 +291,8 @@ def refusal_texts(tried, lost):
             found(signatures=[signature(kind, 0, uuid, label)], serial=name),
             found(part(label=name, signatures=[signature(kind, 0, uuid, label)], filesystem=kind)),
             found(mounts=[name]),
+            found(users=[f"process 7 ({name}), which has it open"]),
+            found(offset_signature=kind),
         ):
             tried.append(1)
             try:
