@@ -54,7 +54,7 @@ def _look(path, data_disk):
     path = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
     areas = parse_swaps(_must_read("/proc/swaps"))
     live = {area["path"]: area for area in areas if not area["deleted"]}
-    selinux = os.path.exists("/sys/fs/selinux/enforce")
+    selinux = _host.selinux_labels()
     waits_for = _waits_for(path, data_disk)
     return {
         "path": path,

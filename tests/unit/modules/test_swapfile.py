@@ -250,17 +250,18 @@ def test_a_disk_that_does_not_answer_is_a_refusal(host, monkeypatch):
         host.status()
 
 
-def test_selinux_label(host, monkeypatch):
+@pytest.mark.parametrize(
+    ("process", "context"), [("system_u:system_r:init_t:s0\0", "default_t"), ("kernel\0", None)]
+)
+def test_a_label_was_asked_for_where_no_policy_is_loaded(host, monkeypatch, process, context):
+    """Then `chcon` fails: can't apply partial context to unlabeled file."""
     host.file(b"x")
-    exists = os.path.exists
-    monkeypatch.setattr(
-        os.path, "exists", lambda path: path == "/sys/fs/selinux/enforce" or exists(path)
-    )
+    host.proc |= {"/sys/fs/selinux/enforce": "0", "/proc/self/attr/current": process}
     monkeypatch.setattr(
         os, "getxattr", lambda _path, _name: b"unconfined_u:object_r:default_t:s0\0"
     )
-    assert host.status()["file"]["context"] == "default_t"
-    assert host.status()["selinux"] is True
+    assert host.status()["file"]["context"] == context
+    assert host.status()["selinux"] is bool(context)
 
 
 def test_status_writes_nothing(host, tmp_path):
