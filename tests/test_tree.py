@@ -189,6 +189,20 @@ def test_the_reason_of_a_public_function_is_there(name):
     assert name in (ROOT / PUBLIC[name]).read_text()
 
 
+def test_what_the_readme_gives_to_operators_is_there():
+    """thinpool.profile went with a clean-up, and was part of the contract."""
+    section = (
+        (ROOT / "README.md").read_text().partition("\n## Functions\n")[2].partition("\n## ")[0]
+    )
+    listed = {name for line in section.splitlines() for name in re.findall(r"`(\w+\.\w+)`", line)}
+    contract = {
+        "conntrack.max", "conntrack.usage", "thinpool.profile", "thinpool.write_profile",
+        "thinpool.status", "thinpool.plan", "rancher.ready", "rancher.project",
+        "rancher.registration", "rancher.hosts",
+    }  # fmt: skip
+    assert contract <= listed <= set(PUBLIC)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_modules_import_each_other_plainly(path):
     own = "|".join(sorted({each.stem for each in MODULES + STATES}))

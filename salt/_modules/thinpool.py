@@ -11,6 +11,59 @@ import _thinpool_extend
 import _thinpool_look
 import _thinpool_make
 import _thinpool_plan
+import _thinpool_profile
+
+
+def profile(threshold, percent):
+    """
+    Write the text of a profile by which a pool grows.
+
+    threshold (int, percent)
+        How full the pool is when it grows; LVM takes 1 to 49 for 50, and 100 is never.
+    percent (int)
+        By how many percent it grows each time.
+
+    Returns the text. Only keys that LVM allows in a metadata profile: one other key, and it
+    would reject the whole file.
+
+    Raises SaltInvocationError for values that LVM does not accept.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' thinpool.profile 80 20
+
+    Source: lvm.conf(5), "profiles"; lvmthin(7), "Automatically extend thin pool LV"
+    """
+    return _thinpool_profile.profile(threshold, percent)
+
+
+def write_profile(name, threshold, percent):
+    """
+    Write a profile to /etc/lvm/profile, whole and 0644.
+
+    name (str)
+        Its name, without directory and ``.profile``.
+    threshold (int, percent)
+        See ``profile``.
+    percent (int)
+        See ``profile``.
+
+    Returns True when the file was written, False when it was right already.
+
+    Raises SaltInvocationError for a wrong name or value, CommandExecutionError when it
+    cannot be written.
+
+    CLI Example:
+
+    .. code-block:: bash
+
+        salt '*' thinpool.write_profile docker-thinpool 80 20
+
+    Source: lvm.conf(5), "profiles"
+    """
+    return _thinpool_profile.write(name, threshold, percent)
 
 
 def status(volume_group, name):
