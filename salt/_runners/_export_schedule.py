@@ -20,43 +20,52 @@ def affinity(service, labels, ledger, scope, hosts=()):
     What goes into the pod's spec. `hosts`: names of the only hosts that have its data, or that
     somebody asked for.
     """
-    node, near, far, spread = ([], []), ([], []), ([], []), []
+    found = _Found()
     for label, value in sorted(labels.items()):
-        found = _RULE.fullmatch(label)
-        if not found:
-            continue
-        kind, soft, negative = found.groups()
-        path = f"labels[{label}]"
+        rule = _RULE.fullmatch(label)
+        if rule:
+            found.take(rule.groups(), value, f"labels[{label}]", service, ledger, scope)
+    if hosts:
+        found.node[False].append({"key": _HOST, "operator": "In", "values": sorted(hosts)})
+    made = {}
+    for name, rules, shape in (
+        ("nodeAffinity", found.node, _node_affinity),
+        ("podAffinity", found.near, _pod_affinity),
+        ("podAntiAffinity", found.far, _pod_affinity),
+    ):
+        if rules[0] or rules[1]:
+            made[name] = shape(*rules)
+    spec = {"affinity": made} if made else {}
+    if found.spread:
+        spec["topologySpreadConstraints"] = found.spread[:1]
+    return spec
+
+
+class _Found:
+    """Rules by what they are about; each a pair of those that must be kept and those that may."""
+
+    def __init__(self):
+        self.node, self.near, self.far, self.spread = ([], []), ([], []), ([], []), []
+
+    def take(self, parts, value, path, service, ledger, scope):
+        """Take one label."""
+        kind, soft, negative = parts
         if kind == "container":
             ledger.person(path, "names a container; pods have no lasting name, use their labels")
-            continue
+            return
         terms = _terms(value, service, scope)
         if not terms or not all(_usable(term) for term in terms):
             ledger.person(path, f"{value!r} is not understood; write the affinity by hand")
-            continue
-        if kind == "host_label":
-            node[bool(soft)].extend(_expression(term, negative) for term in terms)
+        elif kind == "host_label":
+            self.node[bool(soft)].extend(_expression(term, negative) for term in terms)
             ledger.translated(path, "nodeAffinity; the nodes need the hosts' labels")
         elif negative and soft and _is_own(terms, service, scope):
-            spread.append(_spread(service, scope))
+            self.spread.append(_spread(service, scope))
             ledger.translated(path, "topologySpreadConstraints over the nodes")
         else:
-            (far if negative else near)[bool(soft)].extend(_pod_term(t, scope) for t in terms)
+            pods = self.far if negative else self.near
+            pods[bool(soft)].extend(_pod_term(term, scope) for term in terms)
             ledger.translated(path, f"pod{'Anti' if negative else ''}Affinity on the same node")
-    if hosts:
-        node[False].append({"key": _HOST, "operator": "In", "values": sorted(hosts)})
-    made = {}
-    for name, found, shape in (
-        ("nodeAffinity", node, _node_affinity),
-        ("podAffinity", near, _pod_affinity),
-        ("podAntiAffinity", far, _pod_affinity),
-    ):
-        if found[0] or found[1]:
-            made[name] = shape(*found)
-    spec = {"affinity": made} if made else {}
-    if spread:
-        spec["topologySpreadConstraints"] = spread[:1]
-    return spec
 
 
 def _terms(value, service, scope):

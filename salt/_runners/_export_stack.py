@@ -134,6 +134,11 @@ def of_service(one, ledger, stack, containers):
         ledger.person("selectorContainer", "it also takes in containers by their labels; decide")
         _as_target(one, ledger)
         return made
+    return _of_nothing(one, ledger)
+
+
+def _of_nothing(one, ledger):
+    """A service that runs no container of an image."""
     if one.get("selectorContainer"):
         words = "it only gives containers that stand alone a name; select their pods by a Service"
         ledger.person("selectorContainer", words)

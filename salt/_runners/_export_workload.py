@@ -97,31 +97,22 @@ def _kind(service, template, mounts, ledger, is_global, is_off):
         at.translated("labels[io.rancher.scheduler.global]", "DaemonSet")
         if is_off:
             template["spec"]["nodeSelector"] = dict(_NOWHERE)
-        return {
-            "kind": "DaemonSet",
-            "spec": {
-                **spec,
-                "minReadySeconds": pause,
-                "updateStrategy": {"rollingUpdate": {"maxUnavailable": batch}},
-            },
-        }
+        how = {"updateStrategy": {"rollingUpdate": {"maxUnavailable": batch}}}
+        return {"kind": "DaemonSet", "spec": {**spec, "minReadySeconds": pause, **how}}
     spec = {"replicas": 0 if is_off else replicas, **spec, "minReadySeconds": pause}
     if mounts.templates:
-        for _, _, part in pods.launches(service):
-            ledger.at(part).changed("dataVolumes", "StatefulSet: a claim for each pod")
-        name = template["metadata"]["labels"][scopes.NAME]
-        return {
-            "kind": "StatefulSet",
-            "spec": {
-                **spec,
-                "serviceName": name,
-                "podManagementPolicy": "Parallel",
-                "volumeClaimTemplates": mounts.templates,
-            },
-        }
+        return _stateful(service, spec, mounts, ledger)
     rolling = {"maxSurge": batch, "maxUnavailable": 0} if surge else {}
     rolling = rolling or {"maxSurge": 0, "maxUnavailable": batch}
     return {"kind": "Deployment", "spec": {**spec, "strategy": {"rollingUpdate": rolling}}}
+
+
+def _stateful(service, spec, mounts, ledger):
+    for _, _, part in pods.launches(service):
+        ledger.at(part).changed("dataVolumes", "StatefulSet: a claim for each pod")
+    own = {"serviceName": spec["selector"]["matchLabels"][scopes.NAME]}
+    own |= {"podManagementPolicy": "Parallel", "volumeClaimTemplates": mounts.templates}
+    return {"kind": "StatefulSet", "spec": {**spec, **own}}
 
 
 def _replicas(service, ledger, is_global):

@@ -57,7 +57,7 @@ def test_odd_values_arrive_in_the_process_as_they_were():
     assert received(container, loaded(files, "secrets.yaml")) == ODD
 
 
-@hypothesis.settings(deadline=None, max_examples=60)
+@hypothesis.settings(deadline=None, max_examples=30)
 @hypothesis.given(
     st.dictionaries(
         st.from_regex(r"[A-Za-z_][A-Za-z0-9_]*", fullmatch=True),
@@ -190,7 +190,7 @@ def documents(name):
 
 
 @hypothesis.settings(
-    deadline=None, max_examples=150, suppress_health_check=list(hypothesis.HealthCheck)
+    deadline=None, max_examples=50, suppress_health_check=list(hypothesis.HealthCheck)
 )
 @hypothesis.given(
     documents("service"),
