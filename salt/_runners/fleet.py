@@ -7,6 +7,7 @@ may be started again at any time: what is right already is left alone.
 
 import contextlib
 import fcntl
+import logging
 import os
 import sys
 
@@ -23,6 +24,8 @@ import _fleet_batch  # noqa: E402
 import _fleet_minions  # noqa: E402
 import _fleet_rancher  # noqa: E402
 import _fleet_table  # noqa: E402
+
+log = logging.getLogger(__name__)
 
 # Also where a shop has a `common` of its own.
 _COMMON = "rancher_salt.common"
@@ -350,7 +353,7 @@ def export(path, project=None, stack=None, url=None):
     def run():
         api = _fleet_rancher.Rancher(__opts__).conversation(url or _server_of_fleet)
         with _export_write.alone(path) as folder:
-            done = _export_project.export(api, folder, project, stack, _say)
+            done = _export_project.export(api, folder, project, stack, log.warning)
         return {"done": done, "failed": {}, "left": []}
 
     # It only reads, so that it need not wait for a roll-out.
@@ -367,13 +370,6 @@ def _server_of_fleet():
             f"the pillars of the minions name these Rancher servers: {found}; give one as url="
         )
     return urls[0]
-
-
-def _say(words):
-    """Progress, for whoever watches; never a secret."""
-    event = globals().get("__jid_event__")
-    if event is not None:
-        event.fire_event({"message": words}, "progress")
 
 
 def _register(rancher, some, members, sls):

@@ -58,7 +58,7 @@ def test_the_recorded_environment_from_the_command_line(line, rancher, tmp_path)
             assert code == 1 and "shows no project 'Nobody'" in wrong["failed"]["all"]
             time.sleep(2)
             heard = events.read_text()
-            assert "10 of 10 stacks written" in heard
+            assert "fleet.export" in heard
             for secret in (PASSWORD, SECRET):
                 assert secret not in heard
                 assert secret not in repr((answer, wrong))

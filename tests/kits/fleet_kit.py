@@ -177,13 +177,13 @@ class Fleet:
         (self._pillars / "top.sls").write_text("#!json\n" + json.dumps({"base": top}))
 
     def runner(self, *words, timeout=300):
-        """`salt-run`; gives its JSON, after what it tells meanwhile, and its exit code."""
+        """`salt-run`; gives its JSON and its exit code."""
         argv = [_program(self.line, "salt-run"), "-c", self.folder / "etc", "--out=json", *words]
         done = subprocess.run(
             list(map(str, argv)), capture_output=True, text=True, timeout=timeout, check=False
         )
         try:
-            return _last_document(done.stdout), done.returncode
+            return json.loads(done.stdout), done.returncode
         except ValueError:
             raise LabError(f"{words}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}") from None
 
@@ -343,16 +343,6 @@ class Fleet:
             "acceptance_wait_time": 1,
             "multiprocessing": True,
         }
-
-
-def _last_document(text):
-    """The last of several JSON documents, one after the other."""
-    rest = text.strip()
-    while True:
-        found, end = json.JSONDecoder().raw_decode(rest)
-        rest = rest[end:].lstrip()
-        if not rest:
-            return found
 
 
 def _program(line, name):
