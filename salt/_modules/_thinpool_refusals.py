@@ -87,9 +87,10 @@ def lost(backup, part, group):
     disks = ", ".join(f"{disk['device']} (UUID {disk['uuid']})" for disk in backup["disks"])
     found = (
         f"LVM does not find volume group {group}, and its own {path} says that the group held "
-        f"{count} volumes on {disks}"
+        f"{count} volume{'s' * (count != 1)} on {disks}"
     )
-    same = [disk for disk in backup["disks"] if part and disk["size"] == part["size"]]
+    here = part and part["path"]
+    same = [disk for disk in backup["disks"] if here and disk["size"] == part["size"]]
     if len(same) == 1 and len(backup["disks"]) == 1 and not part["signatures"]:
         way = (
             f"If {part['path']} is that volume, restore it, on this host: pvcreate --uuid "

@@ -9,8 +9,8 @@ import os
 import shutil
 
 import pytest
-from disk_kit import MIB, Disk
-from pool_kit import MADE, MARK, REFUSED, Killed, Tree, lvm, partitioned, unfinished
+from disk_kit import MIB, Disk, advised, must
+from pool_kit import MADE, MARK, REFUSED, Killed, Tree, change, lvm, partitioned, unfinished
 
 pytestmark = [
     pytest.mark.root,
@@ -134,16 +134,35 @@ def test_what_a_killed_vgcreate_leaves_is_made_anew(tree, disk, how):
     assert tree.plan(disk.path)["state"] == "P7"
 
 
-def test_a_lost_label_is_repaired_by_the_very_commands_of_the_message(tree, disk, other):
-    prepare, *_ = REFUSED["a physical volume whose label is lost"]
-    prepare(tree, disk, other)
-    comment = refused(tree, disk, other)
-    commands = comment.partition("restore it, on this host: ")[2].partition(". If")[0].split("; ")
-    assert [command.split()[0] for command in commands] == ["pvcreate", "vgcfgrestore", "vgchange"]
-    for command in commands[:2]:
-        lvm(*command.split())
+DAMAGES = {
+    "the label": (MIB + 512, 512),
+    "label and header": (MIB, 8192),
+    "the first MiB of the partition": (MIB, MIB),
+    "the table": (0, MIB),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_pool_is_repaired_by_the_very_commands_of_the_message(tree, disk, name):
+    path = partitioned(disk)
+    lvm("vgcreate", "--addtag", MARK, "--physicalextentsize", "4m", "docker", path)
+    lvm("lvcreate", "-y", "-an", "-Wn", "-Zn", "-l", "9", "-n", "images", "docker")
+    change(path, (9 * MIB, b"somebody's container"))
+    start, length = DAMAGES[name]
+    disk.put(start, bytes(length))
+    if name == "the table":
+        must("blockdev", "--rereadpt", disk.path)
+    comment = refused(tree, disk)
+    for command in advised(comment, f"on this host{',' if name == 'the table' else ':'} ").split(
+        "; "
+    ):
+        argv = command.split()
+        if argv[0] == "parted":
+            must(*argv)
+        elif argv[0] != "vgchange":
+            lvm(*argv)
     assert uuids("lvs", "lv_name") == ["images"]
-    with open(f"{disk.path}p1", "rb") as part:
+    with open(disk.partitions()[0], "rb") as part:
         part.seek(9 * MIB)
         assert part.read(20) == b"somebody's container"
     assert tree.lists()["doubts"] == []

@@ -366,12 +366,12 @@ REFUSED = {
     "a physical volume whose label is lost": (
         lost_label,
         "LVM does not find volume group docker, and its own ",
-        "/backup/docker says that the group held 1 volumes on /dev/",
+        "/backup/docker says that the group held 1 volume on /dev/",
         "pvcreate --uuid ",
     ),
     "a lost label, and of LVM's backups only an archive": (
         only_an_archive,
-        "/archive/docker_00099-1.vg says that the group held 1 volumes",
+        "/archive/docker_00099-1.vg says that the group held 1 volume on",
         "pvcreate --uuid ",
     ),
     "a lost label, and no backup": (lost_label_and_backup, "vgcfgrestore"),

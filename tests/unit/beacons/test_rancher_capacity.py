@@ -1,15 +1,21 @@
+import importlib.util
+
 import pytest
 import yaml
-from fakes import ROOT, Salt, _load
+from fakes import ROOT
 
+FILE = ROOT / "salt/_beacons/rancher_capacity.py"
 FINE = {"pool_data": 41.0, "pool_metadata": 2.0, "conntrack": None}
 
 
 class Beacon:
     def __init__(self, config=()):
         self.seen, self.config = dict(FINE), list(config)
-        calls = Salt({"capacity.measures": lambda: self.seen})
-        self.module = _load("_beacons", "rancher_capacity", calls, {})
+        # Each minion loads its own, which remembers what it told last.
+        spec = importlib.util.spec_from_file_location("beacon", FILE)
+        self.module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(self.module)
+        self.module.__salt__ = {"capacity.measures": lambda: self.seen}
 
     def look(self, **seen):
         self.seen.update(seen)

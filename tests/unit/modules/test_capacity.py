@@ -1,6 +1,10 @@
 import pytest
-from fakes import Salt, load
 from salt.exceptions import CommandExecutionError
+
+import _conntrack
+import _host
+import _thinpool
+import capacity
 
 POOL = {
     "data_percent": 41.0,
@@ -11,35 +15,38 @@ POOL = {
 TABLE = {"count": 1, "max": 131072, "buckets": 32768, "percent": 12.5}
 
 
-def capacity(pool=POOL, table=TABLE, docker=0, agent="Up 3 hours", tool=True, pillar=None):
-    asked = []
+@pytest.fixture
+def host(replace, monkeypatch):
+    """Lay a host below the module; gives it, with the pools that are asked for."""
 
     def given(value):
         if isinstance(value, Exception):
             raise value
         return value
 
-    def run(argv, timeout=60, accept=(0,)):
-        text = "20.10.24\n" if argv[1] == "version" else agent
-        return {"retcode": docker, "stdout": text, "stderr": ""}
+    def lay(pool=POOL, table=TABLE, docker=0, agent="Up 3 hours", tool=True, pillar=None):
+        asked = []
 
-    def look(group, name):
-        asked.append((group, name))
-        return given(pool)
+        def run(argv, timeout=60, accept=(0,)):
+            text = "20.10.24\n" if argv[1] == "version" else agent
+            return {"retcode": docker, "stdout": text, "stderr": ""}
 
-    calls = {
-        "_thinpool.status": look,
-        "_conntrack.usage": lambda: given(table),
-        "_host.tool": lambda name: f"/usr/bin/{name}" if tool else None,
-        "_host.run": run,
-    }
-    module = load("capacity", Salt(calls), __pillar__={"rancher": pillar or {}})
-    module.asked = asked
-    return module
+        def look(group, name):
+            asked.append((group, name))
+            return given(pool)
+
+        replace(_thinpool, status=look)
+        replace(_conntrack, usage=lambda: given(table))
+        replace(_host, run=run, tool=lambda name: f"/usr/bin/{name}" if tool else None)
+        monkeypatch.setattr(capacity, "__pillar__", {"rancher": pillar or {}}, raising=False)
+        return asked
+
+    return lay
 
 
-def test_a_host():
-    found = capacity().status()
+def test_a_host(host):
+    host()
+    found = capacity.status()
     assert found.pop("hostname")
     assert found == {
         "pool_data_percent": 41.0,
@@ -54,33 +61,34 @@ def test_a_host():
     }
 
 
-def test_the_pool_is_that_of_the_pillar():
-    module = capacity(pillar={"thin_pool": {"volume_group": "vg0", "name": "pool"}})
-    module.status()
-    capacity_of_default = capacity()
-    capacity_of_default.status()
-    assert (module.asked, capacity_of_default.asked) == (
-        [("vg0", "pool")],
-        [("docker", "thinpool")],
-    )
+def test_the_pool_is_that_of_the_pillar(host):
+    asked = host(pillar={"thin_pool": {"volume_group": "vg0", "name": "pool"}})
+    capacity.status()
+    assert asked == [("vg0", "pool")]
+    asked = host()
+    capacity.status()
+    assert asked == [("docker", "thinpool")]
 
 
-def test_a_bare_host():
-    found = capacity(pool=None, table=None, tool=False).status()
+def test_a_bare_host(host):
+    host(pool=None, table=None, tool=False)
+    found = capacity.status()
     assert {key for key, value in found.items() if value is None} == set(found) - {
         "hostname",
         "problems",
     }
 
 
-def test_what_cannot_be_looked_at_is_named_and_the_rest_is_there():
-    found = capacity(pool=CommandExecutionError("LVM doubts its own lists")).status()
+def test_what_cannot_be_looked_at_is_named_and_the_rest_is_there(host):
+    host(pool=CommandExecutionError("LVM doubts its own lists"))
+    found = capacity.status()
     assert found["problems"] == ["LVM doubts its own lists"]
     assert (found["pool_data_percent"], found["conntrack_percent"]) == (None, 12.5)
 
 
-def test_a_docker_that_is_down():
-    found = capacity(docker=1).status()
+def test_a_docker_that_is_down(host):
+    host(docker=1)
+    found = capacity.status()
     assert (found["docker"], found["agent"]) == ("down", None)
 
 
@@ -96,26 +104,34 @@ def test_a_docker_that_is_down():
         ("\n", None),
     ],
 )
-def test_the_agent(text, state):
-    assert capacity()._status(text) == state
-    assert capacity(agent=text).status()["agent"] == state
+def test_the_agent(host, text, state):
+    host(agent=text)
+    assert capacity._status(text) == state
+    assert capacity.status()["agent"] == state
 
 
-def test_measures():
-    assert capacity().measures() == {"pool_data": 41.0, "pool_metadata": 2.0, "conntrack": 12.5}
-    assert capacity(pool=None, table=None).measures() == dict.fromkeys(capacity().MEASURES)
-    trouble = capacity(CommandExecutionError("no lvs"), CommandExecutionError("no proc")).measures()
-    assert trouble == {"pool_data": "no lvs", "pool_metadata": "no lvs", "conntrack": "no proc"}
+def test_measures(host):
+    host()
+    assert capacity.measures() == {"pool_data": 41.0, "pool_metadata": 2.0, "conntrack": 12.5}
+    host(pool=None, table=None)
+    assert capacity.measures() == dict.fromkeys(capacity.MEASURES)
+    host(CommandExecutionError("no lvs"), CommandExecutionError("no proc"))
+    assert capacity.measures() == {
+        "pool_data": "no lvs",
+        "pool_metadata": "no lvs",
+        "conntrack": "no proc",
+    }
 
 
-def test_facts_hold_no_secret():
+def test_facts_hold_no_secret(host):
     secrets = {"access_key": "KEY", "secret_key": "SECRET", "registration_url": "http://TOKEN"}
     pillar = {
         "roles": ["agent"],
         "agent": {"server_url": "http://r:8080", "project": "Default", **secrets},
         "server": {"database": {"password": "PASSWORD"}},
     }
-    facts = capacity(pillar=pillar).facts()
+    host(pillar=pillar)
+    facts = capacity.facts()
     assert facts.pop("hostname")
     assert facts == {
         "roles": ["common", "agent"],
