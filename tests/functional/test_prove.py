@@ -191,7 +191,7 @@ def test_many_agents():
 @pytest.mark.parametrize("jump", clock_jumps.JUMPS)
 def test_the_clock_jumps(jump):
     # In a process that ends with its clock.
-    with clock_jumps.many.FORK.Pool(1) as pool:
+    with clock_jumps.many_agents.FORK.Pool(1) as pool:
         assert pool.apply(clock_jumps.tried, ("back and forth while it waits", jump)) == []
 
 
