@@ -11,6 +11,7 @@ import _converge
 import _docker_engine
 import _rancher
 import _rancher_agent
+import _rancher_agent_look
 import _rancher_agent_plan
 import _rancher_server
 import _rancher_server_data
@@ -278,7 +279,7 @@ def agent_registered(
         return _converge.run(
             name,
             "Rancher agent",
-            observe=lambda: _rancher_agent.observe(_rancher_agent.wanted(*given), test),
+            observe=lambda: _rancher_agent_look.observe(_rancher_agent.wanted(*given), test),
             plan=with_want(_rancher_agent_plan.plan),
             apply=with_want(_rancher_agent.apply),
             test=test,

@@ -32,7 +32,7 @@ FILES = {
         _docker_repository _docker_service _docker_storage _docker_unit _docker_version _fresh _fstab
         _host _hostname _hosts_file _lvm _lvm_backup _packages_unfinished _packages_upgrade _port_use
         _rancher _rancher_agent _rancher_agent_bootstrap _rancher_agent_cgroup _rancher_agent_host
-        _rancher_agent_match _rancher_agent_plan _rancher_agent_script _rancher_api
+        _rancher_agent_look _rancher_agent_match _rancher_agent_plan _rancher_agent_script _rancher_api
         _rancher_database _rancher_database_account _rancher_host _rancher_http
         _rancher_member _rancher_server _rancher_server_alive _rancher_server_data _rancher_server_fit
         _rancher_server_replace _rancher_server_wait _selinux_mode _settings _swapfile

@@ -29,6 +29,7 @@ import _rancher_agent
 import _rancher_agent_bootstrap
 import _rancher_agent_cgroup
 import _rancher_agent_host
+import _rancher_agent_look
 import _rancher_agent_script
 
 IMAGE = "rancher/agent:v1.2.11"
@@ -347,7 +348,12 @@ class Kit:
 
     def _wire(self, monkeypatch):
         patch = monkeypatch.setattr
-        for module in (_rancher_agent, _rancher_agent_host, _rancher_agent_bootstrap):
+        for module in (
+            _rancher_agent,
+            _rancher_agent_look,
+            _rancher_agent_host,
+            _rancher_agent_bootstrap,
+        ):
             patch(module, "STATE", str(self.folder))
         patch(_rancher_agent_host.salt.utils.network, "interfaces", lambda: self._cards())
         patch(_docker_engine, "_listens", lambda url: True)

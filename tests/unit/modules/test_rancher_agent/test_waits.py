@@ -6,8 +6,8 @@ import pytest
 from agent_kit import BOOTSTRAP, Killed
 
 import _docker_engine
-import _rancher_agent
 import _rancher_agent_bootstrap
+import _rancher_agent_look
 
 from .checks import JOINED, joins, refuses
 
@@ -41,7 +41,9 @@ def test_two_active_tokens(make, fake):
 def test_a_server_that_comes_up(make, fake, stage, monkeypatch):
     fake.set_stage(stage)
     kit = make()
-    monkeypatch.setattr(_rancher_agent, "_patience", lambda want, absent, test: 0.3 if test else 20)
+    monkeypatch.setattr(
+        _rancher_agent_look, "_patience", lambda want, absent, test: 0.3 if test else 20
+    )
     dry = kit.run(test=True)
     assert (dry["result"], dry["changes"]) == (None, JOINED)
     assert "The server does not answer yet, the run waits for it" in dry["comment"]
@@ -96,7 +98,7 @@ def test_a_token_that_fails(make, fake):
 def test_a_token_that_is_stuck(make, fake, monkeypatch):
     fake.configure(token_mode="stuck")
     kit = make(timeout=1)
-    monkeypatch.setattr(_rancher_agent, "LOOK", 1)
+    monkeypatch.setattr(_rancher_agent_look, "LOOK", 1)
     ret = kit.run()
     assert (ret["result"], ret["changes"]) == (False, {})
     assert "waited 1 s for a registration token" in ret["comment"]
