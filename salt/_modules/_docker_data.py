@@ -29,7 +29,7 @@ def place(config, flags, ids):
     ``base`` (the data root), ``root`` (with the mapping's folder), ``driver`` and ``remap`` (or None).
     """
     remap = _value("userns-remap", config, flags)
-    base = _value("data-root", config, flags) or config.get("graph") or ROOT
+    base = _value("data-root", config, flags) or _text(config.get("graph")) or ROOT
     base = os.path.normpath(base)
     numbers = ids(remap) if remap else None
     folder = numbers or "a user mapping that is yet to be made"
@@ -43,7 +43,12 @@ def place(config, flags, ids):
 
 def _value(key, config, flags):
     given = [flag["value"] for flag in flags if flag["key"] == key and flag["value"]]
-    return config.get(key) or (given[-1] if given else None)
+    return _text(config.get(key)) or (given[-1] if given else None)
+
+
+def _text(value):
+    # What somebody wrote into daemon.json may be of any type.
+    return value if isinstance(value, str) else None
 
 
 def lowest(text, names):
@@ -88,11 +93,10 @@ def refusal(was, will, words):
     if was["base"] == ROOT and differing == ["base"]:
         way = f"Take data-root out of {_AT}"
     there = f"{was['root']}, driver {was['driver']}," if "driver" in differing else was["root"]
-    move = (
-        ""
-        if was["root"] == will["root"]
-        else (f", or stop Docker, copy the data to {will['root']} (`cp -a`) and apply again")
-    )
+    move = ""
+    # Another mapping needs other owners, which a copy does not give.
+    if was["root"] != will["root"] and was["remap"] == will["remap"]:
+        move = f", or stop Docker, copy the data to {will['root']} (`cp -a`) and apply again"
     return (
         f"Docker's data is in {there} and would be looked for in {will['root']}, driver "
         f"{will['driver']}: {words} would not be seen; nothing was changed. {way} to keep using "

@@ -49,7 +49,7 @@ CONFIG = {"storage-driver": "overlay2", "log-driver": "json-file"}
             },
         ),
     ],
-    ids=["no file", "as it is", "an operator's own key goes, and that is said"],
+    ids=["no file", "as it is", "an operator's own key goes, and is named"],
 )
 def test_each_key_is_reported(have, changes):
     text = docker.render(have) if have is not None else None

@@ -24,6 +24,7 @@ def ids(remap):
         ({}, [], "/var/lib/docker"),
         ({"data-root": "/a/"}, [], "/a"),
         ({"graph": "/a"}, [], "/a"),
+        ({"data-root": ["/a"], "graph": 5, "userns-remap": True}, [], "/var/lib/docker"),
         ({}, [{"key": "data-root", "value": "/a"}, {"key": "data-root", "value": "/b"}], "/b"),
         ({"data-root": "/a"}, [{"key": "data-root", "value": "/b"}], "/a"),
         ({"userns-remap": "default"}, [], "/var/lib/docker/231072.231072"),
@@ -33,6 +34,7 @@ def ids(remap):
         "default",
         "file",
         "old name",
+        "garbage",
         "the last flag",
         "file and flag",
         "mapping",
@@ -163,7 +165,7 @@ def test_a_mapping_that_hides_the_data_is_refused_and_the_way_back_too(roots):
     old, _ = roots
     old.container("c1")
     message = checked(place(str(old.path)), place(str(old.path), remap="default"))
-    assert "Take userns-remap out of rancher:docker:daemon" in message
+    assert "Take userns-remap out of rancher:docker:daemon" in message and "copy" not in message
     mapped = Root(old.path / "231072.231072").container("c9")
     assert f"looked for in {mapped.path}" in message
     message = checked(place(str(old.path), remap="default"), place(str(old.path)))

@@ -120,7 +120,7 @@ def test_how_the_service_is(shown, state, boot, monkeypatch, tmp_path):
 
 
 def started(module, monkeypatch, seconds_ago):
-    """Let the daemon have started so long ago."""
+    """Let the daemon have started that many seconds ago."""
     monkeypatch.setattr(module.time, "monotonic", lambda: 1.0 + seconds_ago)
 
 
