@@ -241,8 +241,8 @@ def test_docker_is_upgraded_host_by_host(fleet, rancher):
     actions = [action for action in actions if action]
     assert actions == ["deactivate", "evacuate", "activate", "deactivate", "evacuate"]
     left = {row["hostname"][:2]: len(row["instances"]) for row in rancher.show()["hosts"]}
-    # Made again by their service, each time on the first other host.
-    assert left == {"a1": 2, "a2": 0, "a3": 1}
+    # Made again by their service, each time on another host.
+    assert left["a2"] == 0 and sum(left.values()) == 3
     assert it.notes("a1")[-1] == "start again ['c1']"
 
     newer["a2"] = {"version": 2}
