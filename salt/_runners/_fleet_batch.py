@@ -90,7 +90,9 @@ def _name(row):
 
 
 def _comment(row):
-    return line("" if row.get("comment") is None else row["comment"])
+    comment = "" if row.get("comment") is None else row["comment"]
+    # What `test.fail_without_changes` makes of its own words in a dry run.
+    return line(row.get("name") if str(comment).startswith("If we weren't testing") else comment)
 
 
 def _is_state_return(states):

@@ -137,7 +137,9 @@ def _current(client, kind, name):
 
 def _served(client, kind, name, env=None):
     """The master's answer: a dict with hsum and hash_type; empty when it serves no such file."""
-    return client.hash_file(_url(kind, name), env or saltenv) or {}
+    answer = client.hash_file(_url(kind, name), env or saltenv) or {}
+    # GitFS gives bytes from its second answer on.
+    return {key: getattr(value, "decode", lambda v=value: v)() for key, value in answer.items()}
 
 
 def _url(kind, name):

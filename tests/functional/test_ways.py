@@ -24,6 +24,7 @@ pytestmark = [
 LINES = ["3006.28", "3008.3"]
 ID = "node1.example.test"
 SETTINGS = {
+    "roles": ["common"],
     "hostname": "node7.example.test",
     "packages": {"install": ["gdisk"]},
     "conntrack": {"max": 524288},
@@ -38,7 +39,7 @@ MINION = {
     "enable_fqdns_grains": False,
     "acceptance_wait_time": 1,
 }
-FOLDERS = ["etc", "salt", "pillar", "_modules", "_states"]
+FOLDERS = ["etc", "salt", "pillar"]
 
 
 class Way:
@@ -163,8 +164,9 @@ def test_a_bare_host_converges(run):
     assert not common.problems + high.problems
     if isinstance(run, SshWay):
         # The libraries came along: the host has no Salt and no SDK of its own.
-        assert run.answer("_docker_engine.available")[ID] is True
-        assert run.answer("_docker_engine.answers")[ID] is True
+        sdk = run.apply("docker.sdk", test=True)["docker-sdk-installed"]
+        assert sdk["result"] is True and not sdk["changes"]
+        assert run.answer("capacity.status")[ID]["docker"] not in (None, "down")
     if isinstance(run, MasterWay):
         # An external pillar that it does not find costs half a second each time.
         assert "CRITICAL" not in run.salt.says()
@@ -173,8 +175,11 @@ def test_a_bare_host_converges(run):
 
 
 OF_LAST_MONTH = {
-    "_states/settings.py": ('"\\n".join(found)', '"Last month: " + ", ".join(found)'),
-    "_modules/settings.py": ("def problems(", "def problems(*_):\n    return ['no']\n\n\ndef new("),
+    "salt/_states/settings.py": (
+        "    return ret\n",
+        "    return {**ret, 'comment': f'Last month: {ret[\"comment\"]}'}\n",
+    ),
+    "salt/_modules/settings.py": ('comment = "\\n".join(found) or', 'comment = "no" or'),
 }
 
 

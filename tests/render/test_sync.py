@@ -27,6 +27,7 @@ class Master:
         self.roots = {"base": [self.tree("base")]}
         self.backend = ["roots"]
         self.asked = []
+        self.bytes = False
 
     def tree(self, name):
         for kind in ("_modules", "_states"):
@@ -51,7 +52,8 @@ class Master:
     def hash_file(self, url, saltenv):
         self.asked.append(url)
         path = self.find(url.removeprefix("salt://"), saltenv)
-        return {"hsum": path.read_text(), "hash_type": "plain"} if path else {}
+        answer = path and (path.read_bytes() if self.bytes else path.read_text())
+        return {"hsum": answer, "hash_type": "plain"} if path else {}
 
 
 @pytest.fixture
@@ -128,6 +130,12 @@ def test_current_copies_cost_no_question(master, minion):
 @pytest.mark.parametrize("pillar", [{}, {"rancher_modules": {}}, {"rancher_modules": None}])
 def test_a_pillar_that_does_not_tell_costs_questions_only(master, minion, pillar):
     assert minion.sync(pillar=pillar) == [] and len(master.asked) > 50
+
+
+def test_gitfs_gives_its_hashes_as_bytes(master, minion):
+    """Every run fetched everything anew."""
+    master.bytes = True
+    assert minion.sync(pillar={}) == []
 
 
 @pytest.mark.parametrize("kind", ["modules", "states"])

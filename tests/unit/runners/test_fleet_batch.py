@@ -105,6 +105,17 @@ def test_a_long_reason_is_cut():
 
 # What no minion of ours sends, and another does.
 STRANGE = {
+    "a refusal in a dry run": (
+        {
+            "x": {
+                "result": False,
+                "__id__": "i",
+                "name": "no disk",
+                "comment": "If we weren't testing, this would be a failure!",
+            }
+        },
+        "i: no disk",
+    ),
     "no comment": ({"x": {"result": False}}, "a state without a name: no reason given"),
     "a comment that is None": (
         {"x": {"result": False, "comment": None, "__id__": "i"}},

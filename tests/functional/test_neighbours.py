@@ -1,0 +1,227 @@
+"""Where the tree is served from, in which environment, and beside what, on both lines of Salt."""
+
+import shutil
+import subprocess
+import zipfile
+
+import pytest
+import yaml
+from fakes import ROOT
+from fleet_kit import LINES
+
+from . import masterless
+
+VALID = "Settings under rancher are valid"
+MOTD = {"motd-written": {"test.nop": []}}
+
+
+@pytest.fixture(params=LINES)
+def line(request):
+    return request.param
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A copy of what is served."""
+    shutil.copytree(ROOT / "salt", tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+@pytest.fixture
+def minion(tmp_path, line):
+    """A minion that never synced, with these file roots; gives what applies SLS."""
+
+    def make(roots, pillar=None, **config):
+        (tmp_path / "pillar").mkdir()
+        top = {"base": {"*": ["given"]}}
+        (tmp_path / "pillar/top.sls").write_text(yaml.safe_dump(top))
+        (tmp_path / "pillar/given.sls").write_text(yaml.safe_dump(pillar or {}))
+        roots = {env: list(map(str, folders)) for env, folders in roots.items()}
+        given = {"file_roots": roots, "pillar_roots": {"base": [str(tmp_path / "pillar")]}}
+        call = masterless.call(tmp_path, line, **given, **config)
+
+        def apply(*words, test=True):
+            report = call("state.apply", *words, f"test={test}")
+            assert isinstance(report, dict), report
+            # What Salt says when there is nothing to do has no ID.
+            return {state.get("__id__"): state for state in report.values()}
+
+        return apply
+
+    return make
+
+
+def refusal(states):
+    """The one line that a run ended with."""
+    ((name, state),) = states.items()
+    assert name in ("modules-served", "short-name-is-free") and state["result"] is False
+    return state["name"]
+
+
+def git(*words):
+    argv = ["git", "-c", "user.name=t", "-c", "user.email=t@example.test", *map(str, words)]
+    subprocess.run(argv, check=True, capture_output=True, timeout=60)
+
+
+def bare(folder, source):
+    """A bare repository whose one commit holds `source` as `salt`."""
+    work = folder / "work"
+    shutil.copytree(source, work / "salt")
+    git("init", "-q", "-b", "main", work)
+    git("-C", work, "add", "-A")
+    git("-C", work, "commit", "-q", "-m", "the tree")
+    git("clone", "-q", "--bare", work, folder / "tree.git")
+    return folder / "tree.git"
+
+
+# Copies of the tree.
+
+
+def by_cp(folder):
+    shutil.copytree(ROOT / "salt", folder / "salt", symlinks=True)
+    return folder / "salt"
+
+
+def by_clone_without_links(folder):
+    repository = bare(folder, ROOT / "salt")
+    git("clone", "-q", "-c", "core.symlinks=false", repository, folder / "clone")
+    return folder / "clone/salt"
+
+
+def by_zip(folder):
+    with zipfile.ZipFile(folder / "tree.zip", "w") as archive:
+        for path in (ROOT / "salt").rglob("*"):
+            archive.write(path, path.relative_to(ROOT))
+    with zipfile.ZipFile(folder / "tree.zip") as archive:
+        archive.extractall(folder / "unzipped")
+    return folder / "unzipped/salt"
+
+
+def by_tarball(folder):
+    shutil.make_archive(folder / "tree", "gztar", ROOT, "salt")
+    shutil.unpack_archive(folder / "tree.tar.gz", folder / "unpacked", filter="data")
+    return folder / "unpacked/salt"
+
+
+@pytest.mark.parametrize("copy", [by_cp, by_clone_without_links, by_zip, by_tarball])
+def test_a_copy_lost_its_modules(minion, tmp_path, copy):
+    apply = minion({"base": [copy(tmp_path)]})
+    assert apply("rancher_salt.settings")["settings-checked"]["comment"] == VALID
+
+
+# Environments.
+
+
+def test_an_environment_that_is_not_base(minion, tree):
+    apply = minion({"prod": [tree]}, {"rancher": {"roles": ["common"]}})
+    states = apply("rancher_salt.settings", "saltenv=prod")
+    assert states["settings-checked"]["comment"] == VALID
+    assert "swap-file-active" in apply("saltenv=prod")
+
+
+def test_each_environment_has_its_own_modules(minion, tree, tmp_path):
+    shutil.copytree(tree, tmp_path / "old")
+    face = tmp_path / "old/_modules/settings.py"
+    face.write_text(face.read_text().replace("are valid", "are as good as last month"))
+    apply = minion({"base": [tmp_path / "old"], "prod": [tree]})
+    for env, words in (("prod", "are valid"), ("base", "are as good as last month")) * 2:
+        states = apply("rancher_salt.settings", f"saltenv={env}")
+        assert states["settings-checked"]["comment"] == f"Settings under rancher {words}"
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_an_environment_without_the_modules(minion, tree, test):
+    """The sync said "Success!", and the run then that a state was not found."""
+    shutil.rmtree(tree / "_modules")
+    apply = minion({"prod": [tree]})
+    words = refusal(apply("rancher_salt.common", "saltenv=prod", test=test))
+    assert words.startswith("environment 'prod' of this run has no salt://_modules/_boot_files.py")
+
+
+# The pillar decides who gets anything.
+
+
+@pytest.mark.parametrize(
+    ("pillar", "gets"),
+    [({}, False), ({"rancher": {"roles": []}}, False), ({"rancher": {"roles": ["common"]}}, True)],
+    ids=repr,
+)
+def test_a_highstate_gives_something_to_a_host_with_a_role_only(minion, tree, pillar, gets):
+    assert ("swap-file-active" in minion({"base": [tree]}, pillar)()) is gets
+
+
+# Beside a shop's own tree.
+
+
+@pytest.fixture
+def shop(tmp_path):
+    def make(*files):
+        for name in files:
+            (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "shop" / name).write_text(yaml.safe_dump(MOTD))
+        return tmp_path / "shop"
+
+    return make
+
+
+def test_the_shops_root_first(minion, tree, shop):
+    """Its common was part of our server."""
+    apply = minion({"base": [shop("common.sls", "docker/init.sls"), tree]})
+    assert list(apply("common")) == ["motd-written"]
+    for name in ("server", "rancher_salt.server"):
+        states = apply(name)
+        assert "motd-written" not in states and "swap-file-active" in states
+        assert "docker-daemon-running" in states
+
+
+def test_our_root_first_took_the_shops_names_without_a_word(minion, tree, shop):
+    pillar = {"rancher_modules": {"base": {"twice": ["common.sls"]}}}
+    apply = minion({"base": [tree, shop("common.sls")]}, pillar)
+    assert "salt://common.sls of another tree has the short name common" in refusal(apply("common"))
+    assert "swap-file-active" in apply("rancher_salt.common")
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("first", ["tree", "shop"])
+def test_an_init_sls_of_the_shop_was_ignored(minion, tree, shop, first, test):
+    roots = {"tree": tree, "shop": shop("common/init.sls")}
+    apply = minion({"base": [roots.pop(first), *roots.values()]})
+    assert "salt://common/init.sls of another tree" in refusal(apply("common", test=test))
+
+
+def test_a_module_of_the_shop_has_the_name_of_ours(minion, tree, shop):
+    (shop("_modules/settings.py") / "_modules/settings.py").write_text("def get():\n    return 1\n")
+    apply = minion({"base": [shop(), tree]})
+    assert "salt://_modules/settings.py in environment 'base'" in refusal(apply("server"))
+
+
+# GitFS.
+
+
+def gitfs(remotes):
+    return {
+        "fileserver_backend": ["roots", "gitfs"],
+        "gitfs_provider": "gitpython",
+        "gitfs_base": "main",
+        "gitfs_remotes": remotes,
+    }
+
+
+def test_gitfs(minion, tmp_path):
+    config = gitfs([{f"file://{bare(tmp_path, ROOT / 'salt')}": [{"root": "salt"}]}])
+    apply = minion({"base": []}, {"rancher": {"roles": ["common"]}}, **config)
+    assert apply("rancher_salt.settings")["settings-checked"]["comment"] == VALID
+    assert "swap-file-active" in apply()
+
+
+def test_gitfs_below_a_mountpoint_beside_a_shop_that_has_every_short_name(minion, tmp_path, shop):
+    url = f"file://{bare(tmp_path, ROOT / 'salt')}"
+    remotes = [
+        {url: [{"name": name}, {"root": f"salt/{name}"}, {"mountpoint": f"salt://{name}"}]}
+        for name in ("rancher_salt", "_modules", "_states")
+    ]
+    names = ["common.sls", "docker.sls", "server.sls", "agent.sls"]
+    apply = minion({"base": [shop(*names)]}, **gitfs(remotes))
+    assert list(apply("common")) == ["motd-written"]
+    states = apply("rancher_salt.server")
+    assert "motd-written" not in states and "swap-file-active" in states
