@@ -111,9 +111,10 @@ def test_a_fleet_from_bare_to_gone(lab):
         assert set(states[name]["done"].values()) == {"nothing to change"}, states
     assert os.listdir(lab.master.directory / "handover") == []
 
-    rows, _ = run(lab, "fleet.status")
-    row = next(dict(zip(rows[0], row, strict=True)) for row in rows if row[0] == "agent1")
-    assert (row["agent"], row["rancher"], row["next extension"]) == ("running", "active", "fits")
+    found, _ = run(lab, "fleet.status")
+    heads, *rows = found["hosts"]
+    row = next(dict(zip(heads, row, strict=True)) for row in rows if row[0] == "agent1")
+    assert (row["rancher"], row["next"]) == ("active", "fits") and "why" not in found
 
     lab.master.pillar({}, settings(lab, debug=True))
     states, code = orchestrate(lab, "orch.upgrade_docker")
