@@ -18,17 +18,9 @@ settings.load_profile("unit")
 
 
 @pytest.fixture(autouse=True)
-def loader(request, monkeypatch):
-    """Set what a test module's ``configure_loader_modules`` names: ``{module: {dunder: value}}``."""
-    # Tests that run at the same time must not wait for each other.
+def own_lock(monkeypatch):
+    """Tests that run at the same time must not wait for each other."""
     monkeypatch.setattr(_converge, "LOCK", LOCK)
-    try:
-        wanted = request.getfixturevalue("configure_loader_modules")
-    except pytest.FixtureLookupError:
-        return
-    for module, dunders in wanted.items():
-        for name, value in dunders.items():
-            monkeypatch.setattr(module, name, value, raising=False)
 
 
 @pytest.fixture

@@ -16,7 +16,12 @@ TABLE = {"count": 1, "max": 131072, "buckets": 32768, "percent": 12.5}
 
 
 @pytest.fixture
-def host(replace, monkeypatch):
+def configure_loader_modules():
+    return {capacity: {"__pillar__": {}}}
+
+
+@pytest.fixture
+def host(replace):
     """Lay a host below the module; gives it, with the pools that are asked for."""
 
     def given(value):
@@ -38,7 +43,7 @@ def host(replace, monkeypatch):
         replace(_thinpool, status=look)
         replace(_conntrack, usage=lambda: given(table))
         replace(_host, run=run, tool=lambda name: f"/usr/bin/{name}" if tool else None)
-        monkeypatch.setattr(capacity, "__pillar__", {"rancher": pillar or {}}, raising=False)
+        capacity.__pillar__["rancher"] = pillar or {}
         return asked
 
     return lay
