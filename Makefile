@@ -16,10 +16,12 @@ APT := DEBIAN_FRONTEND=noninteractive apt-get
 # Of these the demonstration needs no more.
 DEMO_PACKAGES := python3-venv python3-dev gcc openssh-client qemu-system-x86 qemu-utils \
   mmdebstrap dpkg-dev e2fsprogs docker-registry busybox-static
+# Some machines have one already, of another package.
+KUBECTL := $(if $(shell command -v kubectl),,kubernetes-client)
 PACKAGES := $(DEMO_PACKAGES) make git strace \
   xfsprogs btrfs-progs nilfs-tools cryptsetup-bin mdadm lvm2 parted gdisk dosfstools \
   dnf dnf-plugins-core rpm createrepo-c gpg gpg-agent systemd-container \
-  kubernetes-client mariadb-server-core mariadb-client-core docker.io containerd iproute2
+  $(KUBECTL) mariadb-server-core mariadb-client-core docker.io containerd iproute2
 
 .PHONY: help setup packages demo-packages check lint unit render functional vm test prove demo plan apply bench docs clean
 
