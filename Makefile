@@ -60,7 +60,9 @@ unit: $(SALT_LINES:%=$(VENV)/%/ready)  ## Unit tests on both Salt lines
 	@$(MAKE) --no-print-directory -j2 $(SALT_LINES:%=unit-%)
 
 # What does not touch Salt is tried on one line only.
-WITHOUT_SALT := lab stand_ins bench test_prove.py test_fake_rancher.py test_commit_message.py
+WITHOUT_SALT := lab stand_ins bench test_prove.py test_fake_rancher.py test_commit_message.py \
+  test_readme.py $(patsubst tests/unit/%,%,$(filter-out %_project.py %_read.py %_write.py,\
+  $(wildcard tests/unit/runners/test_export_*.py)))
 unit-3008.3: LEFT_OUT = $(WITHOUT_SALT:%=--ignore=tests/unit/%)
 
 unit-%: $(VENV)/%/ready
