@@ -84,6 +84,9 @@ _CHATTER = re.compile(
     # The device is read all the same.
     r"|Device \S+ not initialized in udev database even after waiting \d+ microseconds\."
     r"|\S+: open failed: No medium found"
+    # Who was killed while a volume came up left a device without a table, and so without a node.
+    # It holds nothing; a group that misses a disk warns of that by itself.
+    r"|/dev/mapper/\S+: open failed: No such (file or directory|device or address)"
     r"|PV \S+ in VG \S+ is using an old PV header, modify the VG to update\."
     # A disk that LVM may not read shows as a signature without a physical volume.
     r"|Devices file .*"
