@@ -87,6 +87,8 @@ _CHATTER = re.compile(
     # Who was killed while a volume came up left a device without a table, and so without a node.
     # It holds nothing; a group that misses a disk warns of that by itself.
     r"|/dev/mapper/\S+: open failed: No such (file or directory|device or address)"
+    # A container's layer, in Docker's own name for it; when the pool is full all of them say so.
+    r"|/dev/mapper/docker-\d+:\d+-\d+-\w+: .*"
     r"|PV \S+ in VG \S+ is using an old PV header, modify the VG to update\."
     # A disk that LVM may not read shows as a signature without a physical volume.
     r"|Devices file .*"

@@ -25,7 +25,7 @@ class Host:
     def __init__(self, fleet):
         self.fleet, self.log = fleet, fleet.folder / "asked"
         self.roots = fleet.folder / "roots/_modules"
-        self.roots.mkdir()
+        self.roots.mkdir(exist_ok=True)
         self.log.touch()
 
     def serve(self, copy, percent):
