@@ -23,8 +23,9 @@ BARE = "systemctl stop docker.socket docker; rm /etc/systemd/system/docker.servi
 
 
 @pytest.fixture(scope="module")
-def history(lab):
+def history(furnished):
     """One server with the embedded database on its data disk, and what it found after each boot."""
+    lab = furnished
     lab.registry.start()
     server = {"ready_timeout": 900}
     settings = {"docker": {"daemon": lab.registry.daemon}, "server": server}
