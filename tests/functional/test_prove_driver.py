@@ -53,9 +53,7 @@ def host(tmp_path, monkeypatch):
     for name in ("PYTHON", "TREE", "FOLDER"):
         value = {"PYTHON": sys.executable, "TREE": str(tree), "FOLDER": str(folder)}[name]
         monkeypatch.setattr(prove_host, name, value)
-    (tree / "salt").mkdir(parents=True)
-    (tree / "_modules").mkdir()
-    (tree / "_states").mkdir()
+    (tree / "salt/_states").mkdir(parents=True)
     out = tmp_path / "out"
     states = {
         "first": {"file.managed": [{"name": f"{out}/one"}, {"contents": "1"}, {"makedirs": True}]},
@@ -63,7 +61,7 @@ def host(tmp_path, monkeypatch):
         "third": {"slow.told": [{"name": "of the second"}, {"watch": [{"slow": "second"}]}]},
     }
     (tree / "salt/probe.sls").write_text("#!json\n" + json.dumps(states))
-    (tree / "_states/slow.py").write_text(
+    (tree / "salt/_states/slow.py").write_text(
         "import os, subprocess\n"
         "def done(name):\n"
         "    there = os.path.exists(name)\n"

@@ -33,19 +33,20 @@ def shell(line):
     return {"code": done.returncode, "out": done.stdout, "err": done.stderr}
 
 
-def end_at(number, when):
-    """From now on, die at the nth writing command of this process."""
+def end_at(which, when):
+    """From now on, die at the nth writing command of this process, or at the first of that name."""
     start, replace, count = subprocess.Popen, os.replace, [0]
 
     def die():
         os.kill(os.getpid(), signal.SIGKILL)
 
-    def counted(act, during):
+    def counted(act, during, name=None):
         count[0] += 1
-        if count[0] == number and when == "before":
+        here = which in (count[0], name)
+        if here and when == "before":
             die()
         result = act()
-        if count[0] == number:
+        if here:
             during(result)
             die()
         return result
@@ -60,7 +61,7 @@ def end_at(number, when):
         def act():
             return start(argv, *args, **kwargs)
 
-        return counted(act, middle) if argv[0] in WRITERS else act()
+        return counted(act, middle, argv[0]) if argv[0] in WRITERS else act()
 
     subprocess.Popen = popen
     os.replace = lambda *args: counted(lambda: replace(*args), lambda _: None)
