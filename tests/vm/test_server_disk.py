@@ -38,7 +38,9 @@ def history(furnished):
         past[name] = lab.call("state.apply", "server", timeout=2400, **options)
 
     def look(name):
-        past[f"{name}, container"] = guest.ssh(f"timeout 60 docker inspect -f {STATE} {NAME}", timeout=300)[1]
+        past[f"{name}, container"] = guest.ssh(
+            f"timeout 60 docker inspect -f {STATE} {NAME}", timeout=300
+        )[1]
         past[f"{name}, files"] = guest.ssh(f"ls {DIRECTORY}", timeout=60)[1].split()
         past[f"{name}, disk"] = guest.ssh("findmnt -no SOURCE /data", timeout=60)[1].strip()
         past[f"{name}, docker"] = guest.ssh("systemctl is-active docker", timeout=60)[1].strip()

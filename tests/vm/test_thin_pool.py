@@ -189,7 +189,12 @@ def test_every_state_is_told_and_refusals_leave_the_disk_alone(driver):
 
 def test_inactive_volumes_do_not_end_as_an_inactive_pool(driver):
     # What a killed lvconvert can leave; lvm2 2.03.16 then makes an inactive pool.
-    steps = [shell(RESET), present(end=["lvconvert", "before"]), shell("lvchange -an docker"), present()]
+    steps = [
+        shell(RESET),
+        present(end=["lvconvert", "before"]),
+        shell("lvchange -an docker"),
+        present(),
+    ]
     done = driver.run(*steps)[-1]
     assert done["result"] is True, done["comment"]
     assert set(done["changes"]) == {"pool", "profile", "attachment", "monitoring"}
