@@ -5,7 +5,7 @@ import shutil
 import time
 
 import pytest
-from disk_kit import Disk, must
+from disk_kit import Disk, must, patiently
 from salt.exceptions import CommandExecutionError
 
 import _converge
@@ -30,7 +30,8 @@ def frozen(tmp_path):
         yield point
     finally:
         must("fsfreeze", "--unfreeze", point)
-        must("umount", point)
+        # Who slept there ends a moment after that.
+        patiently("umount", point)
         disk.detach()
 
 
