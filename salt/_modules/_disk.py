@@ -37,7 +37,7 @@ SERIALS = ("serial", "device/serial")
 #                     `mounts`, `holders`, `busy`; and of ours
 #     mark, finished  by its name, see `_disk_marks`
 #     content         as above, when it has no signature
-#     unused          finished by its name, and yet all zero: never used
+#     unused          finished by its name, and yet zero to its last byte: never used
 #     backup          of a lost ext file system, see `_disk_read.ext_backup`
 
 
@@ -163,7 +163,7 @@ def _unseen(disk, looked):
     if looked or disk["busy"] or disk["signatures"]:
         return
     if only and not known and not only["busy"]:
-        only["content"] = _look(disk, only["path"], only["start"], only["size"])
+        only["content"] = _look(disk, only)
         only["unused"] = only["finished"] and not only["content"]
         if only["finished"] and only["content"] and only["path"]:
             only["backup"] = _disk_read.ext_backup(only["path"])
@@ -174,10 +174,12 @@ def _unseen(disk, looked):
         disk["content"] = _disk_blank.look(disk["path"], first, disk["size"] - edge)
 
 
-def _look(disk, path, start, size):
-    if path:
-        return _disk_blank.look(path)
-    return _disk_blank.look(disk["path"], start, start + size)
+def _look(disk, part):
+    """A finished one was in use: it counts as never used only when every byte of it is zero."""
+    if part["path"]:
+        return _disk_blank.look(part["path"], whole=part["finished"])
+    start, end = part["start"], part["start"] + part["size"]
+    return _disk_blank.look(disk["path"], start, end, whole=part["finished"])
 
 
 def _points(mounts, numbers):

@@ -4,15 +4,18 @@ Whether a device is blank: blank is what was looked at and is zero.
 Up to 1 GiB everything is read. On a larger device both ends are read whole, and between them samples
 at even distances and at the places where file systems keep a second copy of their beginning. It all
 comes from the device, not from a cache. A single piece of data that is shorter than a 2048th of the
-device can lie between two samples: that is what a look cannot see.
+device can lie between two samples: that is what a look cannot see, unless it is ``whole``.
 """
 
 import errno
+import logging
 import mmap
 import os
 import threading
 
 from salt.exceptions import CommandExecutionError
+
+log = logging.getLogger(__name__)
 
 KIB, MIB = 1024, 1024**2
 # Up to this size a device is read whole: on a spinning disk that is faster than to seek.
@@ -23,7 +26,7 @@ SAMPLE = 64 * KIB
 SAMPLES = 2048
 # Seconds for one look: 160 MiB in 2,100 places, on a spinning disk half a minute.
 LIMIT = 300
-# And for one that reads a large file whole.
+# And for one that reads all of a large device or file.
 LIMIT_WHOLE = 3600
 # Where a file system may begin: at the device's start, in a partition of old, in one of today.
 _BEGINNINGS = (0, 63 * 512, MIB)
@@ -37,11 +40,12 @@ _ZEROS = bytes(_PIECE)
 
 def look(path, start=0, end=None, whole=False):
     """
-    What a device or a file holds from ``start`` to ``end`` (bytes, None = to its end), read whole or
-    in samples: None when all that is zero, else a dict ``offset`` (of the first byte that is not),
-    ``hits`` and ``samples`` (of 64 KiB). Raises when it could not be read, or not in time.
+    What a device or a file holds from ``start`` to ``end`` (bytes, None = to its end): None when all
+    that was read is zero, else a dict ``offset`` (of the first byte that is not), ``hits`` and
+    ``samples`` (of 64 KiB). ``whole``: where the samples find nothing, every byte is read. Raises when
+    it could not be read, or not in time.
     """
-    state = {"at": start}
+    state, limit = {"at": start}, LIMIT_WHOLE if whole else LIMIT
 
     def read():
         try:
@@ -52,7 +56,7 @@ def look(path, start=0, end=None, whole=False):
     # A failing disk can hold its reader in the kernel, beyond any signal: that one is left behind.
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
-    reader.join(LIMIT_WHOLE if whole else LIMIT)
+    reader.join(limit)
     where = f"at offset {state['at']:#x}"
     if "error" in state:
         reason = getattr(state["error"], "strerror", None) or str(state["error"])
@@ -60,9 +64,10 @@ def look(path, start=0, end=None, whole=False):
             "error"
         ]
     if "answer" not in state:
+        large = ", or it is too large to be read whole" if whole else ""
         raise CommandExecutionError(
-            f"{path} could not be read {where}: not done within {LIMIT_WHOLE if whole else LIMIT} s. Look at `dmesg`, the disk "
-            "may be failing"
+            f"{path} could not be read {where}: not done within {limit} s. Look at `dmesg`, the disk "
+            f"may be failing{large}"
         )
     return state["answer"]
 
@@ -99,8 +104,11 @@ def _read(path, start, end, whole, state):
         end = size if end is None else end
         if end > size:
             raise CommandExecutionError(f"it ends at {size:#x}, and {end:#x} was expected")
-        wanted = _cut(start, end, _PIECE) if whole else pieces(start, end)
-        return _judge(descriptor, wanted, state)
+        found = _judge(descriptor, pieces(start, end), state)
+        if whole and not found and end - start > WHOLE:
+            log.warning("%s seems empty, all of it is read: %d MiB", path, (end - start) // MIB)
+            found = _judge(descriptor, _cut(start, end, _PIECE), state)
+        return found
     finally:
         os.close(descriptor)
 

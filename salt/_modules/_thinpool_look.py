@@ -125,7 +125,7 @@ def _behind(part, rows):
     """What lies behind a physical volume of no group: what was a pool once is not made anew."""
     if not rows or rows[0]["vg_name"] or rows[0]["pe_start"] != _BEGIN:
         return None
-    return _disk_blank.look(part["path"], _BEGIN)
+    return _disk_blank.look(part["path"], _BEGIN, whole=True)
 
 
 def members():

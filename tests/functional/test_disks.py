@@ -15,6 +15,7 @@ from fakes import LOCK, ROOT
 from prove.contents import REFUSED, gpt_data, mark_partition
 
 import _converge
+import _disk_blank
 import _disk_make
 import _fstab
 import _host
@@ -733,3 +734,12 @@ def test_a_finished_disk_of_before_stays_as_it_is(tree, point, disk):
     mark_partition(disk, "rancher-data")
     must("mkfs.ext4", "-q", "-L", "data", disk.partitions()[0])
     converges(tree, point, disk.path, ["directory", "mount", "fstab"], **EXT4)
+
+
+def test_a_byte_between_two_samples_of_a_finished_partition_was_formatted(tmp_path, tree, point):
+    with attached(tmp_path, size=1536 * MIB) as disk:
+        disk.parted("mklabel", "gpt", "mkpart", "rancher-data", "1MiB", "1535MiB")
+        disk.put(800_000_001, b"\1")
+        assert _disk_blank.look(disk.partitions()[0]) is None
+        words = ("was finished once", "the first byte that is not zero is at offset 0x2f9f0801")
+        refused(tree, point, disk, *words)

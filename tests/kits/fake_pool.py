@@ -51,7 +51,7 @@ class Host:
         replace(_disk, examine=self.examine, stage=self.stage)
         replace(_disk_make, partition=self.partition, finish=self.finish)
         replace(_disk_read, blkid=self.blkid)
-        replace(_disk_blank, look=lambda path, start=0, end=None: None)
+        replace(_disk_blank, look=lambda path, *area, **how: None)
         replace(_lvm_backup, look=lambda group: None)
 
     def present(self, test=False, **over):

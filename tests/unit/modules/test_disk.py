@@ -28,7 +28,7 @@ def probe(replace):
         }
         replace(_host, read=answers.pop("read", lambda path: None))
         replace(_disk_users, of=answers.pop("users", lambda numbers: []))
-        replace(_disk_blank, look=answers.pop("look", lambda path, start=0, end=None: None))
+        replace(_disk_blank, look=answers.pop("look", lambda path, *area, **how: None))
         replace(_disk_kernel, **{**known, **answers})
         if contents:
             replace(_disk_table, contents=lambda path, number, size, sector: contents)
@@ -127,8 +127,8 @@ def looked(sysfs, probe):
     def examine(found, **options):
         places = []
 
-        def look(path, start=0, end=None):
-            places.append((path, start, end))
+        def look(path, start=0, end=None, whole=False):
+            places.append((path, start, end, *["whole"] * whole))
             return FOUND
 
         probe(found, attribute=attributes, look=look, **options.pop("probe", {}))
@@ -158,9 +158,14 @@ def test_a_disk_without_a_signature_is_read(looked, found, place):
     ("mine", "place"),
     [
         (part(), ("/dev/vdb1", 0, None)),
-        (part("rancher-data"), ("/dev/vdb1", 0, None)),
+        (part("rancher-data"), ("/dev/vdb1", 0, None, "whole")),
         (part("rancher-docker-pool-new"), ("/dev/vdb1", 0, None)),
+        (part("rancher-docker-pool"), ("/dev/vdb1", 0, None, "whole")),
         (part(path=None, devno=None), ("/dev/vdb", MIB, 1023 * MIB)),
+        (
+            part("rancher-data", path=None, devno=None),
+            ("/dev/vdb", MIB, 1023 * MIB, "whole"),
+        ),
     ],
 )
 def test_our_partition_without_a_signature_is_read(looked, replace, mine, place):
@@ -169,7 +174,7 @@ def test_our_partition_without_a_signature_is_read(looked, replace, mine, place)
     assert places == [place]
     (seen,) = disk["partitions"]
     assert (seen["content"], disk["content"], seen["unused"]) == (FOUND, None, False)
-    assert bool(seen["backup"]) == mine["finished"]
+    assert bool(seen["backup"]) == bool(mine["finished"] and mine["path"])
 
 
 @pytest.mark.parametrize(("label", "unused"), [("rancher-data", True), ("rancher-data-new", False)])
@@ -224,7 +229,7 @@ def test_a_disk_that_is_mounted_is_not_read(looked):
 
 
 def test_a_disk_that_cannot_be_read_is_an_error(sysfs, probe):
-    def look(path, start=0, end=None):
+    def look(path, *area, **how):
         raise CommandExecutionError("/dev/vdb could not be read")
 
     probe(contents(), attribute=attributes, look=look)

@@ -76,6 +76,21 @@ def test_second_superblocks_are_looked_at_on_a_disk_of_any_size(device, begin, c
     assert _disk_blank.look(path)["offset"] == begin + copy + 1024
 
 
+def test_a_byte_between_two_samples_is_seen_by_a_whole_look_alone(device):
+    offset = 1_500_000_001
+    path = device(2 * GIB, (offset, b"\1"))
+    assert not any(at <= offset < at + length for at, length in _disk_blank.pieces(0, 2 * GIB))
+    assert _disk_blank.look(path) is None
+    assert _disk_blank.look(path, whole=True)["offset"] == offset
+    assert _disk_blank.look(path, offset // 4096 * 4096 + 4096, whole=True) is None
+
+
+def test_what_the_samples_find_needs_no_whole_look(device):
+    path = device(64 * GIB, (0, b"\1"))
+    samples = sum(length for _, length in _disk_blank.pieces(0, 64 * GIB)) // (64 * KIB)
+    assert _disk_blank.look(path, whole=True)["samples"] == samples
+
+
 def test_a_part_of_it(device):
     path = device(80 * MIB, (0, b"\1" * 17408), (80 * MIB - 16896, b"\1" * 16896))
     assert _disk_blank.look(path, 17408, 80 * MIB - 16896) is None
@@ -122,6 +137,9 @@ def test_a_disk_that_does_not_answer_holds_up_nobody(device, monkeypatch):
     monkeypatch.setattr(os, "preadv", lambda *_: stuck.wait(30))
     with pytest.raises(CommandExecutionError, match="not done within 0.2 s. Look at `dmesg`"):
         _disk_blank.look(device(MIB))
+    monkeypatch.setattr(_disk_blank, "LIMIT_WHOLE", 0.2)
+    with pytest.raises(CommandExecutionError, match="or it is too large to be read whole"):
+        _disk_blank.look(device(MIB), whole=True)
     stuck.set()
 
 
