@@ -19,6 +19,7 @@ import _docker_storage
 import _docker_unit
 import _docker_version
 import _host
+import _lvm
 
 # -- the change ----------------------------------------------------------------------------------
 
@@ -70,7 +71,7 @@ def wanted(kernel, installed, package, version=None, settings=None, thin_pool=No
     None), ``leftovers`` (path to reason, what must be moved aside), ``was`` and ``will`` (places).
     """
     pool = thin_pool if (thin_pool or {}).get("device") else None
-    path = pool and _docker_storage.dm_path(pool["volume_group"], pool["name"])
+    path = pool and _lvm.device(pool["volume_group"], pool["name"])
     version = version or installed(package) or None
     upstream = _docker_version.upstream(version)
     config = _docker_config.compose(settings or {}, path, kernel, upstream)

@@ -10,6 +10,7 @@ import os
 from salt.exceptions import CommandExecutionError
 
 import _host
+import _lvm
 import _thinpool
 
 # Where each driver keeps one entry per layer, below Docker's data directory.
@@ -35,15 +36,6 @@ _EMPTY = {
 
 
 # -- pure ----------------------------------------------------------------------------------------
-
-
-def dm_path(volume_group, name):
-    """
-    Give the device mapper path of a logical volume; Docker takes no other spelling. Returns the
-    path (str); hyphens within a name are doubled.
-    """
-    doubled = [part.replace("-", "--") for part in (volume_group, name)]
-    return f"/dev/mapper/{'-'.join(doubled)}"
 
 
 def parse_pool(text):
@@ -169,7 +161,7 @@ def pool(volume_group, name):
     ``transaction_id``; numbers are None when the pool is inactive or failed. None when there is no
     such pool.
     """
-    path = dm_path(volume_group, name)
+    path = _lvm.device(volume_group, name)
     if os.path.exists(path):
         # With LVM volumes in it, the pool itself carries a suffix.
         real = f"{path}-tpool" if os.path.exists(f"{path}-tpool") else path

@@ -207,7 +207,7 @@ def _one_row_each(rows):
 
 
 def device(group, name):
-    """The path of a volume below /dev/mapper: hyphens within a name are doubled."""
+    """The path of a volume below /dev/mapper, the only one Docker takes; hyphens are doubled."""
     return f"/dev/mapper/{group.replace('-', '--')}-{name.replace('-', '--')}"
 
 

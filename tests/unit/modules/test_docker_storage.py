@@ -15,17 +15,6 @@ def cases(kind):
     return pytest.mark.parametrize("case", CASES[kind], ids=lambda case: case["name"])
 
 
-@pytest.mark.parametrize(
-    ("group", "name", "path"),
-    [
-        ("docker", "thinpool", "/dev/mapper/docker-thinpool"),
-        ("vg-docker", "thin-pool", "/dev/mapper/vg--docker-thin--pool"),
-    ],
-)
-def test_hyphens_double_in_the_device_mapper(group, name, path):
-    assert docker.dm_path(group, name) == path
-
-
 @cases("pools")
 def test_the_status_of_a_pool(case):
     if "refusal" in case:

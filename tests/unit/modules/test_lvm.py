@@ -209,3 +209,14 @@ def test_a_line_that_is_not_understood_names_its_tool(lvm, tool):
     lvm({name: (text, "") for name, text in texts.items()})
     with pytest.raises(CommandExecutionError, match=f"`{tool}`: LVM answered a line"):
         _lvm.look()
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "path"),
+    [
+        ("docker", "thinpool", "/dev/mapper/docker-thinpool"),
+        ("vg-docker", "thin-pool", "/dev/mapper/vg--docker-thin--pool"),
+    ],
+)
+def test_hyphens_double_in_the_device_mapper(group, name, path):
+    assert _lvm.device(group, name) == path
