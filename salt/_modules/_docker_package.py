@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 _HELD = r"(?<![!\w.-])(?<!![0-9]:)(?<!![0-9][0-9]:)\w+(?:[.-][^-]+)*"
 
 
-def status(salt, grains, package, version=None):
+def status(salt, grains, package, version=None, new_repository=False):
     """
     Look at the packages that matter, without asking a server. Returns a dict: ``installed`` (name
-    to version), ``on_offer`` (str or None, looked up only when it matters), ``newer_than_wanted``
-    (bool), ``epochs`` (bool).
+    to version), ``on_offer`` (str; None: not asked for, or not known, as from a repository that
+    this run writes), ``newer_than_wanted`` (bool), ``epochs`` (bool).
     """
     epochs = grains["os_family"] != "RedHat"
     if version is not None and _docker_version.upstream(version) is None:
@@ -44,7 +44,7 @@ def status(salt, grains, package, version=None):
         plain = str if epochs else _docker_version.plain
         newer = salt["pkg.version_cmp"](plain(have), plain(version)) == 1
     on_offer = None
-    if not version and not have:
+    if not version and not have and not new_repository:
         on_offer = salt["pkg.latest_version"](package, refresh=False) or None
     return {
         "installed": {name: found for name, found in installed.items() if found},

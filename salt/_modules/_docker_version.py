@@ -12,6 +12,8 @@ _DAEMONS = {"rpm": ("docker-ce", "docker-engine", "docker"), "deb": ("docker-ce"
 _REPLACED = ("docker-engine", "docker-engine-selinux", "docker-ce-selinux")
 _DEVICEMAPPER_GONE = (25,)
 _CLIENT_APART = (18, 9)
+# In place of a version that no package manager knows yet.
+OFFERED = "what is on offer"
 # From 1.12 on docker-engine's RPM, and Enterprise Linux's own docker, have no docker.socket.
 _NO_SOCKET = (1, 12)
 
@@ -114,20 +116,33 @@ def _too_new(package, version, seen):
     return None
 
 
-def plan(package, version, seen, pool=False):
+def as_installed(changes, installed):
+    """
+    The changes as they came out: the lists may have moved since a version was foretold. Returns the
+    same dict; what was not foretold stays so, as a dry run has it.
+    """
+    for name, change in changes.items():
+        have = installed.get(name)
+        if have and change["new"] not in (None, OFFERED) and plain(have) != plain(change["new"]):
+            change["new"] = have
+    return changes
+
+
+def plan(package, version, seen, pool=False, foretold=True):
     """
     Name the packages that must come, change or go. Returns ``{package: {"old": version or None,
-    "new": version or None}}``.
+    "new": version or None}}``; what is on offer by its version, where a dry run could foretell it.
     """
     reason = refusal(package, version, seen, pool)
     if reason:
         raise CommandExecutionError(reason)
+    on_offer = (seen["on_offer"] if foretold else None) or OFFERED
     changes = {}
     for name, wanted in targets(package, version, seen["epochs"]).items():
         have = seen["installed"].get(name)
         same = have and (wanted is None or have == wanted or plain(have) == wanted)
         if not same:
-            changes[name] = {"old": have or None, "new": wanted or "what is on offer"}
+            changes[name] = {"old": have or None, "new": wanted or on_offer}
     if package == "docker-ce":
         for name in _REPLACED:
             if seen["installed"].get(name):

@@ -55,12 +55,13 @@ def suitable(
     def observe():
         if _docker_service.booted():
             __context__[_BEFORE] = _docker_service.status(_CONFIG)
-        return _docker_package.status(__salt__, __grains__, package, version)
-
-    def plan(seen):
+        new = False
         if repository is not None:
             known = _docker_repository.status(__salt__, __grains__, repository)
-            _docker_repository.plan(repository, known)
+            new = bool(_docker_repository.plan(repository, known))
+        return _docker_package.status(__salt__, __grains__, package, version, new)
+
+    def plan(seen):
         pool = bool((thin_pool or {}).get("device"))
         _docker_version.plan(package, version, seen, pool)
         wanted = _wanted(package, version, daemon, thin_pool)

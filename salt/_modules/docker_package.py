@@ -11,6 +11,12 @@ import _docker_version
 
 # What a dry run would have changed or held: an upgrade after it leaves that alone.
 _KEPT = "packages.kept"
+# Whether this run writes Docker's repository: what that offers, a dry run cannot know.
+_NEW_REPOSITORY = "docker_repository.new"
+_NOT_KNOWN = (
+    "Which version that is, the package manager knows once a run has set up the repository and read "
+    "its index"
+)
 
 
 def installed(name, version=None, leftovers=None, thin_pool=None, test=False):
@@ -32,6 +38,18 @@ def installed(name, version=None, leftovers=None, thin_pool=None, test=False):
     Source: the state ``docker_package.installed``
     """
 
+    new = __context__.get(_NEW_REPOSITORY, False)
+    looks = []
+
+    def observe():
+        looks.append(_docker_package.status(__salt__, __grains__, name, version, new and test))
+        return looks[-1]
+
+    def notes(seen):
+        have = seen["installed"].get(name)
+        known = version or have or seen["on_offer"]
+        return [f"{name} {have} is installed"] if have else [] if known else [_NOT_KNOWN]
+
     def apply(seen, changes):
         replaced = [package for package, change in changes.items() if change["new"] is None]
         _docker_package.install(__salt__, __grains__, name, version, replaced, leftovers or [])
@@ -39,16 +57,14 @@ def installed(name, version=None, leftovers=None, thin_pool=None, test=False):
     ret = _converge.run(
         name,
         f"Package {name}",
-        observe=lambda: _docker_package.status(__salt__, __grains__, name, version),
-        plan=lambda seen: _docker_version.plan(name, version, seen, bool(thin_pool)),
+        observe=observe,
+        plan=lambda seen: _docker_version.plan(name, version, seen, bool(thin_pool), not new),
         apply=apply,
         test=test,
-        notes=lambda seen: [
-            f"{found} {have} is installed"
-            for found, have in seen["installed"].items()
-            if found == name
-        ],
+        notes=notes,
     )
+    if looks:
+        _docker_version.as_installed(ret["changes"], {} if test else looks[-1]["installed"])
     if test:
         __context__.setdefault(_KEPT, set()).update(ret["changes"])
     return ret

@@ -8,6 +8,9 @@ from _fresh import checked  # noqa: F401
 import _converge
 import _docker_repository
 
+# For the package after it: what a repository offers that this run writes, a dry run cannot know.
+_NEW = "docker_repository.new"
+
 
 def configured(name, repository=None, test=False):
     """
@@ -27,10 +30,11 @@ def configured(name, repository=None, test=False):
 
     Source: the state ``docker_repository.configured``
     """
+    __context__[_NEW] = False
     if repository is None:
         comment = "The host's own repositories are used"
         return {"name": name, "result": True, "changes": {}, "comment": comment}
-    return _converge.run(
+    ret = _converge.run(
         name,
         f"Package repository {name}",
         observe=lambda: _docker_repository.status(__salt__, __grains__, repository),
@@ -40,3 +44,5 @@ def configured(name, repository=None, test=False):
         ),
         test=test,
     )
+    __context__[_NEW] = bool(ret["changes"])
+    return ret

@@ -14,6 +14,7 @@ from functional.rpms import make_key
 
 pytestmark = pytest.mark.root
 
+OWN = "20.10.24+dfsg1-1+deb12u1"
 WANTED, NEWER = "5:24.0.9-1~debian.12~bookworm", "5:26.1.3-1~debian.12~bookworm"
 NEEDED = ("unshare", "apt-get", "dpkg-deb", "dpkg-scanpackages", "gpg")
 CONTROL = """Package: {name}
@@ -51,6 +52,7 @@ def shared(tmp_path_factory):
     for version in (WANTED, NEWER):
         build(folder, "docker-ce", version, "docker-ce-cli")
         build(folder, "docker-ce-cli", version)
+    build(folder, "docker.io", OWN)
     for version in ("1", "2"):
         build(folder, "tool", version)
     home = make_key(folder, "docker")
@@ -115,6 +117,41 @@ def test_the_exact_version_is_installed_and_held(host):
     refused = problems(host(version=WANTED).apply("docker.installed"))
     assert f"docker-ce {NEWER} is installed" in refused["docker-suitable"]
     assert machine.packages()["docker-ce"] == NEWER
+
+
+def test_a_dry_run_names_the_version_that_apt_knows(host):
+    """It said "what is on offer", and so did the run."""
+    machine = host(version=None)
+    dry = machine.apply("docker.installed", test=True)
+    unknown = dry["docker-package-installed"]
+    assert unknown["changes"] == {"docker-ce": {"old": None, "new": "what is on offer"}}
+    assert "knows once a run has set up the repository" in unknown["comment"]
+    report = machine.apply("docker.installed")
+    assert_well(report)
+    assert changes(report) == changes(dry)
+    assert f"docker-ce {NEWER} is installed" in report["docker-package-installed"]["comment"]
+    # The repository is there now, and apt knows.
+    machine.run("apt-get", "-y", "--allow-change-held-packages", "purge", "docker-ce")
+    dry = machine.apply("docker.installed", test=True)
+    assert changes(dry)["docker-package-installed"] == {"docker-ce": {"old": None, "new": NEWER}}
+    report = machine.apply("docker.installed")
+    assert_well(report)
+    assert changes(report) == changes(dry)
+    assert machine.packages()["docker-ce"] == NEWER
+
+
+def test_a_dry_run_names_the_version_of_the_distribution(host):
+    machine = host(version=None)
+    machine.pillar({"docker": {"package": "docker.io"}, "packages": {"install": []}})
+    machine.run("cp", "-r", "/srv/repo", "/srv/more")
+    machine.write("/etc/apt/sources.list", "deb [trusted=yes] file:/srv/more ./\n")
+    machine.run("sh", "-c", "rm -rf /etc/apt/sources.list.d/*; apt-get update")
+    dry = machine.apply("docker.installed", test=True)
+    report = machine.apply("docker.installed")
+    assert_well(report)
+    assert changes(report) == changes(dry)
+    assert changes(dry)["docker-package-installed"] == {"docker.io": {"old": None, "new": OWN}}
+    assert machine.packages()["docker.io"] == OWN
 
 
 def test_an_upgrade_in_the_run_that_holds_docker_leaves_it_alone(host):

@@ -189,6 +189,22 @@ def test_el8_pins_the_client_to_the_daemon(machine):
     assert packages["docker-ce-cli"] == "1:24.0.9-1.el8"
 
 
+@pytest.mark.parametrize("release", [7, 8])
+def test_a_dry_run_names_the_version_that_yum_knows(machine, release):
+    """It said "what is on offer", and so did the run."""
+    newest = "3:26.1.3-1.el8"
+    host = machine(release, version=None)
+    made = converged(host)
+    # The repository was written in the same run.
+    assert made["docker-package-installed"]["docker-ce"]["new"] == "what is on offer"
+    assert host.packages()["docker-ce"] == newest
+    host.run("dnf-3", "versionlock", "clear")
+    host.run("dnf-3", "-y", "remove", "docker-ce", "docker-ce-cli")
+    made = converged(host)
+    assert made["docker-package-installed"] == {"docker-ce": {"old": None, "new": newest}}
+    assert host.packages()["docker-ce"] == newest
+
+
 def test_another_version_in_the_pillar_moves_a_held_package(machine, shared):
     host = machine(7)
     host.apply("docker.installed")

@@ -70,6 +70,11 @@ def test_an_empty_host_is_asked_what_is_on_offer():
     }
 
 
+def test_what_other_repositories_offer_is_not_what_a_new_one_does():
+    seen = Host("Debian").do("status", "docker-ce", None, True)
+    assert seen["on_offer"] is None
+
+
 def test_what_is_completed_before_is_there_in_a_dry_run_too(replace):
     unfinished = {"docker.io": "20.10.24", "libc-bin": "2"}
     replace(_packages_unfinished, packages=lambda: unfinished)

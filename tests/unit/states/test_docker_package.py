@@ -10,11 +10,12 @@ class Host:
     def __init__(self, installed=None, on_offer=None, held=(), tools=(), fails=False):
         self.installed, self.on_offer = installed or {}, on_offer
         self.held, self.tools, self.fails, self.calls = list(held), list(tools), fails, []
+        self.context = {}
 
-    def status(self, salt, grains, package, version=None):
+    def status(self, salt, grains, package, version=None, new_repository=False):
         return {
             "installed": dict(self.installed),
-            "on_offer": self.on_offer,
+            "on_offer": None if new_repository else self.on_offer,
             "newer_than_wanted": False,
             "epochs": False,
         }
@@ -53,7 +54,6 @@ def docker(state, replace):
             "pkg.version": lambda name: "1" if name in host.tools else "",
             "pkg.install": host.install_tools,
         }
-        host.context = {}
         return state("docker_package", test, __salt__=salt, __context__=host.context)
 
     return on
@@ -73,10 +73,42 @@ def test_the_way_up_is_predicted_and_made(test, docker):
 
 
 @pytest.mark.parametrize("test", [True, False])
-def test_what_is_on_offer_is_the_same_word_in_both_runs(test, docker):
+def test_the_version_on_offer_was_not_named(test, docker):
     ret = docker(Host(on_offer="20.10.24"), test).installed("docker.io")
-    assert ret["changes"] == {"docker.io": {"old": None, "new": "what is on offer"}}
+    assert ret["changes"] == {"docker.io": {"old": None, "new": "20.10.24"}}
     assert test or "docker.io 20.10.24 is installed" in ret["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_what_a_repository_of_this_run_offers_is_the_same_word_in_both_runs(test, docker):
+    host = Host(on_offer="26.1.3")
+    host.context = {"docker_repository.new": True}
+    ret = docker(host, test).installed("docker-ce")
+    assert ret["changes"] == {"docker-ce": {"old": None, "new": "what is on offer"}}
+    told = "knows once a run has set up the repository" if test else "docker-ce 26.1.3 is installed"
+    assert told in ret["comment"]
+
+
+def test_a_repository_of_this_run_offers_what_has_no_devicemapper(docker):
+    host = Host(on_offer="26.1.3")
+    host.context = {"docker_repository.new": True}
+    ret = docker(host, False).installed("docker-ce", thin_pool="/dev/vdc")
+    assert ret["result"] is False and host.calls == []
+    assert "docker-ce 26.1.3 has no devicemapper driver" in ret["comment"]
+
+
+def test_the_lists_moved_between_look_and_installation(docker, replace):
+    host = Host(on_offer="20.10.24")
+    package = docker(host, False)
+    install = host.install
+
+    def newer(*args):
+        host.on_offer = "20.10.25"
+        install(*args)
+
+    replace(_docker_package, install=newer)
+    ret = package.installed("docker.io")
+    assert ret["changes"] == {"docker.io": {"old": None, "new": "20.10.25"}}
 
 
 @pytest.mark.parametrize("test", [True, False])

@@ -28,7 +28,11 @@ def _run(state, replace, test, repository, have=None):
         host["have"] = host["want"]
 
     replace(_docker_repository, status=status, configure=configure)
-    return state("docker_repository", test).configured("docker", repository), calls
+    told = {"docker_repository.new": "a run before"}
+    ret = state("docker_repository", test, __context__=told).configured("docker", repository)
+    # The package after it reads whether what is on offer can be known.
+    assert told["docker_repository.new"] is bool(ret["changes"])
+    return ret, calls
 
 
 @pytest.mark.parametrize("test", [True, False])
