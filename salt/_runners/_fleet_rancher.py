@@ -20,6 +20,8 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 # Seconds between two looks at the list of hosts.
 _PAUSE = 3
+# Seconds for a server that gave no answer for another project of it.
+_LAST = 1
 # Whoever took a host out of service in Rancher meant it.
 _ON_PURPOSE = ("inactive", "deactivating")
 
@@ -82,8 +84,11 @@ class Rancher:
         return self._private("_rancher_host").pick(rows, member["hostname"])
 
     def _looked(self, members, timeout=60):
-        """By minion: (state or None, what to say of it). A server that is down is asked once."""
-        lists, found, down = {}, {}, {}
+        """
+        By minion: (state or None, what to say of it). A server that is down is asked once for each
+        of its projects, for all of them together hardly longer than `timeout`.
+        """
+        lists, found, down, until = {}, {}, {}, {}
         for name, one in members.items():
             place = (one["server_url"], one["project"])
             if place in down:
@@ -91,7 +96,10 @@ class Rancher:
                 continue
             try:
                 if place not in lists:
-                    lists[place] = self._hosts(one, timeout)
+                    end = until.setdefault(one["server_url"], time.monotonic() + timeout)
+                    lists[place] = self._hosts(one, max(_LAST, end - time.monotonic()))
+                    # It answers: the next project has all the time again.
+                    del until[one["server_url"]]
                 row = self._row(lists[place], one)
             except (CommandExecutionError, SaltInvocationError) as exc:
                 found[name] = (None, str(exc))

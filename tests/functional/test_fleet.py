@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import time
 
 import pytest
@@ -359,6 +360,35 @@ def test_the_table_and_the_mine(fleet, rancher):
     it.salt("a1", "mine.update")
     mine = it.salt("s1", "mine.get", "a1", "capacity.facts")["s1"]["a1"]
     assert mine["roles"] == ["common", "agent"] and mine["rancher_server"] == rancher.url
+
+
+def test_the_table_with_rancher_down_took_minutes_and_cut_off_why(fleet, rancher):
+    it = fleet()
+    told = pillars(rancher)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # One refuses, one takes the connection and says nothing, for two projects.
+        port = silent.getsockname()[1]
+        places = {"a1": ("9", "P"), "a2": (port, "P"), "a3": (port, "Q")}
+        for name, (at, project) in places.items():
+            agent = {"server_url": f"http://127.0.0.1:{at}", "project": project}
+            told[name]["rancher"]["agent"] = agent
+        it.pillars(told)
+        it.runner("state.orchestrate", "orch.sync")
+        it.salt("*", "saltutil.sync_modules")
+        began = time.monotonic()
+        shown = it.shown("fleet.status")
+        took = time.monotonic() - began
+    # 10 s for each server, 1 s for each further project of it; the rest is Salt's own start.
+    print(f"fleet.status took {took:.1f} s")
+    assert took < 90
+    assert max(map(len, shown.splitlines())) <= 100
+    words = " ".join(shown.replace("|", " ").split())
+    assert words.count("see below") == 3
+    assert (
+        "a1: http://127.0.0.1:9: waited 10 s for an answer: connection refused; does the " in words
+    )
+    for name, seconds in (("a2", 10), ("a3", 1)):
+        assert f"{name}: http://127.0.0.1:{port}: waited {seconds} s for an answer: no " in words
 
 
 MEASURES = """

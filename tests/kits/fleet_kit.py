@@ -176,12 +176,19 @@ class Fleet:
             (self._pillars / f"{file}.sls").write_text("#!json\n" + json.dumps(data))
         (self._pillars / "top.sls").write_text("#!json\n" + json.dumps({"base": top}))
 
-    def runner(self, *words, timeout=300):
-        """`salt-run`; gives its JSON and its exit code."""
-        argv = [_program(self.line, "salt-run"), "-c", self.folder / "etc", "--out=json", *words]
-        done = subprocess.run(
+    def shown(self, *words, timeout=300):
+        """`salt-run` as an operator sees it, without colours."""
+        return self._run("--no-color", *words, timeout=timeout).stdout
+
+    def _run(self, *words, timeout):
+        argv = [_program(self.line, "salt-run"), "-c", self.folder / "etc", *words]
+        return subprocess.run(
             list(map(str, argv)), capture_output=True, text=True, timeout=timeout, check=False
         )
+
+    def runner(self, *words, timeout=300):
+        """`salt-run`; gives its JSON and its exit code."""
+        done = self._run("--out=json", *words, timeout=timeout)
         try:
             return json.loads(done.stdout), done.returncode
         except ValueError:

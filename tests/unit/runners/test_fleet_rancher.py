@@ -196,14 +196,31 @@ def test_a_conversation_by_the_masters_own_pillar(runner):
     assert runner.conversation(lambda: "http://found").base == "http://found"
 
 
-def test_a_server_that_is_down_was_asked_for_each_host(runner, monkeypatch):
-    asked = []
+@pytest.fixture
+def down(runner, monkeypatch):
+    """A server that lets everybody wait for 9 s; gives who asked, and with how much patience."""
+    asked, clock = [], types.SimpleNamespace(now=0, monotonic=lambda: clock.now)
 
     def hosts(pillar, url, project=None, timeout=0):
-        asked.append(timeout)
+        asked.append((url, timeout))
+        if url == "http://well":
+            return [row("a9")]
+        clock.now += min(timeout, 9)
         raise CommandExecutionError("connection refused")
 
     monkeypatch.setattr(_rancher, "hosts", hosts)
+    monkeypatch.setattr(_fleet_rancher, "time", clock)
+    return asked
+
+
+def test_a_server_that_is_down_was_asked_for_each_host(runner, down):
     members = {name: member(name) for name in ("a1", "a2", "a3")}
     assert runner.states(members, timeout=10) == dict.fromkeys(members, "connection refused")
-    assert asked == [10]
+    assert down == [("http://r", 10)]
+
+
+def test_a_server_that_is_down_took_the_whole_patience_for_each_project(runner, down):
+    projects = {f"a{number}": member(f"a{number}", project=str(number)) for number in range(5)}
+    members = {**projects, "a9": member("a9", server_url="http://well")}
+    assert runner.states(members, timeout=10)["a9"] == "active"
+    assert down == [("http://r", 10), *[("http://r", 1)] * 4, ("http://well", 10)]
