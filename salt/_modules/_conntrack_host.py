@@ -12,7 +12,7 @@ import re
 from salt.exceptions import CommandExecutionError
 
 import _boot_files
-import _conntrack
+import _conntrack_size
 import _host
 
 ROOT = ""  # tests put a directory here
@@ -37,16 +37,16 @@ def observe(ram_share=0.5):
     # ``missing``) of kernel ``release``, ``built_in`` or not; ``files`` (path to text or None) at
     # ``paths`` and what they have ``recorded``; ``later_options``, ``later_sysctls`` and
     # ``later_buckets`` that override them; ``blocked`` (why nothing can be set from here, or None).
-    ram = _conntrack.ram()
+    ram = _conntrack_size.ram()
     values = {name: _number(_sysctl(name)) for name in NAMES}
     files = {path: _read(path) for path in PATHS.values()}
     return {
         "ram": ram,
         "share": ram_share,
-        "computed": _conntrack.max(ram["bytes"], ram_share=ram_share),
+        "computed": _conntrack_size.max(ram["bytes"], ram_share=ram_share),
         "values": values,
         "buckets": _number(HASHSIZE),
-        "bucket_step": _conntrack.bucket_step(),
+        "bucket_step": _conntrack_size.bucket_step(),
         "release": os.uname().release,
         "modules": _modules(values),
         "built_in": values["max"] is not None and not _exists("/sys/module/nf_conntrack/initstate"),
@@ -123,7 +123,7 @@ def _others():
     keys = [*(_PREFIX + name for name in NAMES), "net.nf_conntrack_max"]
     buckets = _PREFIX + "buckets"
     return {
-        "default": _conntrack.kernel_default(hashsize=next(filter(None, sizes[::-1]), None)),
+        "default": _conntrack_size.kernel_default(hashsize=next(filter(None, sizes[::-1]), None)),
         "later_options": [it for it in others if it["spaced"] or _reads_after(it["file"], ours)],
         "later_sysctls": [
             *_boot_files.sysctl_after(PATHS["sysctl"], keys),

@@ -9,7 +9,7 @@ import socket
 
 from salt.exceptions import CommandExecutionError
 
-import _conntrack
+import _conntrack_size
 import _host
 import _thinpool
 
@@ -39,7 +39,7 @@ def status():
     """
     problems = []
     pool = _tried(problems, _pool) or {}
-    table = _tried(problems, _conntrack.usage) or {}
+    table = _tried(problems, _conntrack_size.usage) or {}
     version = _tried(problems, _docker)
     found = {
         "hostname": socket.gethostname(),
@@ -80,7 +80,7 @@ def measures():
     except CommandExecutionError as exc:
         found["pool_data"] = found["pool_metadata"] = str(exc)
     try:
-        found["conntrack"] = (_conntrack.usage() or {}).get("percent")
+        found["conntrack"] = (_conntrack_size.usage() or {}).get("percent")
     except CommandExecutionError as exc:
         found["conntrack"] = str(exc)
     return found

@@ -5,9 +5,9 @@ Connection tracking: how large the table should be, how full it is, and the stat
 from _fresh import checked  # noqa: F401
 
 # isort: split
-import _conntrack
 import _conntrack_host
 import _conntrack_plan
+import _conntrack_size
 import _converge
 
 
@@ -16,7 +16,7 @@ def max(ram_bytes=None, arch_bits=None, ram_share=0.5):
     Say how many connections a host of this size should track.
 
     ram_bytes (int, bytes)
-        Default: the RAM that is installed, see ``_conntrack.ram``.
+        Default: the RAM that is installed, see ``_conntrack_size.ram``.
     arch_bits (int, 32 or 64)
         Default: those of the running kernel.
     ram_share (number from 0 to 1, default 0.5)
@@ -36,7 +36,7 @@ def max(ram_bytes=None, arch_bits=None, ram_share=0.5):
 
     Source: Eychenne, "Netfilter conntrack performance tweaking", v0.8
     """
-    return _conntrack.max(ram_bytes, arch_bits, ram_share)
+    return _conntrack_size.max(ram_bytes, arch_bits, ram_share)
 
 
 def usage():
@@ -57,7 +57,7 @@ def usage():
 
     Source: kernel documentation nf_conntrack-sysctl.rst
     """
-    return _conntrack.usage()
+    return _conntrack_size.usage()
 
 
 def tuned(

@@ -7,6 +7,7 @@ from _fresh import checked  # noqa: F401
 # isort: split
 import _converge
 import _datadisk
+import _datadisk_make
 import _datadisk_plan
 import _disk_refusals
 
@@ -43,7 +44,7 @@ def mounted(
         f"Data disk {name}",
         observe=lambda: _datadisk.status(name, device, pool),
         plan=lambda seen: _datadisk_plan.plan(seen, filesystem, label, options),
-        apply=lambda seen, changes: _datadisk.apply(seen, changes, filesystem, label, options),
+        apply=lambda seen, changes: _datadisk_make.apply(seen, changes, filesystem, label, options),
         test=test,
         notes=lambda seen: _notes(seen, label, options),
     )

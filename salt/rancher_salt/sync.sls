@@ -24,8 +24,8 @@ OURS = "rancher_salt."
 # Every file of _modules and _states; tests/test_tree.py compares.
 FILES = {
     "modules": """
-        _boot_files _cloud_init _conntrack _conntrack_host _conntrack_plan _converge _database_client
-        _datadisk _datadisk_plan _disk _disk_blank _disk_kernel _disk_make _disk_marks _disk_read _disk_refusals
+        _boot_files _cloud_init _conntrack_host _conntrack_plan _conntrack_size _converge _database_client
+        _datadisk _datadisk_make _datadisk_plan _disk _disk_blank _disk_kernel _disk_make _disk_marks _disk_read _disk_refusals
         _disk_table _disk_users _docker_change _docker_config _docker_containers _docker_daemon _docker_data
         _docker_drop_in _docker_engine _docker_fit
         _docker_flags _docker_group _docker_leftovers _docker_package _docker_proxy _docker_pull

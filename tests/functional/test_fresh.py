@@ -29,9 +29,9 @@ class Host:
         self.log.touch()
 
     def serve(self, copy, percent):
-        text = (ROOT / "salt/_modules/_conntrack.py").read_text()
+        text = (ROOT / "salt/_modules/_conntrack_size.py").read_text()
         more = USAGE.format(log=str(self.log), copy=copy, percent=percent)
-        (self.roots / "_conntrack.py").write_text(text + more)
+        (self.roots / "_conntrack_size.py").write_text(text + more)
 
     def sync(self):
         (answer,) = self.fleet.salt("m", "saltutil.sync_all").values()
@@ -63,10 +63,10 @@ def host(tmp_path, request):
 
 def test_a_beacon_went_on_with_the_private_file_from_before_the_sync(host):
     host.serve("first", 10)
-    assert "modules._conntrack" in host.sync()
+    assert "modules._conntrack_size" in host.sync()
     host.begin()
     host.serve("second", 20)
-    assert host.sync() == ["modules._conntrack"]
+    assert host.sync() == ["modules._conntrack_size"]
     host.wait_for("second")
     assert host.answers() == 20
 
@@ -78,7 +78,7 @@ def test_without_that_look_the_old_copy_is_used_for_good(host):
     host.sync()
     host.begin()
     host.serve("second", 20)
-    assert host.sync() == ["modules._conntrack"]
+    assert host.sync() == ["modules._conntrack_size"]
     seen = len(host.asked())
     wait_until(lambda: len(host.asked()) > seen + 5, timeout=60, what="five looks of the beacon")
     assert host.asked()[-1] == "first"

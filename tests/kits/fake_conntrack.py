@@ -141,13 +141,13 @@ class Machine:
         return load_state("conntrack", salt, test).tuned("conntrack", **arguments)
 
     def _load(self):
-        self.boot_files, self.conntrack = fresh("_boot_files"), fresh("_conntrack")
+        self.boot_files, self.conntrack = fresh("_boot_files"), fresh("_conntrack_size")
         self.conntrack_host, self.face = fresh("_conntrack_host"), fresh("conntrack")
         self.lines = HOST.lines
         for module in (self.boot_files, self.conntrack, self.conntrack_host):
             module.ROOT, module.os, module._host = self.root, _Os(self), self
         self.conntrack_host._boot_files = self.boot_files
-        self.face._conntrack = self.conntrack_host._conntrack = self.conntrack
+        self.face._conntrack_size = self.conntrack_host._conntrack_size = self.conntrack
         self.face._conntrack_host = self.conntrack_host
         self.conntrack_host._set = self._counted(
             self.conntrack_host._set, lambda path, value: f"set {path}={value}"

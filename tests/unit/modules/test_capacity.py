@@ -1,7 +1,7 @@
 import pytest
 from salt.exceptions import CommandExecutionError
 
-import _conntrack
+import _conntrack_size
 import _host
 import _thinpool
 import capacity
@@ -41,7 +41,7 @@ def host(replace):
             return given(pool)
 
         replace(_thinpool, status=look)
-        replace(_conntrack, usage=lambda: given(table))
+        replace(_conntrack_size, usage=lambda: given(table))
         replace(_host, run=run, tool=lambda name: f"/usr/bin/{name}" if tool else None)
         capacity.__pillar__["rancher"] = pillar or {}
         return asked

@@ -6,7 +6,7 @@ from fake_conntrack import Machine
 from fakes import ROOT
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-import _conntrack as conntrack
+import _conntrack_size as conntrack
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/conntrack.yaml").read_text())
 
