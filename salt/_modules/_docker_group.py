@@ -34,7 +34,8 @@ def plan(name, users, seen):
 def status(name, users):
     """
     Look at the group, and which of the users exist. Returns a dict: ``members`` (list of str,
-    primary members too; None when there is no such group), ``users`` (those that exist).
+    primary members too; None when there is no such group), ``users`` (those that exist) and
+    ``others`` (members that are none of them).
     """
     known = {}
     for user in users:
@@ -43,13 +44,29 @@ def status(name, users):
     try:
         group = grp.getgrnam(name)
     except KeyError:
-        return {"members": None, "users": list(known)}
+        return {"members": None, "users": list(known), "others": []}
     inside = [
         user
         for user, entry in known.items()
         if entry.pw_gid == group.gr_gid or entry.pw_name in group.gr_mem
     ]
-    return {"members": sorted({*group.gr_mem, *inside}), "users": list(known)}
+    asked = {*users, *(entry.pw_name for entry in known.values())}
+    return {
+        "members": sorted({*group.gr_mem, *inside}),
+        "users": list(known),
+        "others": sorted({*group.gr_mem} - asked),
+    }
+
+
+def notes(name, users, seen):
+    """What a new member has to do, and who stays in the group unasked."""
+    told = ["Open sessions see a new group at their next login"] if users else []
+    if seen["others"]:
+        told.append(
+            f"rancher:docker:users does not name {', '.join(seen['others'])}, and nobody is taken "
+            f"out of the group {name}: `gpasswd -d {seen['others'][0]} {name}` does it"
+        )
+    return told
 
 
 def apply(salt, name, users, seen):

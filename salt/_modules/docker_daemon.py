@@ -9,12 +9,14 @@ from salt.exceptions import CommandExecutionError
 
 import _converge
 import _docker_daemon
+import _docker_engine
 import _docker_fit
 import _docker_package
 import _docker_repository
 import _docker_service
 import _docker_version
 import _host
+import _rancher_role
 
 _CONFIG = "/etc/docker/daemon.json"
 # How the service was when the run began: the report tells what the run did to it, whether
@@ -159,7 +161,7 @@ def enabled(name, test=False):
     )
 
 
-def running(name, restart=False, test=False):
+def running(name, restart=False, roles=None, test=False):
     """
     Converge, as the state ``docker_daemon.running`` does, or foretell it.
 
@@ -167,6 +169,8 @@ def running(name, restart=False, test=False):
         For the report only.
     restart (bool, default False)
         True: what it watches changed, as in the state's ``watch``.
+    roles (list of str, optional)
+        Roles whose containers may run here; others are named. None: none is looked at.
     test (bool, default False)
         True: predict only.
 
@@ -199,6 +203,13 @@ def running(name, restart=False, test=False):
             _docker_daemon.validate(text)
         _docker_service.start("restart" if seen["state"] == "running" else "start")
 
+    def notes(seen):
+        why = reasons or ([_why(seen)] if seen["stale"] else [])
+        if roles is None or seen["state"] != "running":
+            return why
+        with _docker_engine.at(__opts__):
+            return [*why, *_rancher_role.notes(roles, __opts__["id"])]
+
     return _report(
         _converge.run(
             name,
@@ -207,7 +218,7 @@ def running(name, restart=False, test=False):
             plan=plan,
             apply=apply,
             test=test,
-            notes=lambda seen: reasons or [_why(seen)] if seen["stale"] or reasons else [],
+            notes=notes,
         ),
         _what_happened,
         test,

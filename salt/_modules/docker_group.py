@@ -35,5 +35,5 @@ def present(name, users=None, test=False):
         plan=lambda seen: _docker_group.plan(name, wanted, seen),
         apply=lambda seen, changes: _docker_group.apply(__salt__, name, wanted, seen),
         test=test,
-        notes=lambda seen: ["Open sessions see a new group at their next login"] if wanted else [],
+        notes=lambda seen: _docker_group.notes(name, wanted, seen),
     )

@@ -2,6 +2,9 @@
 The Docker daemon: fit for this host, configured, running with that configuration.
 """
 
+# What a run does for a role, whatever the pillar says.
+_STEPS = {"server": ("rancher", "server_running"), "agent": ("rancher", "agent_registered")}
+
 
 def suitable(
     name, package, version=None, daemon=None, thin_pool=None, repository=None, data_disk=None
@@ -104,15 +107,19 @@ def enabled(name):
     return __salt__["docker_daemon.enabled"](name, test=__opts__["test"])
 
 
-def running(name):
+def running(name, roles=None):
     """
     Run the daemon with what is configured now; restart it only when that changed.
 
     Also when an earlier run was killed before the restart: the time at which the daemon
-    started is compared with the last change of everything that it read then.
+    started is compared with the last change of everything that it read then. A container of
+    Rancher that runs for a role which this host does not have, and which is no part of this run,
+    is named and left alone.
 
     name (str)
         What the comments call it.
+    roles (list of str, optional)
+        The roles of this host. None: no container is looked at.
 
     Changes: ``daemon``.
 
@@ -128,7 +135,16 @@ def running(name):
 
     Source: systemctl(1)
     """
-    return __salt__["docker_daemon.running"](name, test=__opts__["test"])
+    return __salt__["docker_daemon.running"](name, roles=_at_work(roles), test=__opts__["test"])
+
+
+def _at_work(roles):
+    """The roles of the host, and those that this run gives it by their own name."""
+    chunks = globals().get("__lowstate__") or ()
+    steps = {(chunk.get("state"), chunk.get("fun")) for chunk in chunks}
+    if roles is None:
+        return None
+    return [*roles, *(role for role, step in _STEPS.items() if step in steps)]
 
 
 def mod_watch(name, sfun=None, **kwargs):
@@ -140,7 +156,7 @@ def mod_watch(name, sfun=None, **kwargs):
     sfun (str, optional)
         The function whose requisite it is, ``running``.
     kwargs
-        The other arguments of the state; not used.
+        The other arguments of the state; of these ``roles`` is used.
 
     Example:
 
@@ -153,4 +169,5 @@ def mod_watch(name, sfun=None, **kwargs):
 
     Source: Salt's documentation "Requisites", section "watch"
     """
-    return __salt__["docker_daemon.running"](name, restart=True, test=__opts__["test"])
+    roles = _at_work(kwargs.get("roles"))
+    return __salt__["docker_daemon.running"](name, restart=True, roles=roles, test=__opts__["test"])

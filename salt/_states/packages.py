@@ -13,11 +13,13 @@ _REFRESHED = "packages.refreshed"
 _COMING = "packages.coming"
 _NEW = "packages.new"
 _KEPT = "packages.kept"
+# No run knows what the settings named before.
+_STAYS = "one that is no longer asked for stays until you remove it"
 
 
 def installed(name, pkgs):
     """
-    Every package of a list is installed; which version is not asked.
+    Every package of a list is installed; which version is not asked, and none is ever removed.
 
     name (str)
         For the report only.
@@ -39,9 +41,9 @@ def installed(name, pkgs):
 
     Source: Salt's documentation of ``pkg.installed``
     """
-    ret = {"name": name, "result": True, "changes": {}, "comment": "No packages are asked for"}
+    ret = {"name": name, "result": True, "changes": {}, "comment": ""}
     if not pkgs:
-        return ret
+        return {**ret, "comment": f"No packages are asked for; {_STAYS}"}
     asked = pkgs
     try:
         have = __salt__["pkg.list_pkgs"]()
@@ -59,7 +61,7 @@ def installed(name, pkgs):
         __context__[_REFRESHED] = True
         done = __states__["pkg.installed"](name, pkgs=pkgs, refresh=refresh)
         return _as_foretold(done, lacking)
-    return {**ret, "comment": f"All packages are installed: {', '.join(asked)}"}
+    return {**ret, "comment": f"All packages are installed: {', '.join(asked)}; {_STAYS}"}
 
 
 def _as_foretold(done, lacking):
@@ -68,9 +70,9 @@ def _as_foretold(done, lacking):
         return done
     changes = {pkg: {"old": None, "new": "installed"} for pkg in lacking}
     if done["result"] is None:
-        return {**done, "changes": changes}
+        return {**done, "changes": changes, "comment": f"{done['comment']}; {_STAYS}"}
     told = ", ".join(_told(pkg, change) for pkg, change in sorted(done["changes"].items()))
-    return {**done, "changes": changes, "comment": f"The package manager made: {told}"}
+    return {**done, "changes": changes, "comment": f"The package manager made: {told}; {_STAYS}"}
 
 
 def _told(pkg, change):

@@ -34,7 +34,7 @@ FILES = {
         _rancher _rancher_agent _rancher_agent_bootstrap _rancher_agent_cgroup _rancher_agent_host
         _rancher_agent_look _rancher_agent_match _rancher_agent_plan _rancher_agent_script _rancher_api
         _rancher_database _rancher_database_account _rancher_host _rancher_http
-        _rancher_member _rancher_server _rancher_server_alive _rancher_server_data _rancher_server_fit
+        _rancher_member _rancher_role _rancher_server _rancher_server_alive _rancher_server_data _rancher_server_fit
         _rancher_server_replace _rancher_server_wait _selinux_mode _settings _swapfile
         _swapfile_make _swapfile_plan _systemd_unit _thinpool _thinpool_extend
         _thinpool_look _thinpool_make _thinpool_plan _thinpool_profile

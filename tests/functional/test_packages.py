@@ -15,6 +15,8 @@ from fleet_kit import LINES
 from . import hosts, masterless, rpms
 from .overlay import EnterpriseLinux
 
+STAYS = "; one that is no longer asked for stays until you remove it"
+
 
 @pytest.fixture(params=LINES)
 def call(tmp_path, request):
@@ -136,7 +138,7 @@ def test_a_dry_run_foretells_what_apt_then_makes(debian):
     assert list(made) == ["packages-installed"]
     assert made["packages-installed"]["changes"] == {"tool": {"old": None, "new": "installed"}}
     comment = made["packages-installed"]["comment"]
-    assert comment == "The package manager made: library 1, tool 1"
+    assert comment == "The package manager made: library 1, tool 1" + STAYS
 
     # The new one needs another, which is not there and not together with the library.
     debian.offer(("tool", "2", "Depends: newcomer"), ("newcomer", "1", "Breaks: library"))
@@ -149,7 +151,7 @@ def test_a_dry_run_foretells_what_apt_then_makes(debian):
     debian.offer(("tool", "3"), ("newcomer", "2"), ("other", "1", "Depends: tool (>= 3)"))
     made = debian.converged(install=["other"], upgrade=True)
     comment = made["packages-installed"]["comment"]
-    assert comment == "The package manager made: other 1, tool 2 -> 3"
+    assert comment == "The package manager made: other 1, tool 2 -> 3" + STAYS
     assert made["packages-upgraded"]["changes"] == {"newcomer": {"old": "1", "new": "2"}}
 
 
@@ -193,7 +195,7 @@ def test_a_dry_run_foretells_what_yum_then_makes(tmp_path, release):
     offer(tool=("1", "Requires: library"), library=("1", ""))
     row = converged()["packages-installed"]
     assert row["changes"] == {"tool": {"old": None, "new": "installed"}}
-    assert row["comment"] == "The package manager made: library 1-1, tool 1-1"
+    assert row["comment"] == "The package manager made: library 1-1, tool 1-1" + STAYS
     offer(tool=("2", f"Requires: {NEWCOMER}"), **{NEWCOMER: ("1", "Obsoletes: library")})
     assert converged(upgrade=True)["packages-upgraded"]["changes"] == {
         "tool": {"old": "1-1", "new": "2-1"},

@@ -3,8 +3,6 @@ Each setting takes a stand: what becomes of a host when it changes. Kept in step
 defaults.yaml, so that a new setting needs a row; what the rows name is there.
 """
 
-import itertools
-
 import pytest
 import yaml
 from fake_conntrack import Machine
@@ -15,7 +13,7 @@ import _settings
 CHANGES = yaml.safe_load((ROOT / "tests/unit/cases/setting_changes.yaml").read_text())
 ROWS = [(name, row) for name, rows in CHANGES.items() for row in rows]
 RUN = [(name, row) for name, row in ROWS if "by" in row]
-OUTCOMES = {"happens", "refused", "noted", "next", "open"}
+OUTCOMES = {"happens", "refused", "noted", "next"}
 
 
 def names(rows):
@@ -48,8 +46,8 @@ def test_a_row_is_whole(name, row):
     for value in (row["old"], row["new"]):
         assert _settings._check(f"rancher:{name}", value, rule(name)) == []
     assert row["then"] in OUTCOMES
-    assert ("why" in row) == (row["then"] in ("next", "open")), "only these need a reason"
-    assert row["then"] in ("next", "open") or "shown" in row or "by" in row
+    assert ("why" in row) == (row["then"] == "next"), "only these need a reason"
+    assert row["then"] == "next" or "shown" in row or "by" in row
     if "shown" in row:
         path, _, test = row["shown"].partition("::")
         assert f"\ndef {test}(" in (ROOT / "tests" / path).read_text()
@@ -69,13 +67,3 @@ def test_what_a_row_says_is_what_becomes_of_the_host(tmp_path, name, row):
     for ret in (dry, made):
         assert row.get("words", "") in ret["comment"]
     assert machine.state(test=False, **{key: row["new"]})["changes"] == {}
-
-
-def test_what_is_open_is_counted():
-    """Nobody adds to it without a look here."""
-    found = [name for name, row in ROWS if row["then"] == "open"]
-    assert [each for each, _ in itertools.groupby(found)] == [
-        "roles",
-        "packages:install",
-        "docker:users",
-    ]

@@ -1,4 +1,6 @@
 # Docker is enabled and runs with its present configuration; restarted only when that changed.
+# What still runs for a role that was taken away is named.
+{%- from 'rancher_salt/settings.jinja' import cfg with context %}
 
 include:
   - rancher_salt.sync
@@ -17,6 +19,7 @@ docker-daemon-enabled:
 docker-daemon-running:
   docker_daemon.running:
     - name: docker.service
+    - roles: {{ cfg.roles | json }}
     - require:
       - settings: settings-checked
     - watch:

@@ -40,11 +40,13 @@ def test_what_the_host_knows(monkeypatch):
     )
     # bob has it as his own group, eve is nobody.
     found = docker.status("docker", ["ann", "bob", "eve"])
-    assert found == {"members": ["ann", "bob"], "users": ["ann", "bob"]}
+    assert found == {"members": ["ann", "bob"], "users": ["ann", "bob"], "others": []}
+    assert docker.status("docker", ["bob", "eve"])["others"] == ["ann"]
 
 
 def test_no_group_is_none_and_not_empty():
-    assert docker.status("no-such-group", ["root"]) == {"members": None, "users": ["root"]}
+    found = docker.status("no-such-group", ["root"])
+    assert found == {"members": None, "users": ["root"], "others": []}
 
 
 def applied(seen, users, answer=True):
@@ -84,4 +86,6 @@ def test_a_user_of_a_directory_is_added_under_the_name_that_logins_have(monkeypa
     assert docker.plan("docker", [user], seen) == {f"user {user}": ADDED}
     assert applied(seen, [user]) == [("docker", "ann")]
     group.gr_mem.append("ann")
-    assert docker.plan("docker", [user], docker.status("docker", [user])) == {}
+    seen = docker.status("docker", [user])
+    assert docker.plan("docker", [user], seen) == {}
+    assert seen["others"] == []

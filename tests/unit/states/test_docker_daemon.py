@@ -2,6 +2,7 @@ import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _docker_daemon
+import _docker_engine
 import _docker_fit
 import _docker_package
 import _docker_service
@@ -82,6 +83,7 @@ def docker(state, replace):
             "__salt__": {"pkg.version": lambda name: ""},
             "__grains__": {"kernelrelease": "6.1.0", "os_family": "RedHat"},
             "__context__": host.context,
+            "__opts__": {"test": test, "id": "node1"},
         }
         return state("docker_daemon", test, **dunders)
 
@@ -252,3 +254,68 @@ def test_a_file_that_the_daemon_refuses_is_not_restarted_into(docker):
     host = began(Host(service, file="{", refuses={"text": SaltInvocationError("no")}), service)
     ret = docker(host, False).running("docker.service")
     assert ret["result"] is False and host.calls == []
+
+
+# -- a role that was taken away ------------------------------------------------------------------
+
+AGENT = {"Id": "a", "Names": ["/rancher-agent"], "Status": "Up 2 days"}
+SERVER = {"Id": "b", "Names": ["/rancher-server"], "Status": "Restarting (1) 3 seconds ago"}
+
+
+@pytest.fixture
+def rancher(docker, replace, monkeypatch):
+    """The comment of `running` on a host with these containers, for these roles and this run."""
+
+    def told(test, containers, roles, run=(), watched=False):
+        replace(
+            _docker_engine, answers=lambda: containers is not None, containers=lambda: containers
+        )
+        host = began(Host(), RUNNING)
+        state = docker(host, test)
+        steps = [step.split(".") for step in run]
+        chunks = [{"state": module, "fun": function} for module, function in steps]
+        monkeypatch.setattr(state, "__lowstate__", chunks, raising=False)
+        ret = (state.mod_watch if watched else state.running)("docker.service", roles=roles)
+        assert ret["result"] is not False
+        assert bool(ret["changes"]) == watched
+        return ret["comment"]
+
+    return told
+
+
+@both
+def test_an_agent_whose_role_was_taken_away_ran_on_without_a_word(test, rancher):
+    comment = rancher(test, [AGENT], ["common"])
+    assert "Container rancher-agent still runs, and rancher:roles does not name agent" in comment
+    assert "`salt-run fleet.remove node1`" in comment
+    assert "rancher-server" not in comment
+
+
+@both
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_server_whose_role_was_taken_away_ran_on_without_a_word(test, watched, rancher):
+    comment = rancher(test, [AGENT, SERVER], ["agent"], watched=watched)
+    assert "Container rancher-server still runs" in comment and "`docker stop" in comment
+    assert "rancher-agent" not in comment
+
+
+@both
+@pytest.mark.parametrize(
+    ("containers", "roles", "run"),
+    [
+        ([AGENT, SERVER], ["agent", "server"], []),
+        ([AGENT], [], ["settings.valid", "rancher.agent_registered"]),
+        ([SERVER], ["common"], ["rancher.server_running"]),
+        ([{**SERVER, "Status": "Exited (0) 1 hour ago"}], ["common"], []),
+        ([{**SERVER, "Names": ["/rancher-server-2"]}], ["common"], []),
+        ([{**SERVER, "Names": None, "Status": None}], ["common"], []),
+        (None, ["common"], []),
+        ([AGENT], None, []),
+    ],
+    ids=[
+        "both roles", "the role is applied by its name", "the server, too", "stopped by hand",
+        "another container", "no names", "no daemon", "roles are not known",
+    ],
+)  # fmt: skip
+def test_nothing_is_left_of_a_role(test, containers, roles, run, rancher):
+    assert "still runs" not in rancher(test, containers, roles, run)

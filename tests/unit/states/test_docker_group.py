@@ -20,7 +20,8 @@ def _run(state, replace, test, members, users=None, works=True):
             host["members"] = [*(host["members"] or []), *users]
 
     def status(name, users):
-        return {**host, "users": ["ann", "bob"]}
+        others = sorted({*(host["members"] or [])} - {*users})
+        return {**host, "users": ["ann", "bob"], "others": others}
 
     replace(_docker_group, status=status, apply=apply)
     return state("docker_group", test).present("docker", users), calls
@@ -43,6 +44,24 @@ def test_the_dry_run_names_what_the_run_does(test, run):
 def test_nothing_to_do(test, users, run):
     ret, calls = run(test, ["ann", "bob"], users)
     assert ret["result"] is True and ret["changes"] == {} and calls == []
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize(
+    ("users", "words"),
+    [
+        (
+            ["ann"],
+            "does not name bob, and nobody is taken out of the group docker: `gpasswd -d bob",
+        ),
+        ([], "does not name ann, bob, and nobody is taken out"),
+        (["ann", "bob"], None),
+    ],
+)
+def test_a_user_taken_out_of_the_settings_stayed_without_a_word(test, users, words, run):
+    ret, calls = run(test, ["ann", "bob"], users)
+    assert (ret["result"], ret["changes"], calls) == (True, {}, [])
+    assert words in ret["comment"] if words else "gpasswd" not in ret["comment"]
 
 
 @pytest.mark.parametrize("test", [True, False])

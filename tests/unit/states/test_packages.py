@@ -8,6 +8,8 @@ from salt.exceptions import CommandExecutionError
 
 import _packages_unfinished
 
+STAYS = "; one that is no longer asked for stays until you remove it"
+
 
 class Core:
     """Core's `pkg` states: they note the call and answer as core does."""
@@ -44,13 +46,23 @@ def test_what_is_there_is_not_asked_of_core():
     core = Core()
     ret = on(lambda: {"gdisk": "1.0", "lvm2": "2"}, core).installed("tools", ["lvm2", "gdisk"])
     assert (ret["result"], ret["changes"]) == (True, {})
-    assert ret["comment"] == "All packages are installed: lvm2, gdisk"
+    assert ret["comment"] == "All packages are installed: lvm2, gdisk" + STAYS
     assert core.calls == []
 
 
 def test_an_empty_list_looks_at_nothing():
     ret = on(None, Core()).installed("tools", [])
     assert (ret["result"], ret["changes"]) == (True, {})
+
+
+@pytest.mark.parametrize("test", [True, False])
+@pytest.mark.parametrize("left", [[], ["lvm2"]])
+def test_a_package_taken_out_of_the_list_stayed_without_a_word(test, left):
+    core = Core()
+    have = {"gdisk": "1.0", "lvm2": "2"}
+    ret = on(lambda: have, core, test=test).installed("tools", left)
+    assert (ret["result"], ret["changes"], core.calls) == (True, {}, [])
+    assert ret["comment"].endswith(STAYS)
 
 
 def test_one_that_lacks_is_left_to_core_and_the_lists_are_fetched_once():
@@ -69,7 +81,7 @@ def test_what_comes_with_a_package_made_the_run_another_than_its_dry_run(version
     """Core foretells names (3006) or versions (3008) and reports dependencies, too."""
     foretold = Core(None, lvm2={"old": "", "new": version}, gdisk={"old": "", "new": version})
     dry = on(dict, foretold, test=True).installed("tools", ["lvm2", "gdisk"])
-    assert (dry["result"], dry["changes"], dry["comment"]) == (None, LACKED, "core")
+    assert (dry["result"], dry["changes"], dry["comment"]) == (None, LACKED, "core" + STAYS)
     core = Core(
         lvm2={"old": "", "new": "2.03.16-2"},
         gdisk={"old": "", "new": "1.0.9-2"},
@@ -81,7 +93,7 @@ def test_what_comes_with_a_package_made_the_run_another_than_its_dry_run(version
     assert (made["result"], made["changes"]) == (True, dry["changes"])
     assert made["comment"] == (
         "The package manager made: dmsetup 2:1.02.185-1 -> 2:1.02.185-2, gdisk 1.0.9-2, "
-        "libaio1 0.3.113-4, lvm2 2.03.16-2, sgdisk 1 removed"
+        "libaio1 0.3.113-4, lvm2 2.03.16-2, sgdisk 1 removed" + STAYS
     )
 
 
