@@ -1,5 +1,7 @@
 """Where the tree is served from, in which environment, and beside what, on both lines of Salt."""
 
+import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -38,7 +40,7 @@ def minion(tmp_path, line):
         (tmp_path / "pillar/given.sls").write_text(yaml.safe_dump(pillar or {}))
         roots = {env: list(map(str, folders)) for env, folders in roots.items()}
         given = {"file_roots": roots, "pillar_roots": {"base": [str(tmp_path / "pillar")]}}
-        call = masterless.call(tmp_path, line, **given, **config)
+        call = masterless.call(tmp_path, line, **{**given, **config})
 
         def apply(*words, test=True):
             report = call("state.apply", *words, f"test={test}")
@@ -63,15 +65,22 @@ def git(*words):
     subprocess.run(argv, check=True, capture_output=True, timeout=60)
 
 
-def bare(folder, source):
-    """A bare repository whose one commit holds `source` as `salt`."""
-    work = folder / "work"
+def bare(folder, source, name="tree"):
+    """A bare repository whose one commit on main holds `source` as `salt`."""
+    work = folder / f"{name}.work"
     shutil.copytree(source, work / "salt")
     git("init", "-q", "-b", "main", work)
+    return pushed(work, folder / f"{name}.git")
+
+
+def pushed(work, repository):
+    """Commit all of the work tree on its branch, and bring that into the bare repository."""
     git("-C", work, "add", "-A")
-    git("-C", work, "commit", "-q", "-m", "the tree")
-    git("clone", "-q", "--bare", work, folder / "tree.git")
-    return folder / "tree.git"
+    git("-C", work, "commit", "-q", "-m", "a change")
+    if not repository.exists():
+        git("init", "-q", "--bare", "-b", "main", repository)
+    git("-C", work, "push", "-q", repository, "HEAD")
+    return repository
 
 
 # Copies of the tree.
@@ -127,6 +136,20 @@ def test_each_environment_has_its_own_modules(minion, tree, tmp_path):
     for env, words in (("prod", "are valid"), ("base", "are as good as last month")) * 2:
         states = apply("rancher_salt.settings", f"saltenv={env}")
         assert states["settings-checked"]["comment"] == f"Settings under rancher {words}"
+
+
+def test_two_environments_with_the_tree(minion, tree, line, tmp_path):
+    """Nobody said which is the minion's: nothing is done, and README has that message."""
+    roots, pillar = {"base": [tree], "prod": [tree]}, {"rancher": {"roles": ["common"]}}
+    with pytest.raises(AssertionError, match="Detected conflicting IDs"):
+        minion(roots, pillar)()
+    assert "Detected conflicting IDs" in (ROOT / "README.md").read_text()
+    config = yaml.safe_load((tmp_path / "conf/minion").read_text())
+    for env in ("prod", "base"):
+        (tmp_path / env).mkdir()
+        call = masterless.call(tmp_path / env, line, **{**config, "saltenv": env})
+        report = call("state.apply", "test=True")
+        assert "swap-file-active" in {state["__id__"] for state in report.values()}, report
 
 
 @pytest.mark.parametrize("test", [True, False])
@@ -225,3 +248,72 @@ def test_gitfs_below_a_mountpoint_beside_a_shop_that_has_every_short_name(minion
     assert list(apply("common")) == ["motd-written"]
     states = apply("rancher_salt.server")
     assert "motd-written" not in states and "swap-file-active" in states
+
+
+# The pillar, from Git.
+
+
+def readmes_git(**urls):
+    """The configuration that README gives to a master that takes everything from Git."""
+    block = next(
+        block
+        for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+        if "git_pillar_base" in block
+    )
+    for name, repository in urls.items():
+        url = f"https://git.example.com/{name.replace('_', '-')}.git"
+        assert url in block
+        block = block.replace(url, f"file://{repository}")
+    assert "git.example.com" not in block
+    return yaml.safe_load(block)
+
+
+@pytest.fixture
+def shipped(tmp_path):
+    """README's configuration, with a repository of the pillar that has the branches main and prod."""
+    work = tmp_path / "settings.work"
+    shutil.copytree(ROOT / "pillar", work / "pillar")
+    git("init", "-q", "-b", "main", work)
+    # Not in `pillar`: what no minion may read.
+    (work / "top.sls").write_text("{{ saltenv }}: {'*': [nothing]}\n")
+    top = work / "pillar/top.sls"
+    told = "\n  node1:\n    - mine\n"
+    top.write_text(top.read_text() + told)
+    for env, ram in (("main", "512M"), ("prod", "2G")):
+        given = {"rancher": {"roles": ["common"], "swap": {"size": ram}}}
+        (work / "pillar/mine.sls").write_text(yaml.safe_dump(given))
+        repository = pushed(work, tmp_path / "settings.git")
+        if env == "main":
+            git("-C", work, "checkout", "-q", "-b", "prod")
+    source = bare(tmp_path, ROOT / "salt")
+    git("-C", tmp_path / "tree.work", "checkout", "-q", "-b", "prod")
+    (tmp_path / "tree.work/salt/of_prod").write_text("")
+    pushed(tmp_path / "tree.work", source)
+    return readmes_git(rancher_salt=source, your_pillar=repository)
+
+
+@pytest.mark.parametrize(("env", "size"), [("base", "512M"), ("prod", "2G")])
+def test_a_master_compiles_the_pillar_of_each_branch(tmp_path, line, shipped, env, size):
+    master = {"root_dir": str(tmp_path), "id": "m", "log_level": "quiet", **shipped}
+    (tmp_path / "master").write_text(yaml.safe_dump(master))
+    # The daemon makes it.
+    (tmp_path / "var/cache/salt/master/proc").mkdir(parents=True)
+    program = ROOT / ".venv" / line / "bin/salt-run"
+    argv = [program, "-c", tmp_path, "--out=json", "pillar.show_pillar", "node1"]
+    answer = subprocess.run(
+        [*argv, f"pillarenv={env}"], capture_output=True, text=True, timeout=120, check=False
+    )
+    found = json.loads(answer.stdout)
+    assert "_errors" not in found, found
+    assert found["rancher"]["roles"] == ["common"] and found["rancher"]["swap"]["size"] == size
+
+
+@pytest.mark.parametrize(("env", "size"), [("base", "512M"), ("prod", "2G")])
+def test_tree_and_pillar_of_a_branch(minion, shipped, env, size):
+    """Everything of the minion comes from the branch of its environment, a highstate as well."""
+    of_branch = {"saltenv": env, "pillarenv_from_saltenv": True}
+    apply = minion({}, pillar_roots={}, **shipped, **of_branch)
+    for words in ((), ("rancher_salt.common.swap",)):
+        states = apply(*words)
+        assert states["settings-checked"]["comment"] == VALID
+        assert states["swap-file-active"]["changes"]["file"]["new"] == size
