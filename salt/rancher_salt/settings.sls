@@ -1,5 +1,6 @@
 # The settings under the pillar key `rancher` are checked before anything else happens.
-{%- from 'rancher_salt/settings.jinja' import base, system, systems with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set settings = opts['rancher-settings'] %}
 
 include:
   - rancher_salt.sync
@@ -7,7 +8,7 @@ include:
 settings-checked:
   settings.valid:
     - name: rancher
-    - defaults: {{ base | json }}
-    - supported: {{ (system in systems) | json }}
+    - defaults: {{ settings.defaults | json }}
+    - supported: {{ settings.supported | json }}
     - order: 3
     - failhard: true

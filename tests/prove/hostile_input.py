@@ -86,7 +86,9 @@ class Rendered:
     """Salt's own compiler over the tree, for one pillar after the other."""
 
     PROBE = (
-        "{%- from 'rancher_salt/settings.jinja' import cfg with context %}\n"
+        "{%- if 'rancher-settings' not in opts %}"
+        "{% include 'rancher_salt/settings.jinja' %}{% endif %}\n"
+        "{%- set cfg = opts['rancher-settings'].cfg %}\n"
         "probe:\n  test.nop:\n    - cfg: {{ cfg | json }}\n"
     )
 

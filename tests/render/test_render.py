@@ -179,6 +179,19 @@ def test_the_settings_are_merged_once_in_a_run(states_of, monkeypatch):
     assert merges == []
 
 
+def test_the_settings_end_with_the_run(base_opts):
+    grains = {**SYSTEMS["Debian 12"], "osarch": "x86_64", "kernel": "Linux", "osrelease": "12"}
+    opts = {**base_opts, "grains": grains}
+    sizes = []
+    for size in ("1G", "2G"):
+        pillar = {"rancher": {"swap": {"size": size}}}
+        with salt.state.HighState(opts, initial_pillar=pillar, loader="states") as run:
+            chunks, _ = compiled(run, "common.swap")
+        sizes += [chunk["size"] for chunk in chunks if chunk["state"] == "swapfile"]
+    assert sizes == ["1G", "2G"]
+    assert "rancher-settings" not in opts
+
+
 def test_a_mapping_with_keys_that_have_no_order_ended_in_a_traceback(states_of):
     highstate = states_of("Debian 12", "good")
     pillar = highstate.state.functions["pillar.get"]("rancher")

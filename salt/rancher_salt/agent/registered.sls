@@ -1,6 +1,7 @@
 # This host is an active member of its Rancher project, through the container rancher-agent.
 # Keys, certificate and registration URL are read from the pillar by the state itself.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

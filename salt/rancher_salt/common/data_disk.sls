@@ -1,6 +1,7 @@
 # The data disk of the settings has one partition with a file system that is mounted now
 # and after a reboot; without a disk in the settings nothing is looked at.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

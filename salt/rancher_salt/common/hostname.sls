@@ -1,6 +1,7 @@
 # The host carries the name of the settings, stored and running, and /etc/hosts and cloud-init
 # agree with it; without a name it stays as it is.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

@@ -1,6 +1,7 @@
 # The packages of the settings are there. With `upgrade`, every other one is up to date, too: as
 # the last step, when Docker is held at its version; one that is not held is a refusal.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

@@ -1,5 +1,6 @@
 # SELinux is in the wanted mode, now and at boot; what only a reboot can do is named, not done.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

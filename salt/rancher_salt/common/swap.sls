@@ -1,6 +1,7 @@
 # The swap file of the settings exists, is in use and comes back at every boot; without a
 # size an existing one is left alone.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

@@ -1,5 +1,6 @@
 # With a disk for it, Docker has a thin pool there that is watched and grows by itself.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

@@ -1,6 +1,7 @@
 # /etc/docker/daemon.json holds the storage driver and the settings, checked; what an older
 # Docker left behind and would break the start is moved aside. Before the package: it starts Docker.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

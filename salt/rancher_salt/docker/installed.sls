@@ -1,6 +1,7 @@
 # Docker is installed at its exact version and held there; the group docker has its members.
 # The pool and daemon.json come first: some packages start the daemon at once.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

@@ -1,6 +1,7 @@
 # Docker's package repository is known, its packages checked against its key.
 # Without one in the settings the host's own repositories are used.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

@@ -1,6 +1,7 @@
 # Docker is enabled and runs with its present configuration; restarted only when that changed.
 # What still runs for a role that was taken away is named.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

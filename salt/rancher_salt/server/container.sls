@@ -1,6 +1,7 @@
 # The image of the Rancher server is here and its container runs with the present settings, its
 # data outside of it. The database's password is read by the state, never rendered here.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync

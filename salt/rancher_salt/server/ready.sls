@@ -1,5 +1,6 @@
 # The Rancher server answers; when it cannot, the report holds the lines of its log that tell why.
-{%- from 'rancher_salt/settings.jinja' import cfg with context %}
+{%- if 'rancher-settings' not in opts %}{% include 'rancher_salt/settings.jinja' %}{% endif %}
+{%- set cfg = opts['rancher-settings'].cfg %}
 
 include:
   - rancher_salt.sync
