@@ -1,4 +1,7 @@
-"""A minion without a master, for what needs Salt itself and no host: `call` runs its salt-call."""
+"""
+For what needs Salt itself and no host: `call` runs the salt-call of a minion without a master,
+`runner` the salt-run of a master that has no daemon.
+"""
 
 import json
 import subprocess
@@ -19,5 +22,22 @@ def call(folder, line, **config):
         argv = [*start, "--out=json", "--log-level=quiet", *words]
         answer = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         return json.loads(answer.stdout)["local"]
+
+    return run
+
+
+def runner(folder, line, **config):
+    """What runs `salt-run` of that Salt with this configuration; it gives the answer."""
+    own = {"root_dir": str(folder), "id": "m", "log_level": "quiet"}
+    (folder / "master").write_text(yaml.safe_dump({**own, **config}))
+    # The daemon makes it.
+    (folder / "var/cache/salt/master/proc").mkdir(parents=True)
+    start = [ROOT / ".venv" / line / "bin/salt-run", "-c", folder, "--out=json"]
+
+    def run(*words):
+        answer = subprocess.run(
+            [*start, *words], capture_output=True, text=True, timeout=120, check=False
+        )
+        return json.loads(answer.stdout)
 
     return run

@@ -1,6 +1,5 @@
 """Where the tree is served from, in which environment, and beside what, on both lines of Salt."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -49,6 +48,17 @@ def minion(tmp_path, line):
             return {state.get("__id__"): state for state in report.values()}
 
         return apply
+
+    return make
+
+
+@pytest.fixture
+def shop(tmp_path):
+    def make(*files):
+        for name in files:
+            (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "shop" / name).write_text(yaml.safe_dump(MOTD))
+        return tmp_path / "shop"
 
     return make
 
@@ -161,6 +171,23 @@ def test_an_environment_without_the_modules(minion, tree, test):
     assert words.startswith("environment 'prod' of this run has no salt://_modules/_boot_files.py")
 
 
+def test_an_orchestration_of_an_environment_that_is_not_base(tmp_path, line, tree, shop):
+    """Its preview found no runner; and the sync deleted what a shop has in base only."""
+    name = "_runners/of_the_shop.py"
+    (shop(name) / name).write_text("def here():\n    return 'still here'\n")
+    roots = {"base": [str(shop())], "prod": [str(tree)]}
+    run = masterless.runner(tmp_path, line, file_roots=roots)
+    run("saltutil.sync_runners")
+    for sls, words in (("deploy", ["test=True"]), ("sync", [])):
+        answer = run("state.orchestrate", f"orch.{sls}", "saltenv=prod", *words)
+        ((_, states),) = answer["data"].items()
+        assert all(state["result"] for state in states.values()), states
+        assert run("of_the_shop.here") == "still here"
+        if words:
+            (preview,) = states.values()
+            assert preview["comment"] == "no minion is known that matches '*'"
+
+
 # The pillar decides who gets anything.
 
 
@@ -174,17 +201,6 @@ def test_a_highstate_gives_something_to_a_host_with_a_role_only(minion, tree, pi
 
 
 # Beside a shop's own tree.
-
-
-@pytest.fixture
-def shop(tmp_path):
-    def make(*files):
-        for name in files:
-            (tmp_path / "shop" / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "shop" / name).write_text(yaml.safe_dump(MOTD))
-        return tmp_path / "shop"
-
-    return make
 
 
 def test_the_shops_root_first(minion, tree, shop):
@@ -294,16 +310,8 @@ def shipped(tmp_path):
 
 @pytest.mark.parametrize(("env", "size"), [("base", "512M"), ("prod", "2G")])
 def test_a_master_compiles_the_pillar_of_each_branch(tmp_path, line, shipped, env, size):
-    master = {"root_dir": str(tmp_path), "id": "m", "log_level": "quiet", **shipped}
-    (tmp_path / "master").write_text(yaml.safe_dump(master))
-    # The daemon makes it.
-    (tmp_path / "var/cache/salt/master/proc").mkdir(parents=True)
-    program = ROOT / ".venv" / line / "bin/salt-run"
-    argv = [program, "-c", tmp_path, "--out=json", "pillar.show_pillar", "node1"]
-    answer = subprocess.run(
-        [*argv, f"pillarenv={env}"], capture_output=True, text=True, timeout=120, check=False
-    )
-    found = json.loads(answer.stdout)
+    run = masterless.runner(tmp_path, line, **shipped)
+    found = run("pillar.show_pillar", "node1", f"pillarenv={env}")
     assert "_errors" not in found, found
     assert found["rancher"]["roles"] == ["common"] and found["rancher"]["swap"]["size"] == size
 

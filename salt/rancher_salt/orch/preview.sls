@@ -3,7 +3,8 @@
 
 deploy-previewed:
   test.show_notification:
-    - synced: {{ salt['saltutil.runner']('saltutil.sync_runners') | json }}
+    - synced: {{ salt['saltutil.runner']('saltutil.sync_runners',
+        saltenv=['base', saltenv] | unique | join(',')) | json }}
     - text: {{ salt['saltutil.runner']('fleet.preview', kwarg={
         'target': salt['pillar.get']('fleet:target', '*'),
         'batch': salt['pillar.get']('fleet:batch', 5)}) | join('\n') | json }}

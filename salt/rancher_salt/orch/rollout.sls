@@ -11,7 +11,7 @@ common-applied:
     - batch: {{ salt['pillar.get']('fleet:batch', 5) | json }}
     - target: {{ salt['pillar.get']('fleet:target', '*') | json }}
     - require:
-      - salt: master-pillar-synced
+      - module: master-pillar-synced
 
 servers-applied:
   salt.runner:

@@ -11,7 +11,7 @@ database-account-updated:
     - role: server
     - batch: 1
     - require:
-      - salt: master-pillar-synced
+      - module: master-pillar-synced
 
 servers-restarted:
   salt.runner:

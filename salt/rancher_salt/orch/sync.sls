@@ -1,13 +1,21 @@
-# The master itself holds this tree's current runners, modules and pillar module.
+# The master itself holds this tree's current runners, modules and pillar module, those of the
+# environment of the run. With base, or what a shop has only there would be deleted: `salt.runner`
+# knows one environment only.
 
 master-runners-synced:
-  salt.runner:
-    - name: saltutil.sync_runners
+  module.run:
+    - saltutil.runner:
+      - name: saltutil.sync_runners
+      - saltenv: {{ ['base', saltenv] | unique | join(',') | json }}
 
 master-modules-synced:
-  salt.runner:
-    - name: saltutil.sync_modules
+  module.run:
+    - saltutil.runner:
+      - name: saltutil.sync_modules
+      - saltenv: {{ ['base', saltenv] | unique | join(',') | json }}
 
 master-pillar-synced:
-  salt.runner:
-    - name: saltutil.sync_pillar
+  module.run:
+    - saltutil.runner:
+      - name: saltutil.sync_pillar
+      - saltenv: {{ ['base', saltenv] | unique | join(',') | json }}

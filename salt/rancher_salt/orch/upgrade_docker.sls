@@ -10,4 +10,4 @@ docker-upgraded:
     - batch: {{ salt['pillar.get']('fleet:batch', 1) | json }}
     - target: {{ salt['pillar.get']('fleet:target', '*') | json }}
     - require:
-      - salt: master-pillar-synced
+      - module: master-pillar-synced
