@@ -116,13 +116,13 @@ def status(config="/etc/docker/daemon.json"):
 
 def _settled():
     """The unit's properties, as soon as systemd has nothing more to do with it."""
-    began, told = time.monotonic(), False
+    began, first = time.monotonic(), None
     while True:
         shown = _host.run(["systemctl", "show", "--property", _PROPERTIES, _UNIT])
         unit = parse_show(shown["stdout"])
         waited = time.monotonic() - began
         if not unit.get("Job"):
-            if told:
+            if first:
                 log.warning("systemd is done with docker.service after %d s", waited)
             return unit
         doing = f"systemd is at work on docker.service ({unit.get('ActiveState')})"
@@ -131,9 +131,13 @@ def _settled():
                 f"{doing} for more than {_START_TIMEOUT} s. "
                 "`systemctl list-jobs` tells what it waits for, `systemctl stop docker.service` ends it"
             )
-        if not told:
+        # Whoever connects to docker.socket makes systemd try again, without an end.
+        missing = first and unit["Job"] != first and _missing_mounts()
+        if missing:
+            raise CommandExecutionError(f"docker.service did not start: {missing}")
+        if not first:
             log.warning("%s; waiting for it, at most %d s", doing, _START_TIMEOUT)
-            told = True
+            first = unit["Job"]
         time.sleep(1)
 
 
@@ -203,10 +207,7 @@ def start(verb="start"):
     except CommandExecutionError as exc:
         missing = _missing_mounts()
         if missing:
-            raise CommandExecutionError(
-                f"docker.service did not {verb}: it waits for {', '.join(missing)}, not mounted now. "
-                f"Next: `mount {missing[0]}`, then apply again"
-            ) from exc
+            raise CommandExecutionError(f"docker.service did not {verb}: {missing}") from exc
         journal = ["journalctl", "--unit", _UNIT, "--since", since, "--lines", "60"]
         lines = _host.run([*journal, "--no-pager", "--output", "cat"])["stdout"]
         raise CommandExecutionError(
@@ -215,7 +216,7 @@ def start(verb="start"):
 
 
 def _missing_mounts():
-    """The mount points that the service cannot start without and does not have."""
+    """What the service cannot start without and does not have, and the next step; None: nothing."""
     needed = parse_show(_host.run(["systemctl", "show", "--property", "Requires", _UNIT])["stdout"])
     units = [name for name in needed.get("Requires", "").split() if name.endswith(".mount")]
     found = []
@@ -224,4 +225,9 @@ def _missing_mounts():
         mount = parse_show(_host.run(show)["stdout"])
         if mount.get("ActiveState") != "active":
             found.append(mount.get("Where") or unit)
-    return found
+    if not found:
+        return None
+    return (
+        f"it waits for {', '.join(found)}, not mounted now. Next: attach the disk if it is missing, "
+        f"`mount {found[0]}`, then apply again"
+    )

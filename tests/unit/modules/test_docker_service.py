@@ -217,7 +217,38 @@ def test_a_daemon_whose_disk_is_missing_names_the_mount(monkeypatch):
     with pytest.raises(CommandExecutionError) as caught:
         systemd.module(monkeypatch).start()
     assert "did not start: it waits for /data, /data, not mounted now" in str(caught.value)
-    assert str(caught.value).endswith("Next: `mount /data`, then apply again")
+    assert str(caught.value).endswith(
+        "Next: attach the disk if it is missing, `mount /data`, then apply again"
+    )
+
+
+def test_a_run_waited_ten_minutes_while_the_socket_started_docker_again_and_again(monkeypatch):
+    systemd = Systemd(ActiveState="inactive", Job="7", Requires="data.mount", Where="/data")
+    module, slept = systemd.module(monkeypatch), []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        # Ninety seconds for the disk, and the next connection begins it anew.
+        systemd.shown["Job"] = str(7 + len(slept) // 90)
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    with pytest.raises(CommandExecutionError, match="did not start: it waits for /data, not mount"):
+        module.status()
+    assert len(slept) == 90
+
+
+def test_a_second_try_with_all_its_mounts_is_awaited(monkeypatch):
+    systemd = Systemd(ActiveState="activating", Job="7")
+    module, slept = systemd.module(monkeypatch), []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        systemd.shown["Job"] = str(7 + len(slept))
+        if len(slept) == 5:
+            systemd.shown |= {"ActiveState": "active", "Job": ""}
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    assert module.status()["state"] == "running"
 
 
 def test_enable(monkeypatch):
