@@ -221,7 +221,8 @@ def _missing_mounts():
     units = [name for name in needed.get("Requires", "").split() if name.endswith(".mount")]
     found = []
     for unit in units:
-        show = ["systemctl", "show", "--property", "ActiveState,Where", unit]
+        # The root's is called -.mount.
+        show = ["systemctl", "show", "--property", "ActiveState,Where", "--", unit]
         mount = parse_show(_host.run(show)["stdout"])
         if mount.get("ActiveState") != "active":
             found.append(mount.get("Where") or unit)

@@ -31,7 +31,7 @@ def present(name, test=False):
     proxy = ((__pillar__.get("rancher") or {}).get("docker") or {}).get("proxy")
     return _converge.run(
         name,
-        "Docker's proxies",
+        "Docker's proxy",
         observe=_docker_proxy.observe,
         plan=lambda seen: _docker_proxy.plan(seen, proxy),
         apply=lambda seen, changes: _docker_proxy.apply(proxy),

@@ -86,6 +86,8 @@ class Systemd:
 
     def run(self, argv, timeout=60, accept=(0,)):
         self.ran.append(argv[:2] if argv[0] == "systemctl" else argv[:1])
+        # As systemctl takes a name like -.mount.
+        assert not argv[-1].startswith("-.") or argv[-2] == "--"
         if self.fails and argv[1] in ("start", "restart"):
             raise CommandExecutionError("`systemctl start docker.service` failed with exit code 1")
         texts = {
