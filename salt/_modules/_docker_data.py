@@ -36,9 +36,14 @@ def place(config, flags, ids):
     return {
         "base": base,
         "root": os.path.join(base, folder) if remap else base,
-        "driver": _value("storage-driver", config, flags),
+        "driver": _variable(flags) or _value("storage-driver", config, flags),
         "remap": remap or None,
     }
+
+
+def _variable(flags):
+    """What DOCKER_DRIVER says; it is no word of the command line, and counts more than the file."""
+    return next((flag["value"] for flag in flags if flag["at"] is None), None)
 
 
 def _value(key, config, flags):

@@ -141,7 +141,8 @@ def reasons(flags, keys, socket=True, upstream=None):
     found = []
     if not socket and any(each["key"] == "hosts" and _is_fd(each["value"]) for each in flags):
         found.append("listens on fd://, and this Docker has no docker.socket")
-    if any(each["key"] == "config-file" and each["value"] != CONFIG for each in flags):
+    files = [each["value"] or "" for each in flags if each["key"] == "config-file"]
+    if any(name[:1] != "/" or os.path.normpath(name.lstrip("/")) != CONFIG[1:] for name in files):
         found.append(f"reads another file than {CONFIG}")
     both = [each["flag"] for each in flags if each["key"] in keys and collides(each)]
     if both:

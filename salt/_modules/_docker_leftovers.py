@@ -78,7 +78,11 @@ def _goes_with_it(path, text):
     for _, key, value in _systemd_unit.settings(text) if path.endswith(".conf") else ():
         if key == "Environment":
             pairs = _systemd_unit.assignments(value)
-            others += [name for name, value in pairs if not _flags_of(value)]
+            others += [
+                name
+                for name, value in pairs
+                if name != _docker_unit.DRIVER and not _flags_of(value)
+            ]
         elif key not in ("ExecStart", "EnvironmentFile", "Description"):
             others.append(key)
     return f"; {', '.join(dict.fromkeys(others))} in it goes, too" if others else ""

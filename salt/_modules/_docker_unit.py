@@ -5,12 +5,15 @@ The command line that docker.service gives to the daemon, and which file says wh
 import fnmatch
 import glob
 import os
+import re
 
 import _docker_flags
 import _host
 import _systemd_unit
 
 UNIT = "docker.service"
+# The one variable that the daemon itself takes before its file, and without a word.
+DRIVER = "DOCKER_DRIVER"
 # In the order in which systemd prefers them. The last three belong to packages.
 _FOLDERS = ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
 _PACKAGED = _FOLDERS[2:]
@@ -52,18 +55,24 @@ def compose(files, assumed=None):
     """
     Put the command together as systemd would. With ``assumed`` (words) a unit that is yet to come, of which
     it is not known what it reads: every variable counts. Returns a dict ``words`` (list of (word, path)),
-    ``old`` (path to such as ``docker daemon``) and ``named`` (variable file to (path, whether it must be)).
+    ``old`` (path to such as ``docker daemon``), ``named`` (variable file to (path, whether it must be)) and
+    ``driver`` (what DOCKER_DRIVER says and where, or None).
     """
-    commands, variables, named = [], {}, {}
+    commands, variables, named, unset = [], {}, {}, []
     for path in units(files):
         for section, key, value in _systemd_unit.settings(files[path]):
             if section == "Service":
-                value = _systemd_unit.specifiers(value, UNIT)
+                value = _systemd_unit.specifiers(value, UNIT, os.uname())
                 _take(path, key, value, commands, variables, named)
+                if key == "UnsetEnvironment":
+                    unset = [*unset, *(_systemd_unit.words(value) or [])] if value else []
     for pattern in named:
-        for path in sorted(path for path in files if fnmatch.fnmatch(path, pattern)):
+        for path in sorted(path for path in files if _named(path, pattern)):
             read = _systemd_unit.variables(files[path])
             variables.update({name: (value, path) for name, value in read.items()})
+    for name, (value, _) in list(variables.items()):
+        if {name, f"{name}={value}"} & {*unset}:
+            del variables[name]
     old = {path: _docker_flags.old_command(words) for words, _, path in commands}
     old = {path: command for path, command in old.items() if command}
     if assumed is not None:
@@ -73,7 +82,16 @@ def compose(files, assumed=None):
         found = [(word, None) for word in assumed]
         for value, path in variables.values():
             found += [(word, path) for word in _systemd_unit.words_of(value)]
-    return {"words": found, "old": old, "named": named}
+    return {"words": found, "old": old, "named": named, "driver": variables.get(DRIVER)}
+
+
+def _named(path, pattern):
+    """Whether a pattern of glob(7) names a path: a star is no slash, and no dot at the beginning."""
+    parts, patterns = path.split("/"), re.sub("/+", "/", pattern).split("/")
+    return len(parts) == len(patterns) and all(
+        fnmatch.fnmatchcase(part, one) and (part[:1] != "." or one[:1] == ".")
+        for part, one in zip(parts, patterns, strict=True)
+    )
 
 
 def _take(path, key, value, commands, variables, named):
@@ -91,6 +109,8 @@ def _take(path, key, value, commands, variables, named):
             named.clear()
         file = _systemd_unit.files_named(value)
         if file:
+            # Of two lines with one name the later one counts: it is read again.
+            named.pop(file[0], None)
             named[file[0]] = (path, file[1])
 
 
@@ -107,7 +127,12 @@ def _words(words, plain, path, variables):
 def flags(composed):
     """The flags of a composed command. Returns the list of ``_docker_flags.parse``, with ``path`` each."""
     found = _docker_flags.parse([word for word, _ in composed["words"]])
-    return [{**each, "path": composed["words"][each["at"]][1]} for each in found]
+    found = [{**each, "path": composed["words"][each["at"]][1]} for each in found]
+    if composed["driver"] and composed["driver"][0]:
+        value, path = composed["driver"]
+        one = {"name": "storage-driver", "key": "storage-driver", "flag": DRIVER, "at": None}
+        found.append({**one, "value": value, "path": path})
+    return found
 
 
 # -- the host ------------------------------------------------------------------------------------

@@ -10,6 +10,12 @@ import re
 
 _BLANK = " \t\n\r"
 _LINES = re.compile(r"\r\n|\n|\r|\0")
+# systemd.unit(5): the folders and the user of a unit of the system; it has no instance.
+_SPECIFIERS = {
+    **{"%%": "%", "%i": "", "%I": "", "%t": "/run", "%E": "/etc", "%S": "/var/lib"},
+    **{"%C": "/var/cache", "%L": "/var/log", "%T": "/tmp", "%V": "/var/tmp"},  # noqa: S108
+    **{"%h": "/root", "%u": "root", "%U": "0", "%g": "root", "%G": "0"},
+}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # What a backslash and this letter stand for in a unit.
 _LETTERS = dict(zip("abfnrtv\\\"'s", "\a\b\f\n\r\t\v\\\"' ", strict=True))
@@ -102,11 +108,18 @@ def _escaped(text):
     return f"\\{text[0]}", 1
 
 
-def specifiers(text, unit):
-    """Replace what systemd knows of the unit's own name; other specifiers stay. Returns a str."""
+def specifiers(text, unit, host=None):
+    """
+    Replace systemd's specifiers in a setting of a system unit that is no template. ``host`` is what
+    ``os.uname`` gives; what is not known here stays, as systemd leaves what it does not know.
+    """
     stem = unit.rpartition(".")[0]
-    known = {"%%": "%", "%n": unit, "%N": stem, "%p": stem}
-    return re.sub(r"%[%nNp]", lambda hit: known[hit[0]], text)
+    known = {**_SPECIFIERS, "%n": unit, **dict.fromkeys(("%N", "%p", "%P"), stem)}
+    known |= {"%f": f"/{stem}", **dict.fromkeys(("%j", "%J"), stem.rpartition("-")[2])}
+    if host:
+        short = host.nodename.partition(".")[0]
+        known |= {"%H": host.nodename, "%l": short, "%v": host.release}
+    return re.sub(r"%[%A-Za-z]", lambda hit: known.get(hit[0], hit[0]), text)
 
 
 def assignments(value):

@@ -191,3 +191,11 @@ def test_a_root_whose_disk_is_not_mounted_is_not_empty(replace, tmp_path):
     replace(_fstab, entries=lambda: [{"file": "/"}, {"file": f"{tmp_path}/"}, {"file": "swap"}])
     with pytest.raises(CommandExecutionError, match=f"`mount {tmp_path}`, then apply again"):
         docker.check(place(f"{tmp_path}/docker"), place("/var/lib/docker"))
+
+
+def test_the_daemons_own_variable_counted_less_than_its_file():
+    """Docker 20.10 itself: "Setting the storage driver from the $DOCKER_DRIVER environment variable"."""
+    flag = {"name": "storage-driver", "key": "storage-driver", "flag": "DOCKER_DRIVER"}
+    flags = [{**flag, "value": "vfs", "at": None, "path": "/etc/default/docker"}]
+    found = docker.place({"storage-driver": "overlay2"}, flags, lambda remap: None)
+    assert found["driver"] == "vfs"

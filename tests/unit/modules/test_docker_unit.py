@@ -119,3 +119,27 @@ def test_a_drop_in_that_is_masked_is_empty(host):
     _, folder = host
     os.symlink(os.devnull, folder / "a.conf")
     assert docker.read() == {f"{folder}/a.conf": ""}
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "named"),
+    [
+        ("/etc/docker/a.env", "/etc/docker/*.env", True),
+        ("/etc/docker/a.env", "/etc//docker/a.env", True),
+        ("/etc/docker/a.env", "/etc/*.env", False),
+        ("/etc/docker/.a.env", "/etc/docker/*.env", False),
+        ("/etc/docker/.a.env", "/etc/docker/.*.env", True),
+    ],
+)
+def test_a_star_is_no_slash(path, pattern, named):
+    assert docker._named(path, pattern) is named
+
+
+def test_of_one_file_named_twice_the_later_line_counts():
+    files = {
+        LIB: "[Service]\nEnvironmentFile=/a\nEnvironmentFile=/b\nExecStart=/d $A\n",
+        f"{ETC}.d/a.conf": "[Service]\nEnvironmentFile=/a\n",
+        "/a": "A=a",
+        "/b": "A=b",
+    }
+    assert words(files) == ["/d", "a"]
