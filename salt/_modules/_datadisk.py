@@ -23,8 +23,9 @@ def status(mount_point, device, pool_device=None):
     """Look at everything that concerns the data disk; nothing is written."""
     # Gives a dict: ``disk`` (see ``_disk.examine``), ``mark``, ``mount_point``, ``mounted`` (what is
     # there, or None), ``folder`` (``missing``, ``empty``, or what is in the way), ``unfinished`` (an
-    # interrupted mkfs.xfs), ``fstab`` (all entries), ``elsewhere`` (UUIDs in it, to the disks that
-    # have them), ``pool`` (it is the disk of the pool, too).
+    # interrupted mkfs.xfs), ``fstab`` (all entries), ``ours`` (those of them that lead to this disk),
+    # ``elsewhere`` (what others at this point name, to the disks that have it), ``pool`` (it is the
+    # disk of the pool, too).
     point = os.path.normpath(mount_point)
     if not point.startswith("/") or os.path.realpath(point) != point:
         raise CommandExecutionError(
@@ -39,7 +40,7 @@ def status(mount_point, device, pool_device=None):
     xfs = only.get("filesystem") == "xfs" and not only["mounts"] and only["path"]
     pool = _disk_kernel.devno(pool_device) if pool_device else None
     entries = _fstab.entries()
-    here = mounted["uuid"] if mounted else only.get("uuid")
+    ours = [entry for entry in entries if _leads_to(entry["spec"], disk, only, mounted or {})]
     return {
         "disk": disk,
         "mark": MARK,
@@ -48,20 +49,44 @@ def status(mount_point, device, pool_device=None):
         "folder": None if mounted else _folder(point),
         "unfinished": bool(xfs) and _disk_read.interrupted_xfs(only["path"]),
         "fstab": entries,
-        "elsewhere": _elsewhere(entries, point, here),
+        "ours": ours,
+        "elsewhere": _elsewhere([entry for entry in entries if entry not in ours], point),
         "pool": pool == disk["devno"],
     }
 
 
-def _elsewhere(entries, point, here):
-    """Where the file systems are that fstab mounts here by UUID: disks, none when none has it."""
-    specs = [entry["spec"] for entry in entries if entry["file"].rstrip("/") == point]
-    uuids = [spec[5:].strip('"') for spec in specs if spec.startswith("UUID=")]
-    return {uuid: _disks_of(uuid) for uuid in uuids if uuid != here}
+def _leads_to(spec, disk, part, mounted):
+    """Whether fstab means this disk, or what is on it, whatever name it has there."""
+    numbers = {disk["devno"], part.get("devno"), *mounted.get("devnos", ())} - {None}
+    tag = _fstab.tag(spec)
+    if tag is None:
+        return spec.startswith("/dev/") and _disk_kernel.devno(spec) in numbers
+    known = {
+        "UUID": mounted.get("uuid") or part.get("uuid"),
+        "LABEL": mounted.get("label") or part.get("fs_label"),
+    }
+    if tag[0] in known:
+        return known[tag[0]] == tag[1]
+    number = _disk_kernel.devno(_fstab.link(*tag))
+    # Without udev there are no links.
+    found = [number] if number else map(_disk_kernel.devno, _disk_read.with_tag(*tag))
+    return not numbers.isdisjoint(found)
 
 
-def _disks_of(uuid):
-    numbers = [_disk_kernel.below(_disk_kernel.devno(path)) for path in _disk_read.with_uuid(uuid)]
+def _elsewhere(entries, point):
+    """Where the file systems are that fstab mounts here: disks, none when none has them."""
+    found = {}
+    for spec in (entry["spec"] for entry in entries if _fstab.place(entry["file"]) == point):
+        tag = _fstab.tag(spec)
+        if tag:
+            found[" ".join(tag)] = _disks(_disk_read.with_tag(*tag))
+        elif spec.startswith("/dev/disk/by-") or _disk_kernel.devno(spec):
+            found[spec] = _disks([spec])
+    return found
+
+
+def _disks(paths):
+    numbers = [_disk_kernel.below(_disk_kernel.devno(path)) for path in paths]
     return sorted({_disk_kernel.known_as(below[-1]) for below in numbers if below})
 
 

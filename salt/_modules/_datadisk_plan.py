@@ -6,6 +6,7 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _disk
 import _disk_refusals
+import _fstab
 
 MIB = 1024**2
 # Options that the kernel shows as they were asked for.
@@ -187,22 +188,26 @@ def repair(path, filesystem, part=None):
 def _check_fstab(seen, uuid):
     """A file system that was here once, and is not the one that is here now, is not given up."""
     disk, point = seen["disk"], seen["mount_point"]
-    here = [entry for entry in seen["fstab"] if entry["file"].rstrip("/") == point]
+    here = [entry for entry in seen["fstab"] if _fstab.place(entry["file"]) == point]
     if len(here) > 1:
         _refuse(disk, f"/etc/fstab has {len(here)} lines for {point}", "Remove the wrong ones.")
     lost = f"If its data are not needed any more, remove that line (mount point {point})."
     for other, places in seen["elsewhere"].items():
-        reason = f"/etc/fstab mounts the file system with UUID {other} at {point}, and "
+        shown = _disk_refusals.printable(other)
+        path = other.startswith("/")
+        reason = (
+            f"/etc/fstab mounts {'' if path else 'the file system with '}{shown} at {point}, and "
+        )
         if places:
             where = ", ".join(places)
-            reason += f"the disk with UUID {other} is {where}, not this one"
+            reason += f"{'its disk' if path else f'the disk with {shown}'} is {where}, not this one"
             advice = f"If that is the right disk, correct the pillar key rancher:data_disk:device to {where}."
         else:
             reason += "no disk of this host has it"
             advice = "Attach that disk, or repair what is on it."
         _refuse(disk, reason, f"{advice} {lost}")
     for entry in seen["fstab"]:
-        if not uuid and entry["file"].rstrip("/") == point:
+        if not uuid and _fstab.place(entry["file"]) == point:
             spec = _disk_refusals.printable(entry["spec"])
             reason = (
                 f"/etc/fstab mounts {spec} at {point} already, and there is no file system on it"
@@ -213,9 +218,9 @@ def _check_fstab(seen, uuid):
 def _fstab_change(seen, uuid, filesystem, options):
     """The line that is missing or different, as a change; None when it is right."""
     disk, point, old = seen["disk"], seen["mount_point"], seen["fstab"]
-    here = [entry for entry in old if entry["file"].rstrip("/") == point]
+    here = [entry for entry in old if _fstab.place(entry["file"]) == point]
     for entry in old:
-        if uuid and entry["spec"] == f"UUID={uuid}" and entry not in here:
+        if uuid and entry in seen["ours"] and entry not in here:
             advice = "Remove that line, or correct rancher:data_disk:mount_point."
             _refuse(disk, f"/etc/fstab mounts its file system at {entry['file']}", advice)
     wanted = line(point, uuid, filesystem, options)

@@ -119,9 +119,9 @@ def table(device):
     return parse_partx(_said(["partx", "--pairs", "--bytes", "--output", columns, device]))
 
 
-def with_uuid(uuid):
-    """The devices (paths) that hold a file system of this UUID, asked without any cache."""
-    argv = ["blkid", "-c", "/dev/null", "-o", "device", "-t", f"UUID={uuid}"]
+def with_tag(name, value):
+    """The devices (paths) that have this UUID or LABEL, asked without any cache."""
+    argv = ["blkid", "-c", "/dev/null", "-o", "device", "-t", f"{name}={value}"]
     return _host.run(argv, accept=(0, 2))["stdout"].split()
 
 

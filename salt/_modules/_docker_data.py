@@ -13,6 +13,7 @@ import pwd
 from salt.exceptions import CommandExecutionError
 
 import _docker_storage
+import _docker_unit
 import _fstab
 import _host
 
@@ -43,7 +44,8 @@ def place(config, flags, ids):
 
 def _variable(flags):
     """What DOCKER_DRIVER says; it is no word of the command line, and counts more than the file."""
-    return next((flag["value"] for flag in flags if flag["at"] is None), None)
+    given = [flag for flag in flags if flag["key"] == "storage-driver"]
+    return next((each["value"] for each in given if each["flag"] == _docker_unit.DRIVER), None)
 
 
 def _value(key, config, flags):
@@ -151,7 +153,7 @@ def _same(was, will):
 
 def _reachable(path):
     for entry in _fstab.entries():
-        point = entry["file"].rstrip("/")
+        point = _fstab.place(entry["file"])
         if (
             point.startswith("/")
             and f"{path}/".startswith(f"{point}/")

@@ -88,7 +88,7 @@ def notes(paths, in_fstab, mounted):
     Say which mounts these directories stand on (besides the root file system), and which of them nothing
     makes at boot. Returns a list of str.
     """
-    in_fstab = [point.rstrip("/") or "/" for point in in_fstab]
+    in_fstab = [_fstab.place(point) for point in in_fstab]
     planned = sorted({point for each in paths for point in _above(each, in_fstab)})
     now = {max(_above(each, mounted), key=len, default=None) for each in paths}
     found = [f"Docker starts only with {', '.join(planned)} mounted"] if planned else []

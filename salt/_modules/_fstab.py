@@ -11,6 +11,7 @@ import _host
 
 FSTAB = "/etc/fstab"
 SYSTEMD = "/run/systemd/system"
+TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 FIELDS = ("spec", "file", "type", "options", "freq", "passno")
 _ESCAPED = {"\\": "\\134", " ": "\\040", "\t": "\\011", "\n": "\\012", "#": "\\043"}
 
@@ -32,24 +33,53 @@ def _parse_line(line):
     if len(words) < 3 or words[0].startswith("#"):
         return None
     words = [*words[:6], *("defaults", "0", "0")[len(words[:6]) - 3 :]]
-    if not (words[4].isdigit() and words[5].isdigit()):
+    if not all(re.fullmatch("[+-]?[0-9]+", word) for word in words[4:]):
         return None
     entry = dict(zip(FIELDS, map(_decode, words), strict=True))
     return {**entry, "freq": int(words[4]), "passno": int(words[5])}
 
 
 def _matches(entry, wanted):
-    # A mount point may be written with a slash at its end.
     return entry is not None and all(
-        (entry[key].rstrip("/") or "/") == (value.rstrip("/") or "/")
-        for key, value in wanted.items()
+        place(entry[key]) == place(value) for key, value in wanted.items()
     )
 
 
+def place(path):
+    """A path as systemd takes it: with one slash where there are more, and none at its end."""
+    return os.path.normpath(f"/{path.lstrip('/')}") if path.startswith("/") else path
+
+
 def _decode(word):
-    for plain, escaped in reversed(_ESCAPED.items()):
-        word = word.replace(escaped, plain)
-    return word
+    # As libmount: any three digits, not only those that somebody has to write.
+    return re.sub(r"(?:\\[0-7]{3})+", _bytes, word)
+
+
+def _bytes(hit):
+    codes = (int(code, 8) & 255 for code in hit[0].split("\\")[1:])
+    return bytes(codes).decode("utf-8", "surrogateescape")
+
+
+def tag(spec):
+    """
+    Read a name such as ``LABEL="my data"``. Returns (name, value), as libblkid takes it; None for a
+    path, and for what is none to libblkid.
+    """
+    name, equals, value = spec.partition("=")
+    if not equals or name not in TAGS:
+        return None
+    if value[:1] in ("'", '"'):
+        value, end, _ = value[1:].rpartition(value[0])
+        return (name, value) if end else None
+    return name, value
+
+
+def link(name, value):
+    """The link of udev that systemd takes for such a name: as it writes it, with bytes escaped."""
+    coded = re.sub(
+        r"[^A-Za-z0-9#+\-.:=@_\x80-\U0010ffff]", lambda hit: f"\\x{ord(hit[0]):02x}", value
+    )
+    return f"/dev/disk/by-{name.lower()}/{coded}"
 
 
 def _encode(word):

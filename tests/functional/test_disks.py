@@ -196,6 +196,16 @@ def test_another_line_in_fstab_is_replaced(tree, point, done):
     assert (lines[0], lines[2:]) == ("# a", ["# b", ""])
 
 
+@pytest.mark.parametrize("spec", ["LABEL=other", "path"])
+def test_the_line_of_another_disk_was_replaced(tree, point, done, tmp_path, spec):
+    must("umount", point)
+    with attached(tmp_path, name="other") as other:
+        must("mkfs.ext4", "-q", "-L", "other", other.path)
+        spec = other.path if spec == "path" else spec
+        tree.fstab.write_text(f"{spec} {point} ext4 defaults 0 2\n")
+        refused(tree, point, done, f"disk{' with LABEL other' * ('=' in spec)} is {other.path}")
+
+
 def test_after_a_reboot_under_another_name(tree, point, done, tmp_path):
     must("umount", point)
     with attached(tmp_path, name="other"):
@@ -498,11 +508,21 @@ def test_refused_when_ours_has_another_file_system(tmp_path, tree, point):
         refused(tree, point, disk, "holds ext4, not xfs", filesystem="xfs")
 
 
-def test_refused_when_fstab_mounts_it_elsewhere(tree, point, done):
+@pytest.mark.parametrize(
+    "spec", ["UUID={}", 'UUID="{}"', "LABEL={}", "PARTUUID={}", "PARTLABEL='{}'", "path"]
+)
+def test_refused_when_fstab_mounts_it_elsewhere(tree, point, done, spec):
     must("umount", point)
-    must(*QUIETLY, done.partitions()[0], point)
-    text = tree.fstab.read_text()
-    tree.fstab.write_text(text + text.split("\n")[2].replace(str(point), "/old") + "\n")
+    (part,) = done.partitions()
+    must(*QUIETLY, part, point)
+    keys = dict(
+        line.split("=", 1)
+        for line in must("blkid", "-p", "-o", "export", part).splitlines()
+        if "=" in line
+    )
+    keys |= {"PARTUUID": keys["PART_ENTRY_UUID"], "PARTLABEL": keys["PART_ENTRY_NAME"]}
+    spec = part if spec == "path" else spec.format(keys[spec.partition("=")[0]])
+    tree.fstab.write_text(tree.fstab.read_text() + f"{spec} /old ext4 defaults 0 2\n")
     refused(tree, point, done, "/etc/fstab mounts its file system at /old")
 
 

@@ -21,7 +21,7 @@ class Machine:
         self.point = str(folder / "data")
         self.looks, self.ran, self.mounts, self.written = [found()], [], [], []
         self.entries, self.holders, self.interrupted = [], [], False
-        devno = {"/dev/vdb": "254:16", "/dev/vdc": "254:32"}.get
+        self.nodes = {"/dev/vdb": "254:16", "/dev/vdc": "254:32"}
         replace(_host, run=self.run)
         replace(_disk, examine=self.examine)
         replace(
@@ -32,15 +32,15 @@ class Machine:
         replace(
             _disk_kernel,
             mounts=lambda: self.mounts,
-            below=lambda number: [number, "254:16"],
-            devno=devno,
+            below=lambda number: [number, "254:16"] if number else [],
+            devno=self.nodes.get,
             known_as=lambda number: f"disk {number}",
         )
         replace(
             _disk_read,
-            blkid=lambda path: {"UUID": "8d3c-11", "TYPE": self.made},
+            blkid=lambda path: {"UUID": "8d3c-11", "LABEL": self.label, "TYPE": self.made},
             interrupted_xfs=lambda path: self.interrupted,
-            with_uuid=lambda uuid: self.holders,
+            with_tag=lambda name, value: self.holders,
         )
         replace(
             _fstab,
@@ -52,7 +52,7 @@ class Machine:
     def examine(self, device, key=None, looked=False):
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
 
-    made, old = None, None
+    made, old, label = None, None, None
 
     def run(self, argv, timeout=60, accept=(0,)):
         self.ran.append(argv)

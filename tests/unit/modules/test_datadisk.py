@@ -20,6 +20,7 @@ def test_status_of_a_bare_host(machine):
         "folder": "missing",
         "unfinished": False,
         "fstab": [],
+        "ours": [],
         "elsewhere": {},
         "pool": False,
     }
@@ -99,12 +100,56 @@ def line(spec, file):
     ("spec", "holders", "elsewhere"),
     [
         ("UUID=8d3c-11", ["/dev/vdb1"], {}),
-        ("UUID=dead", [], {"dead": []}),
-        ("UUID=dead", ["/dev/vdc", "/dev/vdb"], {"dead": ["disk 254:16"]}),
+        ("UUID=dead", [], {"UUID dead": []}),
+        ("UUID='dead'", ["/dev/vdc", "/dev/vdb"], {"UUID dead": ["disk 254:16"]}),
+        ("LABEL=old", ["/dev/vdc"], {"LABEL old": ["disk 254:16"]}),
+        ('PARTLABEL="my data"', [], {"PARTLABEL my data": []}),
         ("/dev/vdb1", ["/dev/vdc"], {}),
+        ("/dev/vdc", [], {"/dev/vdc": ["disk 254:16"]}),
+        ("/dev/disk/by-id/gone-part1", [], {"/dev/disk/by-id/gone-part1": []}),
+        ("/dev/sdx1", [], {}),
+        ("server:/export", [], {}),
     ],
 )
 def test_where_the_file_system_of_fstab_is(machine, spec, holders, elsewhere):
     machine.looks, machine.holders = [found(formatted())], holders
     machine.entries = [line(spec, f"{machine.point}/"), line("UUID=f00d", "/srv")]
     assert machine.status()["elsewhere"] == elsewhere
+
+
+PART = "/dev/disk/by-partuuid/0a34-01"
+
+
+@pytest.mark.parametrize(
+    ("spec", "ours"),
+    [
+        ("LABEL=data", True),
+        ('LABEL="data"', True),
+        ("LABEL='data'", True),
+        ('UUID="8d3c-11"', True),
+        ("UUID=8D3C-11", False),
+        ("LABEL=Data", False),
+        ("label=data", False),
+        ('LABEL="data', False),
+        ("PARTUUID=0a34-01", True),
+        ("PARTUUID=0a34-02", False),
+        ("/dev/vdb1", True),
+        (PART, True),
+        ("/dev/disk/by-label/my\\x20data", True),
+        ("/dev/vdb", True),
+        ("/dev/vdc", False),
+        ("/dev/vdc1", False),
+        ("server:/data", False),
+        ("tmpfs", False),
+    ],
+)
+@pytest.mark.parametrize("mounted", [True, False])
+def test_a_disk_was_known_to_fstab_by_its_uuid_alone(machine, spec, ours, mounted):
+    machine.looks = [found(formatted())]
+    links = dict.fromkeys(["/dev/vdb1", PART, "/dev/disk/by-label/my\\x20data"], "254:17")
+    machine.nodes |= {**links, "/dev/vdc1": "254:33"}
+    machine.entries = [line(spec, "/mnt/old")]
+    if mounted:
+        machine.label = "data"
+        machine.mount("254:17", "/dev/vdb1")
+    assert (machine.status()["ours"] == machine.entries) is ours

@@ -62,6 +62,8 @@ def plan(case):
     seen.update(case.get("seen", {}), disk=DISKS[case["disk"]], mark="rancher-data")
     seen["mount_point"] = "/data"
     seen["fstab"] = [entry(line) for line in seen["fstab"]]
+    ours = ["UUID=8d3c-11", *case.get("ours", [])]
+    seen["ours"] = [each for each in seen["fstab"] if each["spec"] in ours]
     if seen["mounted"] is not None:
         seen["mounted"] = {**MOUNTED, **seen["mounted"]}
         seen["folder"] = None

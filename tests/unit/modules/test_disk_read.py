@@ -177,8 +177,8 @@ def test_what_is_no_backup_is_not_taken_for_one(tmp_path, content):
 def test_who_has_a_uuid_is_asked_without_a_cache(answer):
     argv = ["blkid", "-c", "/dev/null", "-o", "device", "-t", "UUID=8d3c-11"]
     case = {"stdout": "/dev/vdb1\n/dev/vdc\n"}
-    assert answer(case, "with_uuid", "8d3c-11", argv=argv) == ["/dev/vdb1", "/dev/vdc"]
-    assert answer({"code": 2, "stdout": ""}, "with_uuid", "8d3c-11", argv=argv) == []
+    assert answer(case, "with_tag", "UUID", "8d3c-11", argv=argv) == ["/dev/vdb1", "/dev/vdc"]
+    assert answer({"code": 2, "stdout": ""}, "with_tag", "UUID", "8d3c-11", argv=argv) == []
 
 
 @pytest.mark.parametrize(

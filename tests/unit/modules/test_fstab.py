@@ -1,6 +1,12 @@
+import json
 import os
+import shutil
+import subprocess
+import tempfile
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _fstab
@@ -182,3 +188,88 @@ def test_whatever_the_names_are_one_line_is_written_and_read_back(kind, name):
     assert text.count("\n") == TEXT.count("\n") + 1
     assert _fstab.replaced(text, {kind: name}, entry) == text
     assert _fstab.replaced(text, {kind: name}, None) == TEXT
+
+
+@pytest.mark.parametrize(
+    ("spec", "tag"),
+    [
+        ("LABEL=data", ("LABEL", "data")),
+        ('LABEL="my data"', ("LABEL", "my data")),
+        ("UUID='0a34'", ("UUID", "0a34")),
+        ("PARTLABEL=a=b", ("PARTLABEL", "a=b")),
+        ('PARTUUID="x"y', ("PARTUUID", "x")),
+        ("LABEL=", ("LABEL", "")),
+        ('LABEL="x', None),
+        ("label=data", None),
+        ("ID=x", None),
+        ("/dev/disk/by-label/data", None),
+        ("server:/a=b", None),
+    ],
+)
+def test_a_name_instead_of_a_path(spec, tag):
+    assert _fstab.tag(spec) == tag
+
+
+@pytest.mark.parametrize(
+    ("tag", "link"),
+    [
+        (("LABEL", "my data/ü"), "/dev/disk/by-label/my\\x20data\\x2fü"),
+        (("PARTUUID", "0a34-01"), "/dev/disk/by-partuuid/0a34-01"),
+    ],
+)
+def test_the_link_of_a_name(tag, link):
+    assert _fstab.link(*tag) == link
+
+
+@pytest.mark.parametrize("spelling", ["//data", "/data/", "/./data//", "/data/."])
+def test_a_line_for_the_same_mount_point_in_another_spelling(spelling):
+    entry = dict(zip(_fstab.FIELDS, ("UUID=1", "/data", "xfs", "ro", 0, 0), strict=True))
+    text = f"/dev/a {spelling} ext4\n"
+    assert _fstab.replaced(text, {"file": "/data"}, entry) == "UUID=1 /data xfs ro 0 0\n"
+
+
+WORDS = st.text(
+    st.sampled_from([*"/a1=\"'#,", "\\", *"0437", "é", "\u2028"]), min_size=1, max_size=9
+)
+SPELLED = st.sampled_from(
+    [
+        "/a\\040b",
+        "/a\\053b",
+        "\\303\\251",
+        "\\134040",
+        "\\\\040",
+        "/a\\9",
+        "0",
+        "-1",
+        "+2",
+        "1x",
+        "٣",
+    ]
+)
+GAPS = st.sampled_from([" ", "\t", " \t ", "  "])
+LINES = st.lists(st.tuples(WORDS | SPELLED, GAPS).map("".join), max_size=8).map("".join)
+
+
+@pytest.mark.skipif(not shutil.which("findmnt"), reason="no findmnt")
+@given(st.lists(LINES, max_size=5), st.sampled_from(["\n", "\r\n", "\n\n \n"]))
+@settings(max_examples=60)
+@example(["/dev/a\t/b\\040c xfs", 'LABEL="a b" /b xfs ro', "/a /b xfs ro 0 x", "#/a /b xfs"], "\n")
+@example(["/a /b xfs ro -1 +2 more", "/a /b xfs ro ٣ 0", "/a /b", "/a /b xfs #c"], "\n")
+def test_lines_are_read_as_libmount_reads_them(lines, end):
+    text = end.join(lines)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        columns = "SOURCE,TARGET,FSTYPE,OPTIONS,FREQ,PASSNO"
+        argv = ["findmnt", "--fstab", "--tab-file", file.name, "--json", "--list", "-o", columns]
+        said = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False).stdout
+    found = json.loads(said)["filesystems"] if said.strip() else []
+    theirs = [
+        (
+            *(each[key] for key in ("source", "target", "fstype")),
+            each["options"] or "defaults",
+            *(int(each[key] or 0) for key in ("freq", "passno")),
+        )
+        for each in found
+    ]
+    assert [tuple(each.values()) for each in _fstab.parse(text)] == theirs

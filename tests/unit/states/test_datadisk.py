@@ -42,7 +42,7 @@ class Machine:
         replace(
             _disk_read,
             interrupted_xfs=lambda device: False,
-            with_uuid=lambda uuid: [],
+            with_tag=lambda name, value: [],
             blkid=lambda device: {
                 "UUID": "8d3c-11",
                 **dict(zip(("TYPE", "LABEL"), self.content or "??", strict=True)),
