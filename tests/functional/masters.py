@@ -52,9 +52,16 @@ class Salt:
             "worker_threads": 3,
             "fileserver_list_cache_time": 0,
             "known_hosts_file": str(self.config / "known_hosts"),
+            # All hosts are 127.0.0.1, each in its own network: no connection is shared between them.
+            "ssh_options": self._ssh_options(),
         }
         text = yaml.safe_dump({**ours, **settings})
         (self.config / "master.d/test.conf").write_text(text)
+
+    def _ssh_options(self):
+        given = yaml.safe_load((ROOT / "etc/master").read_text())["ssh_options"]
+        ours = f"ControlPath={self.state}/%C"
+        return [ours if option.startswith("ControlPath=") else option for option in given]
 
     def settings(self, rancher):
         """Give every minion the pillar `rancher`, and what the tree's own pillar gives to all."""
