@@ -120,6 +120,7 @@ $(VENV)/ansible/ready: bench/requirements.txt
 
 .PHONY: gpg encrypt ways
 gpg:  ## A key for the pillar's secrets, in GPG_HOME (etc/gpgkeys; a master's: /etc/salt/gpgkeys)
+	@command -v gpg >/dev/null || { echo "make gpg needs gpg: apt-get install gnupg, or dnf install gnupg2"; exit 1; }
 	@install -d -m 700 $(GPG_HOME)
 	@$(GPG) --list-secret-keys '$(GPG_KEY)' >/dev/null 2>&1 || $(GPG) --pinentry-mode loopback \
 	  --passphrase '' --quick-generate-key '$(GPG_KEY)' default default never

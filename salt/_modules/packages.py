@@ -7,7 +7,7 @@ from _fresh import checked  # noqa: F401
 # isort: split
 import importlib
 
-from salt.exceptions import CommandExecutionError
+from salt.exceptions import CommandExecutionError, CommandNotFoundError
 
 import _converge
 import _host
@@ -38,7 +38,13 @@ def importable(name, libraries, test=False):
     """
 
     def install(lacking, _changes):
-        done = __salt__["pip.install"](pkgs=lacking)
+        try:
+            done = __salt__["pip.install"](pkgs=lacking)
+        except CommandNotFoundError as exc:
+            raise CommandExecutionError(
+                f"{', '.join(lacking)}: missing, and there is no pip to install them. Over salt-ssh, "
+                "install them beside salt-ssh, then once `salt-ssh --regen-thin`"
+            ) from exc
         if done["retcode"]:
             said = _host.lines((done["stderr"] or done["stdout"]).strip() or "no reason given")
             raise CommandExecutionError(f"pip install {' '.join(lacking)}: {said[-1]}")

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 from fakes import Salt, load_state
-from salt.exceptions import CommandExecutionError
+from salt.exceptions import CommandExecutionError, CommandNotFoundError
 
 import _packages_unfinished
 
@@ -304,6 +304,18 @@ def test_a_library_that_lacks_is_installed_and_can_be_used_at_once(pip):
     assert (done["result"], done["changes"]) == (True, LIBRARY)
     assert (again["result"], again["changes"]) == (True, {})
     assert pip.calls == [["made_by_the_test==2"]]
+
+
+def test_a_python_without_pip_ended_in_a_traceback(pip, monkeypatch):
+    def install(pkgs):
+        raise CommandNotFoundError("Could not find a `pip` binary")
+
+    lacking = pip()
+    monkeypatch.setattr(lacking, "install", install)
+    ret = lacking.importable()
+    assert (ret["result"], ret["changes"]) == (False, {})
+    assert "made_by_the_test==2: missing, and there is no pip" in ret["comment"]
+    assert "salt-ssh --regen-thin" in ret["comment"] and "\n" not in ret["comment"]
 
 
 def test_libraries_that_pip_cannot_get_are_a_failure(pip):
