@@ -1,6 +1,7 @@
 """The embedded database's disk comes late, not at all, and back: through real boots of a host."""
 
 import pytest
+from lab.process import wait_until
 
 pytestmark = pytest.mark.vm
 
@@ -48,6 +49,10 @@ def history(furnished):
         past[f"{name}, docker"] = guest.ssh("systemctl is-active docker", timeout=60)[1].strip()
         past[f"{name}, world"] = guest.ssh(f"stat -c %i {DIRECTORY}/cattle.json", timeout=60)[1]
 
+    def booted():
+        answer = guest.ssh("systemctl is-system-running", timeout=60)[1].strip()
+        return answer in ("running", "degraded")
+
     def boot(with_disk):
         guest.must("sync", timeout=120)
         guest.power_off()
@@ -55,8 +60,8 @@ def history(furnished):
         guest.start()
         guest.wait_for_boot(900)
         lab.wait_for_minions(900)
-        # Also of the mounts that the boot does not need.
-        guest.ssh("systemctl is-system-running --wait", timeout=600)
+        # Also with the mounts that the boot does not need.
+        wait_until(booted, timeout=900, what="end of the boot", every=2)
 
     DISKS = dict(guest.disks)
     apply("first")
