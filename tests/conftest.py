@@ -4,6 +4,11 @@ import pathlib
 import sys
 
 import pytest
+import salt._logging
+
+# Salt keeps what it logs until logging is set up, and writes it at exit, to a stream that pytest
+# has closed by then.
+salt._logging.shutdown_temp_handler()
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [
