@@ -37,10 +37,11 @@ def replace(monkeypatch):
 def _fitting(real, fake):
     if not callable(real) or isinstance(real, type):
         return fake
+    signature = inspect.signature(real)
 
     @functools.wraps(real)
     def call(*args, **kwargs):
-        inspect.signature(real).bind(*args, **kwargs)
+        signature.bind(*args, **kwargs)
         return fake(*args, **kwargs)
 
     return call
