@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import os
 
+import one_line
 import pytest
 from fakes import LOCK, ROOT
 from hypothesis import settings
@@ -15,6 +16,20 @@ import _converge
 # A busy machine is no finding, and a run finds what the run before it found.
 settings.register_profile("unit", deadline=None, derandomize=True)
 settings.load_profile("unit")
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--another-line",
+        action="store_true",
+        help="leave out what says the same on every line of Salt (tests/kits/one_line.py)",
+    )
+
+
+def pytest_ignore_collect(collection_path, config):
+    if config.getoption("another_line", False) and collection_path.suffix == ".py":
+        return one_line.same(collection_path) or None
+    return None
 
 
 @pytest.fixture(autouse=True)
