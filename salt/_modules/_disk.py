@@ -135,11 +135,11 @@ def _claims(disk):
     for device in (disk, *disk["partitions"]):
         known = disk["mounts"] or disk["holders"] or disk["swaps"] or device["holders"]
         if device["path"]:
-            device["busy"] = _busy(device["path"], tries=1 if known else 5)
+            device["busy"] = _busy(device["path"], 1 if known else _disk_users.TRIES)
 
 
 def _busy(path, tries):
-    for _ in range(tries):
+    for left in reversed(range(tries)):
         try:
             os.close(os.open(path, os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC))
             return False
@@ -147,7 +147,8 @@ def _busy(path, tries):
             if exc.errno != errno.EBUSY:
                 raise CommandExecutionError(f"{path} cannot be opened: {exc.strerror}") from exc
         # A daemon that reacts to every new device may hold it for a moment.
-        time.sleep(0.3)
+        if left:
+            time.sleep(_disk_users.PAUSE)
     return True
 
 

@@ -25,10 +25,10 @@ _LOOP_GET_STATUS64 = 0x4C05
 
 def of(numbers):
     """Words for each user of block devices (a set of ``maj:min``) that stays for over a second."""
-    for _ in range(TRIES):
+    for left in reversed(range(TRIES)):
         found = [*_loops(numbers), *_processes(numbers)]
-        if not found:
-            return []
+        if not found or not left:
+            return found
         time.sleep(PAUSE)
     return found
 

@@ -255,6 +255,19 @@ def test_a_disk_that_is_held_for_a_moment_is_free(sysfs, monkeypatch):
     assert _disk._busy("/dev/vdb", tries=5) is True
 
 
+def test_the_last_look_at_a_disk_in_use_was_followed_by_a_wait(sysfs, monkeypatch):
+    def busy(path, flags):
+        raise OSError(16, "busy")
+
+    monkeypatch.setattr(os, "open", busy)
+    waits = []
+    monkeypatch.setattr(_disk.time, "sleep", waits.append)
+    assert _disk._busy("/dev/vdb", tries=1) is True
+    assert waits == []
+    assert _disk._busy("/dev/vdb", tries=5) is True
+    assert len(waits) == 4
+
+
 def test_a_disk_that_cannot_be_opened_is_an_error(sysfs, monkeypatch):
     def open_(path, flags):
         raise OSError(5, "Input/output error")

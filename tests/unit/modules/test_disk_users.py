@@ -93,6 +93,14 @@ def test_a_program_that_looks_for_a_moment_is_no_user(host, monkeypatch):
     assert host.looks == 2
 
 
+def test_the_last_look_at_a_user_was_followed_by_a_wait(host, monkeypatch):
+    host.process("7", "qemu", ["254:16"])
+    waits = []
+    monkeypatch.setattr(_disk_users.time, "sleep", waits.append)
+    assert len(_disk_users.of(DISK)) == 1
+    assert len(waits) == _disk_users.TRIES - 1
+
+
 def test_mounted_in_another_namespace(host):
     host.process("7", "dockerd", space="mnt:[2]", mounts=MOUNT)
     host.process("8", "containerd", space="mnt:[2]", mounts=MOUNT)
