@@ -8,6 +8,7 @@ import os
 import re
 
 import _host
+import _systemd_unit
 
 ROOT = ""  # tests put a directory here
 _FOLDERS = ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
@@ -16,31 +17,48 @@ _TUNED = ("/etc/tuned/profiles", "/etc/tuned", "/usr/lib/tuned/profiles", "/usr/
 
 def sysctl_after(path, keys):
     """
-    Find the assignments that are read after a sysctl file of ours and override it. Returns a list
-    of dicts, in reading order: ``file``, ``key`` and ``value`` (str).
+    Find what is read after a sysctl file of ours and overrides it. Returns a list of dicts, in
+    reading order: ``file``, ``key`` and ``value`` (str; None: it takes the key out). A pattern does
+    nothing to a key that a file names.
     """
     ours = os.path.basename(path)
     later = [name for name in _files("sysctl.d") if os.path.basename(name) > ours]
-    return _assigned([*later, "/etc/sysctl.conf"], keys)
+    return [each for each in _assigned([*later, "/etc/sysctl.conf"]) if each["key"] in keys]
 
 
 def sysctl_last(keys):
-    """What counts at boot for keys that no file of ours sets: the last of all assignments."""
-    found = _assigned([*_files("sysctl.d"), "/etc/sysctl.conf"], keys, patterns=True)
-    return list({each["key"]: each for each in found}.values())
+    """What counts at boot for keys that no file of ours sets: a name before all patterns."""
+    last = {}
+    for each in _assigned([*_files("sysctl.d"), "/etc/sysctl.conf"]):
+        last.pop(each["key"], None)
+        last[each["key"]] = each
+    found = []
+    for key in keys:
+        fitting = [each for each in last.values() if _fits(key, each["key"], ".")]
+        chosen = last.get(key) or (fitting or [None])[-1]
+        if chosen and chosen["value"] is not None:
+            found.append({**chosen, "key": key})
+    return found
 
 
 def written_later(paths):
     """What systemd-tmpfiles writes into files of the kernel, and tuned's ``[sysfs]``: after all."""
     found = []
     for name in _files("tmpfiles.d"):
-        for words in map(str.split, _lines(name)):
-            if len(words) > 6 and words[0].startswith("w") and words[1] in paths:
-                found.append({"file": name, "key": words[1], "value": " ".join(words[6:])})
+        for line in _lines(name):
+            words = _systemd_unit.words(line) or [""]
+            if len(words) > 6 and words[0].startswith("w"):
+                found += _written(name, words[1], " ".join(words[6:]), paths)
     for name, section, key, value in _tuned():
-        if section == "sysfs" and key in paths:
-            found.append({"file": name, "key": key, "value": value})
+        if section == "sysfs":
+            found += _written(name, key, value, paths)
     return found
+
+
+def _written(name, pattern, value, paths):
+    pattern = re.sub("/+", "/", pattern)
+    fitting = [path for path in paths if _fits(path, pattern, "/")]
+    return [{"file": name, "key": path, "value": value} for path in fitting]
 
 
 def tuned_sysctls(keys, ours):
@@ -71,7 +89,8 @@ def module_options(module, option):
     for name in _files("modprobe.d"):
         for value, spaced in parse_options(_read(name) or "", module, option):
             found.append({"file": name, "value": value, "spaced": spaced})
-    pairs = [word.partition("=") for word in (_read("/proc/cmdline") or "").split()]
+    words = (_read("/proc/cmdline") or "").split()
+    pairs = [word.lstrip('"').partition("=") for word in words]
     return found + [
         {"file": "/proc/cmdline", "value": value.strip('"'), "spaced": False}
         for key, _, value in pairs
@@ -82,14 +101,16 @@ def module_options(module, option):
 def parse_sysctl(text):
     """
     Read the text of a sysctl file. Returns a dict of dotted key, which may be a pattern, to value
-    (str); the last assignment of a key counts.
+    (str; None: the key is taken out); the last line of a key counts, and gives it its place.
     """
     values = {}
     for line in map(str.strip, _host.lines(text)):
-        if line.startswith(("#", ";")) or "=" not in line:
+        key, equals, value = line.partition("=")
+        if line.startswith(("#", ";")) or not (equals or line.startswith("-")):
             continue
-        key, _, value = line.partition("=")
-        values[_dotted(key.strip().lstrip("-"))] = value.strip()
+        key = _dotted(key.removeprefix("-").strip())
+        values.pop(key, None)
+        values[key] = value.strip() if equals else None
     return values
 
 
@@ -115,25 +136,26 @@ def number(text):
     return int(match[match.lastindex], {1: 16, 2: 8, 3: 10}[match.lastindex])
 
 
-def _assigned(files, keys, patterns=False):
-    found = []
-    for name in files:
-        for key, value in parse_sysctl(_read(name) or "").items():
-            meant = [each for each in keys if each == key or patterns and _fits(each, key)]
-            found += [{"file": name, "key": each, "value": value} for each in meant]
-    return found
+def _assigned(files):
+    return [
+        {"file": name, "key": key, "value": value}
+        for name in files
+        for key, value in parse_sysctl(_read(name) or "").items()
+    ]
 
 
-def _fits(key, pattern):
-    return fnmatch.fnmatchcase(key, pattern)
+def _fits(name, pattern, separator):
+    """As glob(7): a star is no separator."""
+    parts, patterns = name.split(separator), pattern.split(separator)
+    return len(parts) == len(patterns) and all(map(fnmatch.fnmatchcase, parts, patterns))
 
 
 def _dotted(key):
     """The first separator decides which one it is: `net/ipv4/conf/eth0.1/...` is the other."""
     first = re.search(r"[./]", key)
     if first and first[0] == "/":
-        return key.translate(str.maketrans("/.", "./"))
-    return key
+        key = key.translate(str.maketrans("/.", "./"))
+    return re.sub(r"\.+", ".", key).strip(".")
 
 
 def _tuned():
@@ -159,6 +181,9 @@ def _profile(name, above):
             own.append((path, section, key, value))
             if (section, key) == ("main", "include"):
                 included += re.split(r"[,;\s]+", value)
+    # What a section is for, its name says, or its type.
+    types = {section: value for _, section, key, value in own if key == "type"}
+    own = [(path, types.get(section, section), key, value) for path, section, key, value in own]
     return [line for each in included for line in _profile(each, (*above, name))] + own
 
 

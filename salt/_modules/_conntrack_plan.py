@@ -140,11 +140,23 @@ def _about_sysctls(seen, want):
     values = {_PREFIX + name: value for name, value in want.items()}
     values["net.nf_conntrack_max"] = want["max"]
     return [
-        f"{it['file']} is read after {seen['paths']['sysctl']} and sets {it['key']} to "
-        f"{it['value']}, not {values[it['key']]}: remove the line there, or it wins at boot"
+        f"{it['file']} is read after {seen['paths']['sysctl']} and {_does(it)}, not "
+        f"{values[it['key']]}: remove the line there, or it wins at boot"
         for it in seen["later_sysctls"]
-        if _boot_files.number(it["value"]) != values[it["key"]]
+        if _first(it["value"]) != values[it["key"]]
     ]
+
+
+def _does(it):
+    """In words, what a later file does to a key."""
+    if it["value"] is None:
+        return f"keeps {it['key']} as the kernel has it"
+    return f"sets {it['key']} to {it['value']}"
+
+
+def _first(value):
+    """The number at the beginning; what follows it, a comment, the kernel does not mind."""
+    return _boot_files.number((value or "").partition(" ")[0].partition("\t")[0])
 
 
 def _about_buckets(seen, size):
@@ -164,7 +176,7 @@ def _about_buckets(seen, size):
         f"{it['file']} sets {it['key']} to {it['value']} after the module has taken hashsize="
         f"{size}: remove the line there, or it wins at boot"
         for it in seen["later_buckets"]
-        if _boot_files.number(it["value"]) != size
+        if _first(it["value"]) != size
     ]
     if seen["built_in"]:
         said.append(

@@ -226,6 +226,11 @@ def test_a_table_that_met_no_sysctl_does_not_ratchet_up(tmp_path):
             "/usr/lib/sysctl.d/99-zzz.conf is read after",
         ),
         (
+            "/etc/sysctl.d/99-zzz.conf",
+            "-net.netfilter.nf_conntrack_max",
+            "and keeps net.netfilter.nf_conntrack_max as the kernel has it, not 262144: remove",
+        ),
+        (
             "/etc/modprobe.d/zzz.conf",
             "options nf_conntrack hashsize=1024",
             "/etc/modprobe.d/zzz.conf sets hashsize=1024 after",
