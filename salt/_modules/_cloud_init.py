@@ -61,7 +61,14 @@ def _later(ours):
     for text in kernel:
         yield "/proc/cmdline", urllib.parse.unquote(text).lstrip().replace("\\n", "\n")
     for name in _DATA:
-        yield f"{_STATE}/{name}", _host.read(f"{_STATE}/{name}")
+        text = _host.read(f"{_STATE}/{name}")
+        yield f"{_STATE}/{name}", text if _is_configuration(name, text or "") else None
+
+
+def _is_configuration(name, text):
+    """What an owner gives may be a script, too, and says in its first line what it is."""
+    is_raw = name.rpartition("/")[2].startswith("user-data")
+    return not is_raw or text.lstrip().lower().startswith(("#cloud-config", "## template: jinja"))
 
 
 def _settings(text):

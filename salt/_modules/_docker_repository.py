@@ -192,7 +192,9 @@ def status(salt, grains, repository):
 
 def _foreign():
     paths = [path for pattern in _SOURCES for path in sorted(glob.glob(pattern)) if path != _LIST]
-    return {path: _host.read(path) or "" for path in paths}
+    # apt passes over other names.
+    read = [path for path in paths if re.fullmatch(r"[A-Za-z0-9_.:-]+", os.path.basename(path))]
+    return {path: _host.read(path) or "" for path in read}
 
 
 def configure(salt, grains, repository, changes):

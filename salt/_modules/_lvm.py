@@ -84,6 +84,9 @@ _CHATTER = re.compile(
     # The device is read all the same.
     r"|Device \S+ not initialized in udev database even after waiting \d+ microseconds\."
     r"|\S+: open failed: No medium found"
+    # Drives without a medium, on which no volume of anybody is.
+    r"|/dev/(fd|sr)\d+: open failed: No such device or address"
+    r"|/dev/(fd|sr)\d+: read failed after \d+ of \d+ at \d+: Input/output error"
     # Who was killed while a volume came up left a device without a table, and so without a node.
     # It holds nothing; a group that misses a disk warns of that by itself.
     r"|/dev/mapper/\S+: open failed: No such (file or directory|device or address)"

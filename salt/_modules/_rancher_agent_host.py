@@ -25,8 +25,10 @@ STATE = "/var/lib/rancher"
 PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 # Seconds for an agent that the server replaces just now, and between two looks at that.
 UPGRADING, PAUSE = 120, 3
-# Of Docker (its own bridges have 12 hexadecimal digits), and the same on every host.
-_BRIDGES = re.compile(r"lo|docker.*|veth.*|br-[0-9a-f]{12}")
+# Of Docker (its own bridges have 12 hexadecimal digits), libvirt, LXD and Podman: the same on every host.
+_BRIDGES = re.compile(
+    r"lo|docker.*|veth.*|br-[0-9a-f]{12}|virbr\d+|l(xc|xd)br\d+|cni\d+|(cni-)?podman\d+"
+)
 
 
 def marks(ip=None):
@@ -37,7 +39,9 @@ def marks(ip=None):
         address["address"]
         for name, card in salt.utils.network.interfaces().items()
         if not _BRIDGES.fullmatch(name)
-        for address in card.get("inet", [])
+        # What keepalived, for one, adds to a card is listed apart.
+        for address in [*card.get("inet", []), *card.get("secondary", [])]
+        if address.get("type", "inet") == "inet"
     }
     return {
         "id": _read_id(),

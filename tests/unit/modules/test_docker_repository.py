@@ -329,3 +329,10 @@ def test_apt_itself_refuses_the_same_pairs(name, form, tmp_path):
         theirs = "Conflicting values set for option Signed-By" in done.stderr
         ours = docker.contradiction(repository, "bookworm", {name: text})
         assert theirs is bool(ours), (text, done.stderr)
+
+
+def test_a_file_that_apt_passes_over_was_a_contradiction(tmp_path, monkeypatch):
+    for name in ("a b.list", "a+b.list", "a:b.list", "a.b-c_1.list", "a.list.save"):
+        (tmp_path / name).write_text(name)
+    monkeypatch.setattr(docker, "_SOURCES", (f"{tmp_path}/*.list",))
+    assert [*docker._foreign().values()] == ["a.b-c_1.list", "a:b.list"]

@@ -19,6 +19,15 @@ CARDS = {
     # Of Open vSwitch: a bridge of the operator's, whose address was taken for a container's.
     "br-ex": {"inet": [{"address": "10.0.0.5"}]},
     "bond0": {"inet": [{"address": "198.51.100.1"}]},
+    "virbr0": {"inet": [{"address": "192.168.122.1"}]},
+    "cni-podman0": {"inet": [{"address": "10.88.0.1"}]},
+    "br0": {
+        "inet": [{"address": "10.1.0.1"}],
+        "secondary": [
+            {"type": "inet", "address": "10.1.0.9"},
+            {"type": "inet6", "address": "fd00::9"},
+        ],
+    },
 }
 
 
@@ -47,7 +56,8 @@ def module(tmp_path, containers, monkeypatch):
 def test_marks(module):
     marks = module.marks()
     assert marks["id"] is None
-    assert marks["addresses"] == ["10.0.0.5", "192.0.2.11", "192.0.2.12", "198.51.100.1"]
+    mine = ["10.0.0.5", "10.1.0.1", "10.1.0.9", "192.0.2.11", "192.0.2.12", "198.51.100.1"]
+    assert marks["addresses"] == mine
     assert marks["names"] and all(name == name.lower() for name in marks["names"])
     assert "203.0.113.1" in module.marks("203.0.113.1")["addresses"]
 
