@@ -102,26 +102,27 @@ def _end(problem):
 
 
 def _stale():
-    told = (__pillar__.get("rancher_modules") or {}).get(saltenv) or {}
-    kinds = [
-        kind
-        for kind, names in FILES.items()
-        if not told.get(kind) or told[kind] != _digest(kind, names)
-    ]
+    kinds = _unlike_told(FILES)
     if not kinds:
         return []
     with get_file_client(__opts__) as client:
         return [kind for kind in kinds if not all(_current(client, *each) for each in _each(kind))]
 
 
+def _unlike_told(kinds):
+    """The kinds whose copies are not what the pillar says, or of which it says nothing."""
+    told = (__pillar__.get("rancher_modules") or {}).get(saltenv) or {}
+    return [kind for kind in kinds if not told.get(kind) or told[kind] != _digest(kind)]
+
+
 def _each(*kinds):
     return [(kind, name) for kind in kinds for name in FILES[kind]]
 
 
-def _digest(kind, names):
+def _digest(kind):
     """As in pillar/modules.sls; None when a copy is missing."""
     digest = hashlib.sha256()
-    for path in (_own(kind, name) for name in names):
+    for path in (_own(kind, name) for name in FILES[kind]):
         if not path:
             return None
         with open(path, "rb") as copy:
@@ -148,6 +149,9 @@ def _url(kind, name):
 
 def _still_stale(kinds):
     """After the sync: one line about what is missing, or None."""
+    kinds = _unlike_told(kinds)
+    if not kinds:
+        return None
     with get_file_client(__opts__) as client:
         wrong = [each for each in _each(*kinds) if not _current(client, *each)]
         missing = [each for each in wrong if not _served(client, *each)]

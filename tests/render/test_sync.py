@@ -239,6 +239,12 @@ def test_every_file_of_this_tree_has_its_mark(minion):
     assert minion.run() == {}
 
 
+def test_a_first_contact_asks_about_no_file_that_the_pillar_tells(master, minion):
+    shutil.rmtree(minion.copies)
+    assert minion.sync() == ["modules", "states"]
+    assert len(master.asked) == 2
+
+
 # salt-ssh.
 
 
