@@ -9,8 +9,13 @@ import _disk_refusals
 import _fstab
 
 MIB = 1024**2
-# Options that the kernel shows as they were asked for.
-_SHOWN = ("ro", "nosuid", "nodev", "noexec", "noatime", "nodiratime")
+# Options that the kernel shows as they were asked for, and what takes each of them back.
+_SHOWN = {
+    **{"ro": "rw", "nosuid": "suid", "nodev": "dev", "noexec": "exec"},
+    **{"noatime": "relatime", "nodiratime": "diratime"},
+}
+# What brings some of them along: mount(8).
+_IMPLIES = ("user", "users", "owner", "group")
 # The smallest disk: mkfs.xfs wants 300 MiB for itself.
 MINIMUM = {"xfs": 304 * MIB, "ext4": 16 * MIB}
 # What a file system can be that is not finished yet.
@@ -56,8 +61,8 @@ def notes(mounted, label, options):
         )
     now = mounted["options"].split(",")
     missing = [each for each in options if each in _SHOWN and each not in now]
-    if "ro" in now and "ro" not in options:
-        missing.append("rw")
+    if not {*_IMPLIES} & {*options}:
+        missing += [_SHOWN[each] for each in now if each in _SHOWN and each not in options]
     if missing:
         said.append(
             f"It is mounted without {', '.join(missing)}: that counts from the next boot on, or with "

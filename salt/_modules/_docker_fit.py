@@ -17,6 +17,8 @@ import _docker_storage
 import _host
 
 _AT = "rancher:docker:daemon"
+# Docker would not start on them; another overlay is for who runs it in a container.
+_NO_OVERLAY = ("nfs", "nfs4", "cifs", "aufs", "ecryptfs", "vfat", "9p")
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
@@ -40,9 +42,10 @@ def ftype(superblock):
 
 
 def options(config):
-    """The storage options by name. Returns a dict of text to text."""
+    """The storage options by name, as Docker takes them. Returns a dict of text to text."""
     given = config.get("storage-opts", [])
-    return dict(one.partition("=")[::2] for one in given if isinstance(one, str))
+    pairs = [one.partition("=") for one in given if isinstance(one, str)]
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
 def refusal(config, seen):
@@ -54,6 +57,11 @@ def refusal(config, seen):
             f"{at}, made with ftype=0, on which {driver} loses files; nothing was changed. Put "
             f"Docker's data on an xfs with ftype=1 or on ext4 ({_AT}:data-root), or on a thin pool "
             "(rancher:thin_pool:device)"
+        )
+    if driver in ("overlay", "overlay2") and seen["type"] in _NO_OVERLAY:
+        return (
+            f"{at}, which {driver} cannot use; nothing was changed. Put Docker's data on an xfs or an "
+            f"ext4 of this host ({_AT}:data-root), or on a thin pool (rancher:thin_pool:device)"
         )
     quota = {"prjquota", "pquota"} & {*seen["options"]}
     if driver == "overlay2" and "overlay2.size" in given and not (seen["type"] == "xfs" and quota):

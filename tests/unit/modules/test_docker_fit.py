@@ -52,6 +52,13 @@ def test_a_size_as_docker_reads_it(text, bytes_):
         ("devicemapper", ["dm.basesize=10G"], {"base": 10 << 30}, None),
         ("devicemapper", ["dm.basesize=20G"], {"base": 10 << 30}, None),
         ("devicemapper", ["dm.basesize=5G"], {}, None),
+        # As Docker reads an option: case and blanks are nothing to it.
+        ("overlay2", [" Overlay2.Size = 10G "], {}, "lies on /data (xfs) without project quotas"),
+        ("devicemapper", ["DM.BaseSize =5G"], {"base": 10 << 30}, "have 10240M, below which"),
+        ("overlay2", [], {"type": "nfs4"}, "(nfs4), which overlay2 cannot use"),
+        ("overlay", [], {"type": "ecryptfs"}, "(ecryptfs), which overlay cannot use"),
+        ("devicemapper", [], {"type": "nfs4"}, None),
+        ("overlay2", [], {"type": "overlay"}, None),
     ],
 )
 def test_storage_that_cannot_do_what_is_asked(driver, opts, change, said):

@@ -24,7 +24,7 @@ class Machine:
         self.point = str(folder / "data")
         self.table, self.named, self.content = None, None, None
         self.foreign, self.mounted_at, self.fails = [], None, None
-        self.mounted_with = "noatime"
+        self.mounted_with = "attr2"
         self.ran, self.pool = [], None
         self.fstab_file = folder / "fstab"
         self.fstab_file.write_text("# this host\n")
@@ -254,6 +254,7 @@ def test_another_label_of_a_mounted_disk_was_correct_until_the_next_boot(machine
 @pytest.mark.parametrize("test", [True, False])
 def test_other_options_of_a_mounted_disk_were_correct_and_not_in_effect(machine, test):
     mounted(machine)
+    machine.mounted_with = "noatime"
     for _ in range(2):
         comment = machine.state(test, options=["nofail", "noatime", "nodev", "noexec"])["comment"]
         assert "It is mounted without nodev, noexec: that counts from the next boot on" in comment
@@ -262,6 +263,16 @@ def test_other_options_of_a_mounted_disk_were_correct_and_not_in_effect(machine,
     assert "without rw: that counts" in machine.state(test)["comment"]
     machine.mounted_with = "nodev,noexec"
     assert "mounted without" not in machine.state(test, options=["nodev", "noexec"])["comment"]
+
+
+@pytest.mark.parametrize("test", [True, False])
+def test_options_taken_away_from_a_mounted_disk_were_correct_and_in_effect(machine, test):
+    mounted(machine)
+    machine.mounted_with = "nosuid,noatime,nodev"
+    for _ in range(2):
+        comment = machine.state(test, options=["nofail", "nodev"])["comment"]
+        assert f"`mount -o remount,suid,relatime {machine.point}` at once" in comment
+    assert "remount" not in machine.state(test, options=["users", "noatime"])["comment"]
 
 
 @pytest.mark.parametrize("test", [True, False])
