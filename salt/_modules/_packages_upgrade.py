@@ -19,6 +19,10 @@ _APT = re.compile(r"(?P<word>Inst|Remv) (?P<name>\S+)(?: \[(?P<old>\S+)\])?(?: \
 # The sections of the table, of dnf and of yum 3. One that is skipped has a table, too.
 _YUM = {"Upgrading": "put", "Updating": "put", "Downgrading": "put"}
 _YUM |= {"Installing": "add", "Removing": "take"}
+# The host's configuration may say otherwise, and hide the table or colour it. yum 3 would leave a
+# file in /tmp for each transaction that it was told not to make.
+_SETTINGS = {"dnf": ["--setopt=assumeyes=0", "--setopt=color=never", "--setopt=debuglevel=2"]}
+_SETTINGS["yum"] = [*_SETTINGS["dnf"], "--setopt=autosavets=0"]
 _DPKG = pathlib.Path("/var/lib/dpkg/status")
 _NOTHING = ("Nothing to do", "No packages marked for update")
 
@@ -40,7 +44,7 @@ def changes(list_pkgs, grains, kept=(), coming=()):
 
 def _yum(grains, *words, kept=()):
     tool = "dnf" if salt.utils.path.which("dnf") else "yum"
-    argv = [tool, "--assumeno", *(f"--exclude={name}" for name in kept), *words]
+    argv = [tool, "--assumeno", *_SETTINGS[tool], *(f"--exclude={name}" for name in kept), *words]
     # 1: it was answered no.
     done = _host.run(argv, _TIMEOUT, accept=(0, 1))
     return parse_yum(done["stdout"] + done["stderr"], grains["osarch"])

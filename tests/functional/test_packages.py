@@ -175,6 +175,11 @@ def test_a_dry_run_foretells_what_yum_then_makes(tmp_path, release):
     host = EnterpriseLinux(base, folder, release)
     repository = ["[more]", "name=more", f"baseurl=file://{folder}/repo", "gpgcheck=0"]
     host.write("/etc/yum.repos.d/more.repo", "\n".join(repository))
+    # A dry run is one whatever the host's configuration says, and understood.
+    told = (
+        "[main]\nassumeyes=1\ndefaultyes=1\ndebuglevel=1\ncolor=always\nreposdir=/etc/yum.repos.d\n"
+    )
+    host.write("/etc/dnf/dnf.conf", told)
 
     def offer(**relations):
         files = [
@@ -206,7 +211,7 @@ def test_a_dry_run_foretells_what_yum_then_makes(tmp_path, release):
     newer = {"tool": ("3", ""), NEWCOMER: ("2", "")}
     offer(other=("1", "Requires: tool >= 3"), **newer)
     made = converged(install=["other"], upgrade=True)
-    assert made["packages-installed"]["comment"].endswith(" other 1-1, tool 2-1 -> 3-1")
+    assert made["packages-installed"]["comment"].endswith(" other 1-1, tool 2-1 -> 3-1" + STAYS)
     assert made["packages-upgraded"]["changes"] == {NEWCOMER: {"old": "1-1", "new": "2-1"}}
 
 

@@ -11,6 +11,7 @@ import _packages_upgrade as plan
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/packages_upgrade.yaml").read_text())
 UPGRADED = {"tool": {"old": "1", "new": "2"}, "library": {"old": "3", "new": ""}}
+SAID = ["--setopt=assumeyes=0", "--setopt=color=never", "--setopt=debuglevel=2"]
 
 
 def cases(name):
@@ -56,8 +57,8 @@ def test_versions_side_by_side_are_reported_as_salt_does():
     ("family", "found", "argv"),
     [
         ("Debian", None, ["apt-get", "--simulate", "--quiet", "--yes", "dist-upgrade"]),
-        ("RedHat", "/usr/bin/dnf", ["dnf", "--assumeno", "upgrade"]),
-        ("RedHat", None, ["yum", "--assumeno", "upgrade"]),
+        ("RedHat", "/usr/bin/dnf", ["dnf", "--assumeno", *SAID, "upgrade"]),
+        ("RedHat", None, ["yum", "--assumeno", *SAID, "--setopt=autosavets=0", "upgrade"]),
     ],
 )
 def test_the_host_s_own_package_manager_is_asked(family, found, argv, monkeypatch):
@@ -106,7 +107,7 @@ def test_what_is_kept_is_no_part_of_the_simulation(monkeypatch, tmp_path):
         grains = {"os_family": family, "osarch": "x86_64"}
         kept = ["docker-ce", "docker-ce-cli"]
         assert plan.changes(lambda versions_as_list: {}, grains, kept=kept) == {}
-    assert asked[0][2:] == ["--exclude=docker-ce", "--exclude=docker-ce-cli", "upgrade"]
+    assert asked[0][2:] == [*SAID, "--exclude=docker-ce", "--exclude=docker-ce-cli", "upgrade"]
     assert asked[1][-3:] == ["-o", "Dir::Cache::pkgcache=", "dist-upgrade"]
     (status,) = [word for word in asked[1] if "status" in word]
     assert not pathlib.Path(status.partition("=")[2]).exists()
