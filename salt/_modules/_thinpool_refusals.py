@@ -129,7 +129,11 @@ def foreign(rows):
     for row in rows:
         if row["vg_name"] not in ("", _UNKNOWN):
             found = f"{row['pv_name']} on it belongs to volume group {row['vg_name']}"
-            advice = "If nothing there is needed: vgremove that group, then wipefs -a this disk."
+            advice = (
+                "If that is the pool's group, set the pillar key rancher:thin_pool:volume_group to "
+                f"{row['vg_name']}. If nothing there is needed: vgremove that group, then wipefs -a "
+                "this disk."
+            )
             return _no("P5x", found, advice)
         if row["vg_name"] or row["pv_attr"][0] != "-":
             found = f"{row['pv_name']} is marked as part of a volume group that cannot be read"
@@ -151,6 +155,7 @@ def partition(part, rows, version):
         # The first with a devices file.
         if version and version >= [2, 3, 12]:
             advice += " and at /etc/lvm/devices/system.devices"
+        advice += ", and whether its group belongs to another host (lvmsystemid(7))"
         advice += f"; what LVM says of it: pvck {path}."
         return _no("P4x", f"{path} is a physical volume that LVM does not show", advice)
     return None
