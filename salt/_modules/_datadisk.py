@@ -4,6 +4,7 @@ The data disk: one partition, one file system, mounted now and at every boot.
 ``status`` looks, ``_datadisk_plan`` decides or refuses, ``_datadisk_make`` acts; ``_disk`` knows disks.
 """
 
+import contextlib
 import os
 
 from salt.exceptions import CommandExecutionError
@@ -24,8 +25,9 @@ def status(mount_point, device, pool_device=None):
     # Gives a dict: ``disk`` (see ``_disk.examine``), ``mark``, ``mount_point``, ``mounted`` (what is
     # there, or None), ``folder`` (``missing``, ``empty``, or what is in the way), ``unfinished`` (an
     # interrupted mkfs.xfs), ``fstab`` (all entries), ``ours`` (those of them that lead to this disk),
-    # ``elsewhere`` (what others at this point name, to the disks that have it), ``pool`` (it is the
-    # disk of the pool, too).
+    # ``elsewhere`` (what others at this point name, to the disks that have it), ``copies`` (other
+    # disks with the UUID of its file system, while it is not mounted), ``pool`` (it is the disk of
+    # the pool, too).
     point = os.path.normpath(mount_point)
     if not point.startswith("/") or os.path.realpath(point) != point:
         raise CommandExecutionError(
@@ -51,6 +53,7 @@ def status(mount_point, device, pool_device=None):
         "fstab": entries,
         "ours": ours,
         "elsewhere": _elsewhere([entry for entry in entries if entry not in ours], point),
+        "copies": [] if mounted else _copies(disk, only.get("uuid")),
         "pool": pool == disk["devno"],
     }
 
@@ -85,23 +88,39 @@ def _elsewhere(entries, point):
     return found
 
 
+def _copies(disk, uuid):
+    """The other disks that have a file system of this UUID: a snapshot, a clone."""
+    found = _disks(_disk_read.with_tag("UUID", uuid)) if uuid else []
+    return [each for each in found if each != _disk_kernel.known_as(disk["devno"])]
+
+
 def _disks(paths):
     numbers = [_disk_kernel.below(_disk_kernel.devno(path)) for path in paths]
     return sorted({_disk_kernel.known_as(below[-1]) for below in numbers if below})
 
 
 def mount_at(point):
-    here = [mount for mount in _disk_kernel.mounts() if mount["point"] == point]
+    here = _mounts_at(point)
+    if here and here[-1]["type"] == "autofs":
+        # Mounted by a first look into it (x-systemd.automount).
+        with contextlib.suppress(OSError):
+            os.listdir(point)
+        here = _mounts_at(point)
     if not here:
         return None
     # The last one covers the others.
     mount = {**here[-1], "below": [], "uuid": None, "label": None}
+    mount["hidden"] = not _disk_kernel.reached(point)
     for number in mount["devnos"]:
         mount["below"] += _disk_kernel.below(number)
         node = os.path.basename(os.path.realpath(f"{SYSFS}/dev/block/{number}"))
         tags = _disk_read.blkid(f"/dev/{node}")
         mount["uuid"], mount["label"] = tags.get("UUID"), tags.get("LABEL")
     return mount
+
+
+def _mounts_at(point):
+    return [mount for mount in _disk_kernel.mounts() if mount["point"] == point]
 
 
 def _folder(point):

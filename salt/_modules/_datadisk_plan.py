@@ -21,6 +21,10 @@ MINIMUM = {"xfs": 304 * MIB, "ext4": 16 * MIB}
 # What a file system can be that is not finished yet.
 INTERRUPTED = "unfinished, mkfs was interrupted"
 UNNAMED = "complete, and its partition is not named so yet"
+COPIED = (
+    "At boot either could be mounted. Detach the copy, or give it a UUID of its own (`xfs_admin -U "
+    "generate`, `tune2fs -U random`)."
+)
 
 
 def plan(seen, filesystem, label, options):
@@ -80,6 +84,11 @@ def _check_mounted(seen, filesystem):
     disk, mounted, point = seen["disk"], seen["mounted"], seen["mount_point"]
     shown = _disk_refusals.printable(mounted["source"])
     if disk["devno"] not in mounted["below"]:
+        if mounted["uuid"] and mounted["uuid"] in [part["uuid"] for part in disk["partitions"]]:
+            reason = (
+                f"a copy of its file system, with the same UUID, is mounted at {point}: {shown}"
+            )
+            _refuse(disk, reason, f"{COPIED} Then unmount it (umount {point}), and run again.")
         _refuse(
             disk,
             f"something else is mounted at {point}: {shown} ({mounted['type']})",
@@ -91,6 +100,9 @@ def _check_mounted(seen, filesystem):
         )
     if mounted["root"] != "/" or not mounted["uuid"]:
         _refuse(disk, f"what is mounted at {point} is only a part of the file system on {shown}")
+    if mounted["hidden"]:
+        reason = f"its file system is mounted at {point}, and something was mounted above it later"
+        _refuse(disk, reason, f"`findmnt -T {point}` names that; unmount it.")
 
 
 def unmounted(seen, filesystem, label):
@@ -105,6 +117,9 @@ def unmounted(seen, filesystem, label):
     if not part:
         todo["partition"] = {"old": None, "new": f"{seen['mark']}, the whole of {disk['path']}"}
     content = _content(seen, part, filesystem, label) if part else "blank"
+    if content == "ours" and seen["copies"]:
+        where = ", ".join(seen["copies"])
+        _refuse(disk, f"{where} has a file system with the same UUID, {part['uuid']}", COPIED)
     if content != "ours" or _nameless(seen):
         old = {"blank": None, "unfinished": INTERRUPTED, "ours": UNNAMED}[content]
         todo["filesystem"] = _made(disk, filesystem, label, old)

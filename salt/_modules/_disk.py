@@ -28,6 +28,7 @@ SERIALS = ("serial", "device/serial")
 #   holders, mounts, swaps, users   of the disk and its partitions; see `_disk_users` for the last
 #   table, table_damaged, half_written (only the second copy of the GPT is whole)
 #   shrunk            None, or the size (bytes) that its table was made for, when it has less now
+#   sectors           None, or the size (bytes) of the sectors that its table was made for, when it is another
 #   signatures        what tools know by name
 #   offset_signature  what our partition would hold
 #   content           None, or what `_disk_blank` found where no tool knows anything
@@ -68,7 +69,7 @@ def examine(device, key=None, looked=False):
         "parent": f"/dev/{os.path.basename(parent)}" if is_part else None,
         "system": _disk_kernel.system().get(number),
         "holders": _disk_kernel.holders(folder),
-        **{"busy": False, "users": [], "content": None, "shrunk": None},
+        **{"busy": False, "users": [], "content": None, "shrunk": None, "sectors": None},
         **{"table": None, "table_damaged": None, "half_written": False, "signatures": []},
         **{"offset_signature": None, "stale": None, "partitions": []},
     }

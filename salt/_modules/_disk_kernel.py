@@ -32,6 +32,11 @@ def parse_mountinfo(text):
     return found
 
 
+def reached(point):
+    """Whether its path leads to what is mounted there: nothing was mounted above it later."""
+    return os.path.ismount(point)
+
+
 def _octal(word):
     return re.sub(r"\\([0-7]{3})", lambda hit: chr(int(hit[1], 8)), word)
 

@@ -131,10 +131,10 @@ def protective_mbr(device):
     return head[510:] == b"\x55\xaa" and 0xEE in head[450:510:16]
 
 
-def gpt_used(device, sector=512):
+def gpt_names(device, sector=512):
     """
-    Count the entries in use in the first copy of a GPT, without a tool that may be wrong: None
-    when there is no such copy or it makes no sense.
+    The names of the entries in use in the first copy of a GPT by their numbers, without a tool: it
+    may be wrong, and leaves out blanks. None when there is no such copy or it makes no sense.
     """
     head = _bytes(device, sector, 92)
     if len(head) < 92 or head[:8] != b"EFI PART":
@@ -143,8 +143,13 @@ def gpt_used(device, sector=512):
     if size < 128 or count * size > 1 << 20:
         return None
     entries = _bytes(device, place * sector, count * size)
+    found = (entries[at : at + size] for at in range(0, len(entries), size))
     # An entry without a type is free.
-    return sum(any(entries[at : at + 16]) for at in range(0, len(entries), size))
+    return {
+        number: entry[56:128].decode("utf-16-le", "replace").partition("\0")[0]
+        for number, entry in enumerate(found, 1)
+        if any(entry[:16])
+    }
 
 
 def gpt_size(device, sector=512):

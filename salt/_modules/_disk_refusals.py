@@ -17,6 +17,9 @@ REPAIR = (
     "The content was not touched, and is most likely still there. To repair it, run on this host:"
 )
 SHRUNK = "Give it its old size back; do not write to it before."
+RESECTORED = (
+    "Attach it in the way of before: the controller, enclosure or hypervisor makes that size."
+)
 # What our partition holds.
 CONTENTS = {"linux": ("xfs", "ext4"), "lvm": ("LVM2_member",)}
 KEYS = {"linux": "rancher:data_disk:device", "lvm": "rancher:thin_pool:device"}
@@ -129,6 +132,10 @@ def _unfit(disk, part, minimum):
     if disk["shrunk"]:
         sizes = f"{size_text(disk['size'])} instead of {size_text(disk['shrunk'])}"
         return f"it shrank: it has {sizes}, for which its partition table was made", SHRUNK
+    if disk["sectors"]:
+        sizes = f"{disk['sectors']} bytes, and it has sectors of {disk['sector']} bytes now"
+        reason = f"its partition table was made for sectors of {sizes}"
+        return reason, f"{RESECTORED} {erase_advice(disk)}"
     if not part and disk["removable"]:
         return "it is a removable medium", ""
     if not part and disk["size"] < max(minimum, 4 * MIB):
@@ -148,7 +155,11 @@ def _foreign(disk, part, mark, part_type):
 def _foreign_in_own(disk, part, part_type):
     wanted = PLAIN if part_type == "linux" else (*PLAIN, LVM)
     if part["type"] not in wanted:
-        return f"its partition {part['label']} has the type {part['type']}, not one of ours", ""
+        reason = f"its partition {part['label']} has the type {part['type']}, not one of ours"
+        again = ["set", "1", "lvm", "on", *(["set", "1", "lvm", "off"] * (part_type == "linux"))]
+        command = shlex.join(["parted", "-s", disk["asked"], *again])
+        advice = f"To give it the type that we gave it, run on this host: {command}."
+        return reason, advice if part["finished"] else ""
     in_use = part["mounts"] or part["holders"]
     if disk["stale"]:
         return f"{disk['stale']}", _reread(disk)

@@ -26,7 +26,7 @@ def contents(path, number, size, sector=512):
     entries = _disk_read.table(path) if found["table"] and whole else []
     entries = {entry["number"]: entry for entry in entries}
     if found["table"] == "gpt" and whole and not found["half_written"]:
-        _all_entries(path, entries, _disk_read.gpt_used(path, sector))
+        _all_entries(path, entries, _disk_read.gpt_names(path, sector))
     nodes = _disk_kernel.nodes(number)
     parts = [
         _inside(path, {"label": None, "type": None, **nodes.get(key, {}), **entries.get(key, {})})
@@ -35,7 +35,7 @@ def contents(path, number, size, sector=512):
     return {
         **found,
         "stale": _stale(found["table"], entries, nodes),
-        "shrunk": _shrunk(entries, _disk_read.gpt_size(path, sector), size),
+        **_told(path, entries, size, sector),
         "partitions": parts,
         "offset_signature": None if parts else _at_offset(path, end(size, sector)),
     }
@@ -49,12 +49,15 @@ def _agree(path, known, listed):
         )
 
 
-def _all_entries(path, entries, used):
-    if used is not None and used != len(entries):
+def _all_entries(path, entries, names):
+    if names is not None and names.keys() != entries.keys():
         raise CommandExecutionError(
-            f"partx lists {len(entries)} partitions of {path}, whose GPT has {used}: "
+            f"partx lists {len(entries)} partitions of {path}, whose GPT has {len(names)}: "
             "what the disk holds is not known"
         )
+    for number, name in (names or {}).items():
+        # By its name we know what is ours: to the last blank.
+        entries[number]["label"] = name or None
 
 
 def _table(path, known, listed):
@@ -63,6 +66,9 @@ def _table(path, known, listed):
     tables = {kind: offset for kind, offset in tables.items() if kind in TABLES}
     second = "gpt" in tables and tables["gpt"] not in (512, 4096)
     kind = "gpt" if "gpt" in tables else known.get("PTTYPE") or next(iter(tables), None)
+    if known.get("TYPE") and not known.get("PTTYPE") and kind == "dos":
+        # A boot sector, as NTFS has one, ends like a table.
+        kind = None
     return {
         "table": kind,
         "table_damaged": _damage(path, tables, second),
@@ -111,11 +117,17 @@ def _at_offset(path, last):
     return _signature(_disk_read.blkid(path, MIB, last - MIB))
 
 
-def _shrunk(entries, told, size):
-    """The size of the disk that its table was made for, where that is more than it has now."""
+def _told(path, entries, size, sector):
+    """
+    What its table was made for, where that is not what the disk has now: ``shrunk``, a larger size,
+    and ``sectors``, another size of its sectors.
+    """
+    told = _disk_read.gpt_size(path, sector)
     ends = [entry["start"] + entry["size"] for entry in entries.values()]
     most = max([told or 0, *ends])
-    return most if most > size else None
+    other = 512 if sector == 4096 else 4096
+    moved = not told and not entries and _disk_read.gpt_size(path, other)
+    return {"shrunk": most if most > size else None, "sectors": other if moved else None}
 
 
 def _signature(found):

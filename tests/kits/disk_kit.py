@@ -223,6 +223,26 @@ def zfs(disk):
         disk.put(128 * 1024 + number * 1024, struct.pack("<QQ", 0x00BAB10C, 5000))
 
 
+def ntfs(disk):
+    """A boot sector, and as much of the two tables of files as tools look for."""
+    head = b"\xebR\x90NTFS    " + struct.pack("<HB", 512, 8) + bytes(7) + b"\xf8"
+    head = head.ljust(40, b"\0") + struct.pack("<QQQ", disk.size // 512 - 1, 4, 9)
+    head += struct.pack("<b3xb3xQ", -10, 1, 0xC0FFEE)
+    disk.put(0, head.ljust(510, b"\0") + b"\x55\xaa")
+    for place in (4 * 4096, 4 * 4096 + 3 * 1024, 9 * 4096):
+        disk.put(place, b"FILE" + bytes(16) + struct.pack("<HH4xI", 56, 1, 60) + b"\xff" * 32)
+
+
+def drbd(disk):
+    disk.put(disk.size - 4096, bytes(60) + struct.pack(">I", 0x8374026D) + bytes(32))
+
+
+def luks_copy(disk):
+    """The second header of a LUKS2 whose first one is lost."""
+    disk.put(16384, b"SKUL\xba\xbe" + struct.pack(">HQ", 2, 16384) + bytes(232))
+    disk.put(16384 + 256, struct.pack(">Q", 16384))
+
+
 def vmfs(disk):
     disk.put(1024 * 1024, struct.pack("<I", 0xC001D00D))
 
@@ -261,6 +281,7 @@ def found(*parts, **over):
         "users": [],
         "content": None,
         "shrunk": None,
+        "sectors": None,
         "partitions": list(parts),
     }
     assert set(over) <= set(disk)

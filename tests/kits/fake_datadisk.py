@@ -20,7 +20,7 @@ class Machine:
     def __init__(self, folder, replace):
         self.point = str(folder / "data")
         self.looks, self.ran, self.mounts, self.written = [found()], [], [], []
-        self.entries, self.holders, self.interrupted = [], [], False
+        self.entries, self.holders, self.interrupted, self.hidden = [], [], False, False
         self.nodes = {"/dev/vdb": "254:16", "/dev/vdc": "254:32"}
         replace(_host, run=self.run)
         replace(_disk, examine=self.examine)
@@ -35,6 +35,7 @@ class Machine:
             below=lambda number: [number, "254:16"] if number else [],
             devno=self.nodes.get,
             known_as=lambda number: f"disk {number}",
+            reached=lambda point: not self.hidden,
         )
         replace(
             _disk_read,

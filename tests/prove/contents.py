@@ -7,7 +7,7 @@ with both states.
 
 import os
 
-from disk_kit import MIB, iso9660, luks, mdraid, must, patiently, vmfs, zfs
+from disk_kit import MIB, drbd, iso9660, luks, luks_copy, mdraid, must, ntfs, patiently, vmfs, zfs
 
 
 def mark_partition(disk, name="rancher-data-new"):
@@ -105,6 +105,20 @@ def elsewhere_on_the_disk(disk):
     disk.parted("mklabel", "gpt", "mkpart", "rancher-data", "8MiB", "100%")
 
 
+def of_other_sectors(disk):
+    """Somebody's table, made when the disk had sectors of 4 KiB."""
+    must("losetup", "--sector-size", "4096", disk.path)
+    disk.parted("mklabel", "gpt", "mkpart", "photos", "2MiB", "100%")
+    must("losetup", "--sector-size", "512", disk.path)
+    patiently("blockdev", "--rereadpt", disk.path)
+
+
+def almost_our_name(disk):
+    """As ours is while it is being made, with a blank at the end."""
+    disk.parted("mklabel", "gpt", "mkpart", "'rancher-data-new '", "1MiB", "100%")
+    disk.put(9 * MIB, b"precious")
+
+
 def odd_label(disk):
     must("mkfs.ext4", "-q", "-L", "a\n\x1b[31mb", disk.path)
 
@@ -132,6 +146,11 @@ REFUSED = {
     "luks": (luks, "crypto_LUKS"),
     "raid member": (mdraid, "linux_raid_member"),
     "zfs": (zfs, "zfs_member", " more"),
+    "ntfs": (ntfs, "a signature of ntfs (UUID 0000000000C0FFEE) at offset 0x3"),
+    "drbd's own data at the end": (drbd, "a signature of drbd at offset 0x4fff03c"),
+    "second header of luks2": (luks_copy, "a signature of crypto_LUKS at offset 0x4000"),
+    "a table of other sectors": (of_other_sectors, "was made for sectors of 4096 bytes, and"),
+    "almost our name": (almost_our_name, "named rancher-data-new  (79 MiB, holds nothing known)"),
     "iso9660": (iso9660, "iso9660 (label OLD CD)"),
     "vmfs at 1 MiB": (vmfs, "VMFS_volume_member"),
     "orphan physical volume": (lvm_orphan, "LVM2_member"),

@@ -5,6 +5,8 @@ from disk_kit import formatted, found
 from fake_datadisk import Machine
 from salt.exceptions import CommandExecutionError
 
+import _disk_kernel
+
 
 @pytest.fixture
 def machine(tmp_path, replace):
@@ -22,6 +24,7 @@ def test_status_of_a_bare_host(machine):
         "fstab": [],
         "ours": [],
         "elsewhere": {},
+        "copies": [],
         "pool": False,
     }
 
@@ -153,3 +156,40 @@ def test_a_disk_was_known_to_fstab_by_its_uuid_alone(machine, spec, ours, mounte
         machine.label = "data"
         machine.mount("254:17", "/dev/vdb1")
     assert (machine.status()["ours"] == machine.entries) is ours
+
+
+@pytest.mark.parametrize(
+    ("holders", "mounted", "copies"),
+    [
+        (["/dev/vdb"], False, []),
+        (["/dev/vdb", "/dev/vdc"], False, ["disk 254:32"]),
+        # Nothing is read for it in a run that has nothing to do.
+        (["/dev/vdb", "/dev/vdc"], True, []),
+    ],
+)
+def test_a_copy_with_the_same_uuid_was_not_seen(machine, replace, holders, mounted, copies):
+    replace(_disk_kernel, below=lambda number: [number] if number else [])
+    machine.looks, machine.holders = [found(formatted())], holders
+    if mounted:
+        machine.mount("254:16", "/dev/vdb")
+    assert machine.status()["copies"] == copies
+
+
+def test_a_mount_that_a_later_one_hides_was_taken_for_the_right_one(machine):
+    machine.mount("254:17", "/dev/vdb1")
+    machine.hidden = True
+    assert machine.status()["mounted"]["hidden"] is True
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_an_automount_that_nobody_had_looked_into_was_refused(machine, monkeypatch, works):
+    machine.mount("0:51", "systemd-1", "autofs")
+
+    def listdir(path):
+        if not works:
+            raise OSError(19, "No such device")
+        machine.mount("254:17", "/dev/vdb1")
+        return []
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert machine.status()["mounted"]["type"] == ("xfs" if works else "autofs")

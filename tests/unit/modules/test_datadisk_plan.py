@@ -53,12 +53,13 @@ MOUNTED = {
     "type": "xfs",
     "source": "/dev/vdb1",
     "uuid": "8d3c-11",
+    "hidden": False,
 }
 
 
 def plan(case):
     seen = {"mounted": None, "folder": "missing", "unfinished": False, "pool": False}
-    seen |= {"fstab": [], "elsewhere": {}}
+    seen |= {"fstab": [], "elsewhere": {}, "copies": []}
     seen.update(case.get("seen", {}), disk=DISKS[case["disk"]], mark="rancher-data")
     seen["mount_point"] = "/data"
     seen["fstab"] = [entry(line) for line in seen["fstab"]]

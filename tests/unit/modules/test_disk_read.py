@@ -82,25 +82,27 @@ def gpt(folder, used, sector=512, count=128, size=128):
     """An image with the first copy of a GPT, as far as it is read."""
     path = folder / "disk"
     head = b"EFI PART".ljust(72, b"\0") + struct.pack("<QII", 2, count, size) + bytes(4)
-    entries = b"".join(b"\xaf".ljust(128, b"\0") for _ in range(used))
+    names = (name.encode("utf-16-le") for name in used)
+    entries = b"".join((b"\xaf".ljust(56, b"\0") + name).ljust(128, b"\0") for name in names)
     path.write_bytes(bytes(sector) + head.ljust(sector, b"\0") + entries.ljust(16384, b"\0"))
     return str(path)
 
 
 @pytest.mark.parametrize("sector", [512, 4096])
-@pytest.mark.parametrize("used", [0, 1, 3])
-def test_entries_of_a_gpt_are_counted(tmp_path, used, sector):
-    assert _disk_read.gpt_used(gpt(tmp_path, used, sector), sector) == used
+@pytest.mark.parametrize("used", [[], [""], ["rancher-data-new ", "Daten \u00fc", "a\0b"]])
+def test_entries_of_a_gpt_have_their_names_to_the_last_blank(tmp_path, used, sector):
+    names = {number: name.split("\0")[0] for number, name in enumerate(used, 1)}
+    assert _disk_read.gpt_names(gpt(tmp_path, used, sector), sector) == names
 
 
 @pytest.mark.parametrize("wrong", [{"size": 1}, {"count": 10**9}, {"sector": 4096}])
 def test_a_gpt_that_makes_no_sense_is_not_counted(tmp_path, wrong):
-    assert _disk_read.gpt_used(gpt(tmp_path, 1, **wrong), 512) is None
+    assert _disk_read.gpt_names(gpt(tmp_path, ["x"], **wrong), 512) is None
 
 
 def test_a_disk_that_cannot_be_read_is_no_empty_gpt(tmp_path):
     with pytest.raises(CommandExecutionError, match="could not be read"):
-        _disk_read.gpt_used(str(tmp_path))
+        _disk_read.gpt_names(str(tmp_path))
 
 
 def header(size, sector=512, length=92, wrong=False):
@@ -174,7 +176,7 @@ def test_what_is_no_backup_is_not_taken_for_one(tmp_path, content):
     assert _disk_read.ext_backup(str(tmp_path / "disk")) is None
 
 
-def test_who_has_a_uuid_is_asked_without_a_cache(answer):
+def test_who_has_a_name_is_asked_without_a_cache(answer):
     argv = ["blkid", "-c", "/dev/null", "-o", "device", "-t", "UUID=8d3c-11"]
     case = {"stdout": "/dev/vdb1\n/dev/vdc\n"}
     assert answer(case, "with_tag", "UUID", "8d3c-11", argv=argv) == ["/dev/vdb1", "/dev/vdc"]

@@ -109,6 +109,14 @@ def test_stages(disk, part_type, stage):
         (found(part(type="a19d880f")), "its partition rancher-data-new has the type a19"),
         (found(part(type=LVM)), "has the type e6d6d379"),
         (
+            found(part("rancher-data", type="3b8f8425")),
+            "run on this host: parted -s /dev/disk/by-id/virtio-data set 1 lvm on set 1 lvm off.",
+        ),
+        (
+            found(sectors=4096),
+            "its partition table was made for sectors of 4096 bytes, and it has sectors of 512 bytes",
+        ),
+        (
             found(part(), signatures=[XFS]),
             "beside its partition rancher-data-new it holds a signature",
         ),

@@ -20,7 +20,7 @@ class Machine:
 
     def __init__(self, **over):
         self.blkid, self.wipefs, self.table, self.nodes = {}, {}, [], {}
-        self.used, self.told, self.protected = None, None, True
+        self.names, self.told, self.protected = None, {}, True
         vars(self).update(over)
         self.asked = []
 
@@ -28,9 +28,9 @@ class Machine:
         tools = {
             "blkid": self._blkid,
             "wipefs": lambda device: self.wipefs.get(device, []),
-            "table": lambda device: self.table,
-            "gpt_used": lambda device, sector: self.used,
-            "gpt_size": lambda device, sector: self.told,
+            "table": lambda device: list(self.table),
+            "gpt_names": lambda device, sector: self.names,
+            "gpt_size": lambda device, sector: self.told.get(sector),
             "protective_mbr": lambda device: self.protected,
         }
         with (
@@ -54,6 +54,7 @@ def test_a_blank_disk():
         "offset_signature": None,
         "stale": None,
         "shrunk": None,
+        "sectors": None,
         "partitions": [],
     }
     # Exactly the place of our partition is looked at, too.
@@ -209,13 +210,57 @@ def test_where_our_partition_ends(size, sector, mib):
     assert _disk_table.end(size, sector) == mib * MIB
 
 
-@pytest.mark.parametrize(("listed", "used"), [([], 1), ([ENTRY], 2), ([ENTRY], 0)])
-def test_partx_that_leaves_out_partitions_is_not_believed(listed, used):
+@pytest.mark.parametrize(
+    ("listed", "names"),
+    [([], {1: "x"}), ([ENTRY], {1: "x", 2: "y"}), ([ENTRY], {}), ([ENTRY], {2: "x"})],
+)
+def test_partx_that_leaves_out_partitions_is_not_believed(listed, names):
     machine = Machine(
-        blkid={"/dev/vdb": {"PTTYPE": "gpt"}}, wipefs={"/dev/vdb": GPT}, table=listed, used=used
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}}, wipefs={"/dev/vdb": GPT}, table=listed, names=names
     )
-    with pytest.raises(CommandExecutionError, match=f"partx lists .* whose GPT has {used}: what"):
+    with pytest.raises(CommandExecutionError, match=f"whose GPT has {len(names)}: what"):
         machine.look()
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"),
+    [("rancher-data-new", "rancher-data"), ("rancher-data-new ", None), ("Rancher-Data", None)],
+)
+def test_a_name_with_a_blank_at_its_end_was_taken_for_ours(name, mark):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}},
+        wipefs={"/dev/vdb": GPT},
+        # So partx shows it.
+        table=[{**ENTRY, "label": name.rstrip()}],
+        names={1: name},
+    )
+    (part,) = machine.look()["partitions"]
+    assert (part["label"], part["mark"]) == (name, mark)
+
+
+def test_an_ntfs_ends_like_a_table_and_partx_failed():
+    ntfs = [signature("ntfs", 3), signature("dos", 510)]
+    # partx is not asked: it would fail, and the refusal would be no more than that.
+    machine = Machine(blkid={"/dev/vdb": {"TYPE": "ntfs"}}, wipefs={"/dev/vdb": ntfs}, table=None)
+    seen = machine.look()
+    assert (seen["table"], seen["signatures"], seen["partitions"]) == (None, ntfs[:1], [])
+
+
+@pytest.mark.parametrize(
+    ("told", "entries", "sectors"),
+    [
+        ({4096: 1024 * MIB}, [], 4096),
+        # What is left of a table of before, below the one of today.
+        ({512: 1024 * MIB, 4096: 1024 * MIB}, [], None),
+        ({4096: 1024 * MIB}, [ENTRY], None),
+        ({}, [], None),
+    ],
+)
+def test_a_disk_whose_table_was_made_for_other_sectors(told, entries, sectors):
+    machine = Machine(
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}}, wipefs={"/dev/vdb": GPT}, table=entries, told=told
+    )
+    assert machine.look()["sectors"] == sectors
 
 
 @pytest.mark.parametrize(
@@ -231,7 +276,10 @@ def test_partx_that_leaves_out_partitions_is_not_believed(listed, used):
 )
 def test_a_disk_that_shrank_below_its_table(told, entry, shrunk):
     machine = Machine(
-        blkid={"/dev/vdb": {"PTTYPE": "gpt"}}, wipefs={"/dev/vdb": GPT}, table=[entry], told=told
+        blkid={"/dev/vdb": {"PTTYPE": "gpt"}},
+        wipefs={"/dev/vdb": GPT},
+        table=[entry],
+        told={512: told},
     )
     assert machine.look()["shrunk"] == shrunk
 

@@ -38,6 +38,7 @@ class Machine:
             below=lambda number: [number, "254:16"],
             devno=lambda path: {"/dev/vdb": "254:16"}.get(path, "254:17"),
             nodes=lambda number: self.nodes(),
+            reached=lambda point: True,
         )
         replace(
             _disk_read,
