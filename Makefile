@@ -88,7 +88,7 @@ ways: $(SALT_LINES:%=$(VENV)/%/ready)  ## Every way to run Salt, in guests of bo
 	WAYS=all $(VENV)/3006.28/bin/python -m pytest -v tests/vm/test_ways.py
 	WAYS=all $(VENV)/3008.3/bin/python -m pytest -v tests/vm/test_ways.py
 
-bench: packages $(SALT_LINES:%=$(VENV)/%/ready) $(VENV)/ansible/ready  ## How fast, beside Ansible: docs/benchmark.md; as root
+bench: packages $(SALT_LINES:%=$(VENV)/%/ready) $(VENV)/ansible/ready  ## How fast, beside Ansible and pyinfra: docs/benchmark.md; 15 minutes, as root
 	PYTHONPATH=$(TEST_PATH):. $(PYTHON) -m bench
 
 prove: setup  ## Faults, lies, kills and hostile input, with tables; up to two hours, resumes

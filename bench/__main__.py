@@ -1,6 +1,7 @@
 """`python -m bench`: measure, print the table, write it to docs/benchmark.md."""
 
 import argparse
+import contextlib
 import datetime
 import os
 import pathlib
@@ -8,6 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 
 from fakes import ROOT
 from functional import hosts
@@ -20,6 +22,8 @@ from bench.stage import ANSIBLE, Stage
 LINE = "3006.28"
 PARTS = ("no-op", "first", "fleet")
 FLEETS = [1, 5, 20, 50, 100]
+# No fleet begins to grow later than this many seconds after the start: the whole takes 15 minutes.
+GROWS = 500
 
 
 def say(text):
@@ -46,6 +50,7 @@ def jobs(stage):
         yield (way, "common"), lambda via=via: via("state.apply", "common")
     yield ("ansible", "common"), stage.via_ansible
     yield ("mitogen", "common"), lambda: stage.via_ansible(mitogen=True)
+    yield ("pyinfra", "common"), stage.via_pyinfra
 
 
 def no_op(stage, repeat):
@@ -55,10 +60,12 @@ def no_op(stage, repeat):
     for key, job in todo.items():
         say(f"warming up {' '.join(key)}")
         job()
+    before = stage.look()
     costs = {key: [] for key in todo}
     for number in range(repeat):
         for key, job in todo.items():  # in turns, so that a busy machine is busy for all
             cost, _ = sampling.measured(job, stage.trees)
+            unchanged(stage, before, key)
             costs[key].append(cost)
             say(
                 f"no-op {number + 1}/{repeat} {' '.join(key)}: {cost.wall:.2f} s, {cost.cpu:.2f} s of CPU"
@@ -74,7 +81,13 @@ def no_op(stage, repeat):
             [f"aim, seconds {word}", "found", "wanted", "met"], [aim.row() for aim in aims]
         )
     yield from one_run(stage)
-    stage.ping = costs["minion", "ping"]
+
+
+def unchanged(stage, before, key):
+    """Raises LabError when a run changed a file: that is no run without changes."""
+    changed = sorted(before ^ stage.look())
+    if changed:
+        raise LabError(f"{' '.join(key)} changed {changed[0].split()[0]}")
 
 
 def one_run(stage):
@@ -123,8 +136,8 @@ def first(folder, line, repeat):
     yield figures.markdown(["aim", "found", "wanted", "met"], [aim.row() for aim in aims])
 
 
-def fleet(stage, sizes, repeat):
-    """Sections on one master with many minions."""
+def fleet(stage, sizes, repeat, until):
+    """Sections on one master with many minions; `until`: when none begins to grow any more."""
     minions = Fleet(stage)
     stage.host.must(["systemctl", "stop", "salt-minion"])
     others = sampling.memory([stage.leader])
@@ -132,6 +145,9 @@ def fleet(stage, sizes, repeat):
     for size in sizes:
         if not sampling.affordable(size, minions.size, sampling.available()):
             rows.append([size, "not enough memory left", *[""] * 4])
+            continue
+        if time.monotonic() > until:
+            rows.append([size, "no time left", *[""] * 4])
             continue
         say(f"growing the fleet to {size}")
         try:
@@ -182,7 +198,7 @@ def machine(line):
             platform.machine(),
         )
     pip = run([ANSIBLE / "bin/pip", "freeze"], timeout=60).stdout.split()
-    others = [name for name in pip if name.startswith(("ansible-core", "mitogen"))]
+    others = [name for name in pip if name.startswith(("ansible-core=", "mitogen=", "pyinfra="))]
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
     head = run(
         ["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], timeout=10, check=False
@@ -211,6 +227,7 @@ def main():
     if hosts.missing():
         parser.exit(1, f"no hosts here: {hosts.missing()}\n")
     repeat = options.repeat or (2 if options.quick else 5)
+    start = time.monotonic()
     fleets = options.fleets or (FLEETS[:3] if options.quick else FLEETS)
     text = ["# Benchmark", "Written by `make bench`.", "\n".join(machine(options.line))]
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
@@ -224,17 +241,19 @@ def main():
                 text.append(f"## {section}" if starts else section)
             options.output.write_text("\n\n".join(text) + "\n")
 
-        if {"no-op", "fleet"} & set(options.parts):
-            stage = converged(folder / "converged", options.line)
-            try:
-                if "no-op" in options.parts:
-                    add(no_op(stage, repeat))
-                if "fleet" in options.parts:
-                    add(fleet(stage, fleets, min(repeat, 3)))
-            finally:
-                stage.__exit__()
-        if "first" in options.parts:
-            add(first(folder / "first", options.line, min(repeat, 3)))
+        with contextlib.ExitStack() as stack:
+            if {"no-op", "fleet"} & set(options.parts):
+                stage = converged(folder / "converged", options.line)
+                stack.callback(stage.__exit__)
+            if "no-op" in options.parts:
+                add(no_op(stage, repeat))
+            if "first" in options.parts:
+                add(first(folder / "first", options.line, min(repeat, 3)))
+            if "fleet" in options.parts:
+                add(fleet(stage, fleets, min(repeat, 3), start + GROWS))
+    took = (time.monotonic() - start) / 60
+    text[2] += f"\n- all of it took {took:.0f} minutes"
+    options.output.write_text("\n\n".join(text) + "\n")
     print(options.output.read_text())
 
 

@@ -58,7 +58,9 @@ def no_op_aims(costs, part):
         yield Aim(f"no-op over test.ping, {way}", of(way) / of(way, "ping"), 1.5)
     yield Aim("pipelined Ansible over minion", of("ansible") / of("minion"), 10, at_least=True)
     yield Aim("mitogen over minion", of("mitogen") / of("minion"), 2, at_least=True)
-    yield Aim("mitogen over salt-ssh", of("mitogen") / of("salt-ssh"), 1, at_least=True)
+    yield Aim("mitogen over salt-ssh", of("mitogen") / of("salt-ssh"), 1.5, at_least=True)
+    yield Aim("salt-ssh over pyinfra", of("salt-ssh") / of("pyinfra"), 1.5)
+    yield Aim("minion over pyinfra", of("minion") / of("pyinfra"), 1)
 
 
 def flatness(per_minion):

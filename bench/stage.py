@@ -13,7 +13,7 @@ from functional.masters import Salt
 from lab.process import LabError, locked, run, wait_until
 
 FOLDER = pathlib.Path(__file__).parent
-ANSIBLE = pathlib.Path(sys.prefix).resolve().parent / "ansible"
+ANSIBLE = pathlib.Path(sys.prefix).parent / "ansible"
 CACHE = ROOT / ".cache/bench"
 LIBRARY = ["python3-apt", "python-apt-common", "distro-info-data"]
 ID = "node1"
@@ -24,7 +24,8 @@ SETTINGS = {
     "docker": {"daemon": {"log-driver": "json-file"}},
 }
 MINION = {"master": "127.0.0.1", "enable_fqdns_grains": False, "log_level": "warning"}
-UNASKED = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
+# What a run without changes leaves alone, whichever way it goes.
+LOOK = ["find", "/etc", "-type", "f", "-not", "-path", "/etc/salt/*", "-printf", "%p %i %T@\\n"]
 
 
 class Stage:
@@ -42,8 +43,14 @@ class Stage:
             self.salt = Salt(self.folder, self.network, self.line)
             stack.callback(self.salt.stop)
             self.salt.configure(
-                file_roots={"base": [str(ROOT / "salt")]}, auto_accept=True, worker_threads=5
+                file_roots={"base": [str(ROOT / "salt")]},
+                auto_accept=True,
+                worker_threads=5,
+                fileserver_list_cache_time=20,  # Salt's own
             )
+            # Salt from PyPI and Salt's packages come without it; here it is for the tests.
+            (self.folder / "without").mkdir()
+            (self.folder / "without/git.py").write_text("raise ImportError\n")
             self.salt.settings(SETTINGS)
             self.salt.start()
             self._write_inventories()
@@ -76,16 +83,25 @@ class Stage:
         return min(pid for pid in pids if _parent(pid) == self.leader)
 
     def _write_inventories(self):
-        key = self.host.key
-        entry = {"host": "127.0.0.1", "user": "root", "priv": str(key), "ssh_options": UNASKED}
-        path = "/usr/sbin:/usr/bin:/sbin:/bin"
-        (self.salt.config / "roster").write_text(yaml.safe_dump({ID: {**entry, "set_path": path}}))
-        options = " ".join(f"-o{option}" for option in UNASKED)
-        inventory = (
+        """The same host, user, key and known hosts for all of them."""
+        self.salt.roster({ID: self.host})
+        key, known = self.host.key, self.salt.config / "known_hosts"
+        (self.folder / "inventory").write_text(
             f"{ID} ansible_host=127.0.0.1 ansible_user=root ansible_ssh_private_key_file={key} "
-            f'ansible_python_interpreter=/usr/bin/python3 ansible_ssh_common_args="{options}"\n'
+            "ansible_python_interpreter=/usr/bin/python3 "
+            f'ansible_ssh_common_args="-oUserKnownHostsFile={known}"\n'
         )
-        (self.folder / "inventory").write_text(inventory)
+        entry = {
+            "ssh_hostname": "127.0.0.1",
+            "ssh_user": "root",
+            "ssh_key": str(key),
+            "ssh_known_hosts_file": str(known),
+        }
+        (self.folder / "hosts.py").write_text(f"hosts = [({ID!r}, {entry!r})]\n")
+
+    def look(self):
+        """The files of the host's configuration, with inode and time of the last change."""
+        return set(self.host.must(LOOK).splitlines())
 
     def prepare_for_ansible(self):
         """Its module for packages needs a library of the host; Salt's does not."""
@@ -114,7 +130,8 @@ class Stage:
             "--log-level=error",
             "--out=quiet",
         ]
-        done = run(self.network.inside([*argv, *words]), timeout=1200, check=False)
+        without = ["env", f"PYTHONPATH={self.folder / 'without'}"]
+        done = run(self.network.inside([*without, *argv, *words]), timeout=1200, check=False)
         if done.returncode:
             raise LabError(f"{name} {words}: {done.stdout[-500:]} {done.stderr[-500:]}")
 
@@ -154,6 +171,14 @@ class Stage:
         if done.returncode:
             raise LabError(f"ansible-playbook: {done.stdout[-1500:]} {done.stderr[-1500:]}")
         return done.stdout
+
+    def via_pyinfra(self):
+        """The deploy, without questions before it acts."""
+        argv = [ANSIBLE / "bin/pyinfra", "-y", self.folder / "hosts.py", FOLDER / "deploy.py"]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
+        done = run(self.network.inside(argv), timeout=900, env=environment, check=False)
+        if done.returncode:
+            raise LabError(f"pyinfra: {done.stdout[-1500:]} {done.stderr[-1500:]}")
 
     def via_script(self):
         self.host.write("/root/first.sh", (FOLDER / "first.sh").read_text())

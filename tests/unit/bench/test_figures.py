@@ -26,7 +26,8 @@ def costs(part):
         ("salt-ssh", "ping"): 4,
         ("salt-ssh", "common"): 5,
         ("ansible", "common"): 20,
-        ("mitogen", "common"): 4.5,
+        ("mitogen", "common"): 7,
+        ("pyinfra", "common"): 2.5,
     }
     other = {"wall": "cpu", "cpu": "wall"}[part]
     return {key: Cost(**{part: value, other: 0}) for key, value in seconds.items()}
@@ -40,8 +41,10 @@ def test_the_aims_compare_a_way_with_its_floor_and_with_ansible(part):
         "no-op over test.ping, salt-call": (1.4, True),
         "no-op over test.ping, salt-ssh": (1.25, True),
         "pipelined Ansible over minion": (10, True),
-        "mitogen over minion": (2.25, True),
-        "mitogen over salt-ssh": (0.9, False),
+        "mitogen over minion": (3.5, True),
+        "mitogen over salt-ssh": (1.4, False),
+        "salt-ssh over pyinfra": (2, False),
+        "minion over pyinfra": (0.8, True),
     }
 
 
