@@ -25,12 +25,37 @@ _LOOP_GET_STATUS64 = 0x4C05
 
 def of(numbers):
     """Words for each user of block devices (a set of ``maj:min``) that stays for over a second."""
+    return _staying(lambda: [*_loops(numbers), *_processes(numbers)])
+
+
+def of_file(path):
+    """Words for each process that can write to a file, and each loop device over it."""
+    have = os.stat(path)
+    return _staying(lambda: list(_of_file((have.st_dev, have.st_ino))))
+
+
+def _staying(look):
     for left in reversed(range(TRIES)):
-        found = [*_loops(numbers), *_processes(numbers)]
+        found = look()
         if not found or not left:
             return found
         time.sleep(PAUSE)
     return found
+
+
+def _of_file(key):
+    for name in _loop_names():
+        if _backing(f"{DEV}/{name}")[:2] == key:
+            yield f"{DEV}/{name}, a loop device on it"
+    # As below, who cannot be looked into is passed over.
+    for pid in sorted(filter(str.isdigit, os.listdir(PROC)), key=int):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            for entry in os.listdir(f"{PROC}/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    have = os.stat(f"{PROC}/{pid}/fd/{entry}")
+                    if (have.st_dev, have.st_ino) == key and not _reads_only(pid, entry):
+                        yield f"{_name(pid)}, which can write to it"
+                        break
 
 
 def _processes(numbers):
@@ -82,30 +107,39 @@ def _name(pid):
     return f"process {pid} ({_comm(pid) or 'ended'})"
 
 
-def _loops(numbers):
+def _loop_names():
     folder = f"{_disk_kernel.SYSFS}/block"
-    for name in sorted(os.listdir(folder) if os.path.isdir(folder) else ()):
-        if name.startswith("loop") and os.path.isdir(f"{folder}/{name}/loop"):
-            path = _disk_kernel.attribute(f"{folder}/{name}/loop", "backing_file") or ""
-            if numbers & {_backing(f"{DEV}/{name}"), _disk_kernel.devno(path)}:
-                yield f"{DEV}/{name}, a loop device on it"
+    names = sorted(os.listdir(folder) if os.path.isdir(folder) else ())
+    return [name for name in names if os.path.isdir(f"{folder}/{name}/loop")]
+
+
+def _loops(numbers):
+    for name in _loop_names():
+        folder = f"{_disk_kernel.SYSFS}/block/{name}/loop"
+        path = _disk_kernel.attribute(folder, "backing_file") or ""
+        if numbers & {_backing(f"{DEV}/{name}")[2], _disk_kernel.devno(path)}:
+            yield f"{DEV}/{name}, a loop device on it"
 
 
 def _backing(path):
-    """The block device below a loop device, by its number: its path may mean another by now."""
+    """
+    What is below a loop device, by its numbers, since its path may mean another by now: a file's
+    (device and inode), and a block device's.
+    """
+    nothing = (None, None, None)
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return None
+        return nothing
     except OSError as exc:
         raise CommandExecutionError(f"{path} cannot be opened: {exc.strerror}") from exc
     try:
         # struct loop_info64: lo_device, lo_inode, lo_rdevice, ...
         info = fcntl.ioctl(handle, _LOOP_GET_STATUS64, bytes(232))
-        number = struct.unpack_from("=3Q", info)[2]
-        return f"{os.major(number)}:{os.minor(number)}"
+        device, inode, number = struct.unpack_from("=3Q", info)
+        return device, inode, f"{os.major(number)}:{os.minor(number)}"
     except OSError:
         # It was taken down a moment ago.
-        return None
+        return nothing
     finally:
         os.close(handle)

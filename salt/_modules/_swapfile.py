@@ -9,6 +9,7 @@ import stat
 from salt.exceptions import CommandExecutionError
 
 import _disk_blank
+import _disk_users
 import _fstab
 import _host
 
@@ -113,8 +114,15 @@ def _file(path, selinux, active):
         "mode": f"{stat.S_IMODE(have.st_mode):04o}",
         "owner": "root:root" if have.st_uid == have.st_gid == 0 else _ids(have),
         "signature": _signature(path) if looked_into else None,
+        "users": _users(path, have) if looked_into else [],
         "context": _context(path) if selinux and kind == "file" else None,
     }
+
+
+def _users(path, have):
+    """Who else needs this file, a virtual machine for example: then it is not ours to replace."""
+    names = ["another name of it (a hard link)"] * (have.st_nlink > 1)
+    return [*names, *_disk_users.of_file(path)]
 
 
 def _kind(mode):
@@ -151,7 +159,8 @@ def _leftover(path, areas):
     if found:
         plain = found["kind"] == "file" and path not in areas
         private = (found["mode"], found["owner"]) == ("0600", "root:root")
-        found["ours"] = plain and private and _never_used(path, found["signature"])
+        mine = plain and private and not found["users"]
+        found["ours"] = mine and _never_used(path, found["signature"])
     return found
 
 

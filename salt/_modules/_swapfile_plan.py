@@ -99,6 +99,11 @@ def _refusals(path, seen):
             f"{path} exists and {found}, so it may be data and is left alone: "
             f"move it away, or name another swap file"
         )
+    elif file and file["users"]:
+        yield (
+            f"{path} exists, is not active as swap, and is in use by {', '.join(file['users'])}: end "
+            f"that, or name another swap file"
+        )
     if seen["leftover"] and not seen["leftover"]["ours"]:
         yield (
             f"{path}.new is needed for building the swap file, and something is there that no run of "

@@ -6,6 +6,9 @@ exception that nothing catches, before and after every command and every rename.
 """
 
 import os
+import subprocess
+import sys
+import time
 
 import pytest
 from swap_kit import MIB, Killed, Machine, cleared, must
@@ -165,3 +168,39 @@ def test_in_use_below_another_mount(machine):
     assert ret["result"] is False
     assert "another disk was mounted above it" in ret["comment"]
     assert machine.apply("4M")["changes"] == {}
+
+
+@pytest.mark.parametrize("name", ["swapfile", "swapfile.new"])
+@pytest.mark.parametrize("by", ["a loop device", "a process", "a name"])
+def test_a_file_that_somebody_else_uses_was_replaced(machine, name, by):
+    folder = os.path.dirname(machine.path)
+    os.makedirs(folder)
+    path = os.path.join(folder, name)
+    with open(path, "wb") as out:
+        out.truncate(20 * MIB)
+    os.chmod(path, 0o600)
+    if name == "swapfile":
+        must("mkswap", path)
+    loop = must("losetup", "--find", "--show", path).strip() if by == "a loop device" else None
+    if by == "a name":
+        os.link(path, os.path.join(folder, "image"))
+    holder = subprocess.Popen(
+        [sys.executable, "-c", f"import time; x = open({path!r}, 'r+b'); time.sleep(60)"]
+        if by == "a process"
+        else ["true"]
+    )
+    try:
+        time.sleep(1)
+        inode = os.stat(path).st_ino
+        dry, run = machine.apply("64M", test=True), machine.apply("64M")
+        assert (dry, machine.steps, run["result"]) == (run, [], False)
+        assert "may be data" in run["comment"] or "is in use by" in run["comment"]
+        assert os.stat(path).st_ino == inode
+    finally:
+        holder.kill()
+        holder.wait()
+        if loop:
+            must("losetup", "--detach", loop)
+    if by == "a name":
+        os.unlink(os.path.join(folder, "image"))
+    assert machine.apply("64M")["result"] is True

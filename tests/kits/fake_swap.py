@@ -13,6 +13,7 @@ from fakes import LOCK, Killed
 from salt.exceptions import CommandExecutionError
 
 import _converge
+import _disk_users
 import _fstab
 import _host
 import _swapfile_make
@@ -50,6 +51,7 @@ class Machine:
                 {"entries": lambda: [dict(e) for e in self.fstab], "set_entry": self.set_entry},
             ),
             (_swapfile_make, {"os": _Os(self), "_PIECE_MIB": 1}),
+            (_disk_users, {"of_file": lambda path: []}),
             (_converge, {"LOCK": LOCK}),
         )
 

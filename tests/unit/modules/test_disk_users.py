@@ -136,3 +136,25 @@ def test_a_process_that_ends_or_cannot_be_looked_into_is_passed_over(host, monke
 
     monkeypatch.setattr(os, "listdir", listdir)
     assert _disk_users.of(DISK) == ["process 7 (qemu), which has it open"]
+
+
+@pytest.mark.parametrize(("flags", "users"), [(os.O_RDONLY, 0), (os.O_WRONLY, 1), (os.O_RDWR, 1)])
+def test_a_process_that_can_write_to_a_file(host, tmp_path, flags, users):
+    (tmp_path / "image").touch()
+    host.process("7", "qemu", ["x"], flags)
+    host.process("8", "sshd", ["x"])
+    (host.proc / "7/fd/0").unlink()
+    (host.proc / "7/fd/0").symlink_to(tmp_path / "image")
+    found = _disk_users.of_file(str(tmp_path / "image"))
+    assert found == ["process 7 (qemu), which can write to it"] * users
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_loop_device_over_a_file(host, tmp_path, monkeypatch, same):
+    (tmp_path / "image").touch()
+    have = os.stat(tmp_path / "image")
+    host.loop("loop3", "/elsewhere/by/now")
+    key = (have.st_dev, have.st_ino if same else 1, "0:0")
+    monkeypatch.setattr(_disk_users, "_backing", lambda path: key)
+    found = _disk_users.of_file(str(tmp_path / "image"))
+    assert [words.endswith("/loop3, a loop device on it") for words in found] == [True] * same

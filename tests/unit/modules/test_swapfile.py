@@ -7,6 +7,7 @@ from disk_kit import laid
 from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
+import _disk_users
 import _fstab
 import _host
 import _swapfile
@@ -28,7 +29,7 @@ class Host:
         self.proc = {"/proc/swaps": "Filename\n", "/proc/meminfo": "MemAvailable:  2048 kB\n"}
         self.fstab = []
         self.blkid = (2, "")
-        self.data_disk = None
+        self.data_disk, self.users = None, []
 
     findmnt = EXT4
 
@@ -45,6 +46,7 @@ class Host:
         with laid(
             (_host, {"run": self.run, "read": self.proc.get}),
             (_fstab, {"entries": lambda: self.fstab}),
+            (_disk_users, {"of_file": lambda path: self.users}),
         ):
             return _swapfile.status(self.path, self.data_disk)
 
@@ -125,6 +127,7 @@ def test_a_file_in_use_is_not_probed(host):
         "mode": "0600",
         "owner": "root:root" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}",
         "signature": None,
+        "users": [],
         "context": None,
     }
 
@@ -180,6 +183,18 @@ def test_what_an_interrupted_run_left_is_known(host, content, mode, blkid, ours)
     host.file(content, ".new", mode)
     host.blkid = blkid
     assert host.status()["leftover"]["ours"] is ours
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="what an earlier run left belongs to root")
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_new_image_of_a_machine_was_taken_for_a_leftover(host, linked):
+    host.file(b"\0" * 9999, ".new")
+    assert host.status()["leftover"]["ours"] is True
+    if linked:
+        os.link(host.path + ".new", host.path + ".img")
+    else:
+        host.users = ["process 7 (qemu), which can write to it"]
+    assert host.status()["leftover"]["ours"] is False
 
 
 def test_a_leftover_in_use_is_not_ours(host):

@@ -16,6 +16,7 @@ FILE = {
     "mode": "0600",
     "owner": "root:root",
     "signature": "swap",
+    "users": [],
     "context": None,
 }
 FULL = {
