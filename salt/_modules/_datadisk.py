@@ -113,8 +113,7 @@ def mount_at(point):
     mount["hidden"] = not _disk_kernel.reached(point)
     for number in mount["devnos"]:
         mount["below"] += _disk_kernel.below(number)
-        node = os.path.basename(os.path.realpath(f"{SYSFS}/dev/block/{number}"))
-        tags = _disk_read.blkid(f"/dev/{node}")
+        tags = _disk_read.blkid(_disk_kernel.node(os.path.realpath(f"{SYSFS}/dev/block/{number}")))
         mount["uuid"], mount["label"] = tags.get("UUID"), tags.get("LABEL")
     return mount
 

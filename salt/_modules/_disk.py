@@ -66,7 +66,7 @@ def examine(device, key=None, looked=False):
         "read_only": read(folder, "ro") == "1",
         "removable": read(parent, "removable") == "1",
         "is_disk": not is_part and not name.startswith("dm-"),
-        "parent": f"/dev/{os.path.basename(parent)}" if is_part else None,
+        "parent": _disk_kernel.node(parent) if is_part else None,
         "system": _disk_kernel.system().get(number),
         "holders": _disk_kernel.holders(folder),
         **{"busy": False, "users": [], "content": None, "shrunk": None, "sectors": None},

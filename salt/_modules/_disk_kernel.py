@@ -117,7 +117,12 @@ def known_as(number):
     for name in sorted(os.listdir(folder) if os.path.isdir(folder) else ()):
         if devno(f"{folder}/{name}") == number:
             return f"{folder}/{name}"
-    return f"/dev/{os.path.basename(os.path.realpath(f'{SYSFS}/dev/block/{number}'))}"
+    return node(os.path.realpath(f"{SYSFS}/dev/block/{number}"))
+
+
+def node(folder):
+    """The path below /dev of a device's folder in sysfs; there `!` stands for a slash (cciss!c0d0)."""
+    return f"/dev/{os.path.basename(folder).replace('!', '/')}"
 
 
 def nodes(number):
@@ -132,7 +137,7 @@ def nodes(number):
         if count is not None:
             found[int(count)] = {
                 "number": int(count),
-                "path": f"/dev/{name}",
+                "path": node(child),
                 "devno": attribute(child, "dev"),
                 "start": int(attribute(child, "start") or 0) * 512,
                 "size": int(attribute(child, "size") or 0) * 512,
@@ -149,7 +154,7 @@ def holders(folder):
     found, place = [], f"{folder}/holders"
     for name in sorted(os.listdir(place)) if os.path.isdir(place) else ():
         mapped = attribute(f"{place}/{name}", "dm/name")
-        found.append(f"/dev/mapper/{mapped}" if mapped else f"/dev/{name}")
+        found.append(f"/dev/mapper/{mapped}" if mapped else node(name))
     return found
 
 

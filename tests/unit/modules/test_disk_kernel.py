@@ -169,3 +169,10 @@ def test_a_disk_is_known_by_the_name_that_stays(host, tmp_path, monkeypatch):
     host.devices["/dev/disk/by-id/virtio-data"] = "8:16"
     assert _disk_kernel.known_as("8:16") == "/dev/disk/by-id/virtio-data"
     assert _disk_kernel.known_as("8:48") == "/dev/sdd"
+
+
+def test_a_slash_in_a_name_is_another_letter_in_sysfs(host):
+    host.device("cciss!c0d0", "104:0")
+    host.device("cciss!c0d0/cciss!c0d0p1", "104:1", partition=1, start=2048, size=4096)
+    assert _disk_kernel.nodes("104:0")[1]["path"] == "/dev/cciss/c0d0p1"
+    assert _disk_kernel.known_as("104:1") == "/dev/cciss/c0d0p1"
