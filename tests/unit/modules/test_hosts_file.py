@@ -8,7 +8,7 @@ import _hosts_file as hostsfile
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/hosts_file.yaml").read_text())
 NAME = "node1.example.com"
-REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports_host.yaml").read_text())
+REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports.yaml").read_text())
 
 
 @pytest.mark.parametrize("name", CASES["hosts"])

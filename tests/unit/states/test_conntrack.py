@@ -15,7 +15,7 @@ WANTED = {
     "tcp_timeout_time_wait": 60,
 }
 # Inputs made from public reports.
-REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports_host.yaml").read_text())
+REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports.yaml").read_text())
 OLD, NEW = "3.10.0-1160.el7.x86_64", "6.1.0-18-amd64"
 
 

@@ -9,7 +9,7 @@ import _hostname
 import hostname as face
 
 NAME = "node1.example.com"
-REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports_host.yaml").read_text())
+REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports.yaml").read_text())
 USER_DATA = "/var/lib/cloud/instance/user-data.txt"
 
 
