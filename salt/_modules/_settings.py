@@ -209,7 +209,9 @@ _SECRET = (
 )
 # Nothing else: whoever copies a key along would give it to every agent.
 _CERTIFICATES = _text(
-    r"\s*(-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----\s*)+",
+    # In lines, as OpenSSL wants them: what YAML folded into one line is no certificate.
+    r"([ \t\r]*\n)*(-----BEGIN CERTIFICATE-----[ \t\r]*\n([A-Za-z0-9+/=]+[ \t\r]*\n)+"
+    r"-----END CERTIFICATE-----(([ \t\r]*\n)+|[ \t\r]*$))+[ \t\r]*",
     "one or more certificates in PEM form and nothing else",
 )
 _SECONDS = _number(1, 7 * 86400, " (seconds)")

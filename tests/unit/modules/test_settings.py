@@ -251,9 +251,38 @@ def test_what_no_user_can_be_called(user):
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\nQ0E=\n-----END CERTIFICATE-----\n"
 
 
-@pytest.mark.parametrize("text", [CERTIFICATE, CERTIFICATE * 2, f"\n{CERTIFICATE}\n{CERTIFICATE}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        CERTIFICATE,
+        CERTIFICATE * 2,
+        f"\n{CERTIFICATE}\n{CERTIFICATE}",
+        CERTIFICATE.replace("\n", " \t\r\n"),
+        CERTIFICATE.rstrip("\n"),
+        f"{CERTIFICATE} \n  ",
+    ],
+)
 def test_certificates(text):
     assert settings.problems({"agent": {"ca_certificate": text}}, DEFAULTS) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CERTIFICATE.replace("\n", " "),
+        CERTIFICATE.replace("Q0E=\n", "Q0E="),
+        CERTIFICATE.replace("\n", "\n\n", 1),
+        CERTIFICATE.replace("-----END", " -----END"),
+        f" {CERTIFICATE}",
+        CERTIFICATE.rstrip("\n") + CERTIFICATE,
+        CERTIFICATE.replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
+        f"subject=CN\n{CERTIFICATE}",
+    ],
+)
+def test_a_certificate_that_yaml_folded_into_one_line_was_accepted(text):
+    """OpenSSL finds none in most of these; in the last two there is more than a certificate."""
+    (line,) = settings.problems({"agent": {"ca_certificate": text}}, DEFAULTS)
+    assert "with more, or less, than certificates in it (not shown)" in line
 
 
 @pytest.mark.parametrize(
