@@ -63,7 +63,7 @@ def _look(path, data_disk):
         "leftover": None if waits_for else _leftover(path + ".new", live),
         "active": live.get(path),
         "deleted": any(area["path"] == path and area["deleted"] for area in areas),
-        "fstab": [entry for entry in _fstab.entries() if entry["spec"] == path],
+        "fstab": [each for each in _fstab.entries() if _fstab.place(each["spec"]) == path],
         "folder": _folder(os.path.dirname(path)),
         "memory": _available_memory(_must_read("/proc/meminfo")),
         "selinux": selinux,

@@ -254,6 +254,10 @@ def test_the_entry_in_fstab(host):
     ours = {"spec": host.path, "type": "swap"}
     host.fstab = [{"spec": "/dev/sda2", "type": "swap"}, ours]
     assert host.status()["fstab"] == [ours]
+    # The kernel takes both for one file, and a second line would have been written.
+    other = {**ours, "spec": ours["spec"].replace("/", "//") + "/."}
+    host.fstab = [other]
+    assert host.status()["fstab"] == [other]
 
 
 def test_a_disk_that_does_not_answer_is_a_refusal(host, monkeypatch):
