@@ -95,7 +95,7 @@ prove: setup  ## Faults, lies, kills and hostile input, with tables; up to two h
 	PYTHONPATH=$(TEST_PATH) $(PYTHON) -W ignore -m prove --write
 
 docs: $(PYTHON)  ## Rewrite the generated parts of README.md
-	$(PYTHON) tests/settings_table.py --write
+	$(PYTHON) tests/kits/settings_table.py --write
 
 setup: packages $(SALT_LINES:%=$(VENV)/%/ready)  ## Packages of Debian 12 and one virtualenv per Salt line
 

@@ -5,6 +5,7 @@ import graphlib
 import itertools
 import pathlib
 import re
+import subprocess
 import sys
 
 import pytest
@@ -310,3 +311,8 @@ def test_the_settings_table_of_the_readme_is_current():
     from settings_table import current, table
 
     assert current() == table()
+
+
+def test_make_docs_did_not_find_our_kits():
+    (program,) = re.findall(r"\$\(PYTHON\) (tests/\S+) --write\n", (ROOT / "Makefile").read_text())
+    subprocess.run([sys.executable, ROOT / program], check=True, timeout=60, env={})

@@ -8,7 +8,9 @@ import json
 import re
 import sys
 
-from fakes import DEFAULTS, ROOT, load
+from fakes import DEFAULTS, ROOT
+
+import _settings
 
 README = ROOT / "README.md"
 START, END = "<!-- settings: made by `make docs` -->", "<!-- end of settings -->"
@@ -17,7 +19,7 @@ START, END = "<!-- settings: made by `make docs` -->", "<!-- end of settings -->
 def table():
     """The Markdown table: setting, default, what is allowed, what it is for."""
     lines = ["| Setting | Default | Allowed | Meaning |", "|---|---|---|---|"]
-    lines += [_line(*row) for row in _rows(DEFAULTS, load("_settings").SCHEMA)]
+    lines += [_line(*row) for row in _rows(DEFAULTS, _settings.SCHEMA)]
     return "\n".join(lines)
 
 
