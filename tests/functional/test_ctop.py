@@ -7,9 +7,6 @@ import threading
 
 import pytest
 from fakes import ROOT
-from fleet_kit import LINES
-
-from . import masterless
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -29,9 +26,8 @@ def source(tmp_path):
         server.shutdown()
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_the_dry_run_says_what_the_run_then_reports(tmp_path, source, line):
-    call = masterless.call(tmp_path, line, module_dirs=[str(ROOT)])
+def test_the_dry_run_says_what_the_run_then_reports(tmp_path, source, masterless):
+    call = masterless(module_dirs=[str(ROOT)])
     path = tmp_path / "ctop"
 
     def apply(test=False, content=b"\x7fELF"):

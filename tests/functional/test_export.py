@@ -14,7 +14,7 @@ import yaml
 from export_kit import received
 from fake_rancher import FakeRancher, environment
 from fakes import ROOT
-from fleet_kit import LINES, Fleet
+from fleet_kit import Fleet
 from kube_discovery import Discovery
 
 from .test_fleet import ACCESS, SECRET, files_with
@@ -39,12 +39,11 @@ def bytes_of(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_the_recorded_environment_from_the_command_line(line, rancher, tmp_path):
+def test_the_recorded_environment_from_the_command_line(salt_factories, rancher, tmp_path):
     own = {"access_key": ACCESS, "secret_key": SECRET, "server_url": rancher.url}
     pillars = {"s1": {}, "MASTER": {"rancher": {"agent": own}}}
     out = tmp_path / "out"
-    with Fleet(tmp_path / "fleet", line, {"s1": {}}, pillars) as it:
+    with Fleet(salt_factories, ["s1"], pillars) as it:
         it.orchestrate("orch.sync")
         with it.listening() as events:
             answer, code = it.runner("fleet.export", str(out))
@@ -62,10 +61,10 @@ def test_the_recorded_environment_from_the_command_line(line, rancher, tmp_path)
             for secret in (PASSWORD, SECRET):
                 assert secret not in heard
                 assert secret not in repr((answer, wrong))
-                assert files_with(it.folder / "cache/jobs", secret) == []
-                for log in it.folder.glob("*.log"):
+                assert files_with(it.home / "cache/jobs", secret) == []
+                for log in it.folder.glob("*/logs/*"):
                     assert secret not in log.read_text()
-        assert files_with(it.folder / "cache", PASSWORD) == []
+        assert files_with(it.home / "cache", PASSWORD) == []
     assert files_with(out, PASSWORD) == [f"{out}/default/shop/secrets.yaml"]
     assert files_with(out, SECRET) == []
     modes = {path.stat().st_mode & 0o777 for path in out.rglob("*") if path.is_file()}

@@ -4,16 +4,12 @@ import json
 
 import pytest
 from fakes import ROOT
-from fleet_kit import LINES
-
-from . import masterless
 
 
-@pytest.fixture(params=LINES)
-def apply(tmp_path, request):
+@pytest.fixture
+def apply(tmp_path, masterless):
     """On a minion as a plain installation has it: no module_dirs, an empty cache."""
-    pillar = {"base": [str(tmp_path / "pillar")]}
-    call = masterless.call(tmp_path, request.param, pillar_roots=pillar)
+    call = masterless(pillar_roots={"base": [str(tmp_path / "pillar")]})
 
     def apply(sls, *, test, pillar=None):
         given = json.dumps({"rancher": pillar or {}})
@@ -72,12 +68,11 @@ def test_bad_settings_stop_everything(apply, test, sls):
     assert states["settings-checked"]["comment"].startswith('rancher:swap:size is "many"; allowed')
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_the_settings_of_a_minion_are_checked_without_arguments(tmp_path, line):
+def test_the_settings_of_a_minion_are_checked_without_arguments(tmp_path, masterless):
     (tmp_path / "pillar").mkdir()
     (tmp_path / "pillar/top.sls").write_text("base: {'*': [bad]}\n")
     (tmp_path / "pillar/bad.sls").write_text("rancher: {server: {port: 0}}\n")
-    call = masterless.call(tmp_path, line, pillar_roots={"base": [str(tmp_path / "pillar")]})
+    call = masterless(pillar_roots={"base": [str(tmp_path / "pillar")]})
     call("saltutil.sync_modules")
     (found,) = call("settings.problems")
     assert found == "rancher:server:port is 0; allowed: a whole number from 1 to 65535"

@@ -10,25 +10,22 @@ import signal
 import socket
 import time
 
+import attr
 import pytest
 from fake_rancher import FakeRancher
 from fake_rancher.world import Clock
-from fleet_kit import LINES, Fleet
+from fleet_kit import Fleet
 from lab.process import wait_until
+
+from functional.hosts import environment
 
 ACCESS, SECRET = "0A1B2C3D4E5F60718293", "onlyTheMasterKnowsThisSecretKey000000000"
 NAMES = ("a1", "a2", "a3")
 
 
-@pytest.fixture(scope="module", params=LINES)
-def line(request):
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def shared(line, tmp_path_factory):
-    everybody = dict.fromkeys(("s1", *NAMES), {})
-    with Fleet(tmp_path_factory.mktemp("fleet"), line, everybody, everybody) as made:
+def daemons(salt_factories):
+    with Fleet(salt_factories, ("s1", *NAMES)) as made:
         yield made
 
 
@@ -57,12 +54,12 @@ def pillars(fake, **over):
 
 
 @pytest.fixture
-def fleet(shared, rancher):
+def fleet(daemons, rancher):
     """Gives the fleet of one server and three agents, on which nothing was done yet."""
 
     def begin(**over):
-        shared.renew(pillars(rancher, **over))
-        return shared
+        daemons.renew(pillars(rancher, **over))
+        return daemons
 
     return begin
 
@@ -111,18 +108,18 @@ def test_deploy_and_again_and_no_secret_on_the_way(fleet, rancher):
         (token,) = rancher.show()["tokens"]
         token = rancher.world.token_text(token).partition(":")[0]
         time.sleep(2)
-        jobs = it.folder / "cache/jobs"
+        jobs = it.home / "cache/jobs"
         assert files_with(jobs, "CANARY-IN-ARGUMENTS")
         assert "CANARY-IN-ARGUMENTS" in events.read_text()
         assert "agents-registered" in events.read_text() or "fleet.register" in events.read_text()
         for secret in (token, SECRET):
             assert files_with(jobs, secret) == []
             assert secret not in events.read_text()
-            for log in it.folder.glob("*.log"):
+            for log in it.folder.glob("*/logs/*"):
                 assert secret not in log.read_text()
-        assert files_with(it.folder / "cache", token) == []
+        assert files_with(it.home / "cache", token) == []
         # Salt 3008 caches every pillar that the master compiles, its own too, for root's eyes.
-        assert set(files_with(it.folder / "cache", SECRET)) <= {f"{it.folder}/cache/pillar/fleet.p"}
+        assert set(files_with(it.home / "cache", SECRET)) <= {f"{it.home}/cache/pillar/fleet.p"}
         for name in ("s1", *NAMES):
             assert files_with(it.folder / name, SECRET) == []
             assert files_with(it.folder / name, token) == []
@@ -190,7 +187,7 @@ def test_a_preview_and_a_host_that_nobody_named(fleet, rancher):
 @pytest.mark.long
 def test_a_host_that_is_down_is_named_and_nothing_follows(fleet, rancher):
     it = fleet()
-    it.minions["a2"].kill()
+    it.minions["a2"].terminate()
     states, code = it.orchestrate("orch.deploy", fleet={"batch": 2})
     assert code != 0
     found = report(states, "common-applied")
@@ -311,18 +308,18 @@ def test_a_host_moves_to_another_project_and_leaves(fleet, rancher):
 
 
 @pytest.mark.long
-def test_a_newer_master_deploys_older_minions(tmp_path, rancher):
-    older, newer = LINES
-    it = Fleet(tmp_path, newer, ["s1", *NAMES], pillars(rancher), minion_line=older)
-    with it:
+@pytest.mark.parametrize("line", ["3008.3"], indirect=True)
+def test_a_newer_master_deploys_older_minions(salt_factories, rancher):
+    older = attr.evolve(salt_factories, scripts_dir=environment("3006.28") / "bin")
+    with Fleet(salt_factories, ["s1", *NAMES], pillars(rancher), of_minions=older) as it:
         _, code = it.orchestrate("orch.deploy")
         assert code == 0 and hosts(rancher) == dict.fromkeys(NAMES, "active")
 
 
 @pytest.mark.long
-def test_without_the_ext_pillar_it_says_so(tmp_path, rancher):
-    config = {"ext_pillar": []}
-    with Fleet(tmp_path, LINES[0], ["a1"], pillars(rancher), config=config) as it:
+@pytest.mark.parametrize("line", ["3006.28"], indirect=True)
+def test_without_the_ext_pillar_it_says_so(salt_factories, rancher):
+    with Fleet(salt_factories, ["a1"], pillars(rancher), ext_pillar=[]) as it:
         it.runner("state.orchestrate", "orch.sync")
         answer, code = it.runner("fleet.register")
         assert code != 0
@@ -339,7 +336,7 @@ def test_the_table_and_the_mine(fleet, rancher):
     it.salt("*", "saltutil.refresh_pillar", "wait=True")
     it.salt("*", "saltutil.sync_modules")
     it.runner("state.orchestrate", "orch.sync")
-    it.minions["a2"].kill()
+    it.minions["a2"].terminate()
     found, code = it.runner("fleet.status")
     assert code == 0
     heads, *rows = found["hosts"]
@@ -400,13 +397,13 @@ def measures():
 
 
 @pytest.mark.long
-def test_the_beacon_tells_that_a_pool_fills_up(tmp_path, line, rancher):
+def test_the_beacon_tells_that_a_pool_fills_up(salt_factories, rancher):
     told = pillars(rancher)
     told["a1"]["beacons"] = {"rancher_capacity": [{"pool_data": 85}, {"interval": 1}]}
-    it = Fleet(tmp_path, line, ["a1"], told)
-    (tmp_path / "roots/_modules/capacity.py").write_text(MEASURES)
-    full = tmp_path / "a1/cache/full"
-    full.parent.mkdir(parents=True)
+    it = Fleet(salt_factories, ["a1"], told)
+    (it.folder / "roots/_modules/capacity.py").write_text(MEASURES)
+    full = it.folder / "a1/cache/full"
+    full.parent.mkdir()
     full.write_text("50")
     with it, it.listening() as events:
         it.salt("a1", "saltutil.sync_all")

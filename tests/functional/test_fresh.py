@@ -6,7 +6,7 @@ Salt loads the faces anew after a sync; what they import stays in Python's memor
 
 import pytest
 from fakes import ROOT
-from fleet_kit import LINES, Fleet
+from fleet_kit import Fleet
 from lab.process import wait_until
 
 USAGE = '''
@@ -25,8 +25,7 @@ class Host:
     def __init__(self, fleet):
         self.fleet, self.log = fleet, fleet.folder / "asked"
         self.roots = fleet.folder / "roots/_modules"
-        self.roots.mkdir(exist_ok=True)
-        self.log.touch()
+        self.log.write_text("")
 
     def serve(self, copy, percent):
         text = (ROOT / "salt/_modules/_conntrack_size.py").read_text()
@@ -55,10 +54,18 @@ class Host:
         return self.fleet.salt("m", "conntrack.usage")["m"]["percent"]
 
 
-@pytest.fixture(params=LINES)
-def host(tmp_path, request):
-    with Fleet(tmp_path, request.param, ["m"], {}) as fleet:
-        yield Host(fleet)
+@pytest.fixture(scope="module")
+def master(salt_factories):
+    with Fleet(salt_factories) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+def host(master):
+    with master.guest("m"):
+        yield Host(master)
+    for name in ("_conntrack.py", "_fresh.py"):
+        (master.folder / "roots/_modules" / name).unlink(missing_ok=True)
 
 
 def test_a_beacon_went_on_with_the_private_file_from_before_the_sync(host):

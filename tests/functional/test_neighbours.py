@@ -8,17 +8,9 @@ import zipfile
 import pytest
 import yaml
 from fakes import ROOT
-from fleet_kit import LINES
-
-from . import masterless
 
 VALID = "Settings under rancher are valid"
 MOTD = {"motd-written": {"test.nop": []}}
-
-
-@pytest.fixture(params=LINES)
-def line(request):
-    return request.param
 
 
 @pytest.fixture
@@ -29,7 +21,7 @@ def tree(tmp_path):
 
 
 @pytest.fixture
-def minion(tmp_path, line):
+def minion(tmp_path, masterless):
     """A minion that never synced, with these file roots; gives what applies SLS."""
 
     def make(roots, pillar=None, **config):
@@ -39,7 +31,7 @@ def minion(tmp_path, line):
         (tmp_path / "pillar/given.sls").write_text(yaml.safe_dump(pillar or {}))
         roots = {env: list(map(str, folders)) for env, folders in roots.items()}
         given = {"file_roots": roots, "pillar_roots": {"base": [str(tmp_path / "pillar")]}}
-        call = masterless.call(tmp_path, line, **{**given, **config})
+        call = masterless(**{**given, **config})
 
         def apply(*words, test=True):
             report = call("state.apply", *words, f"test={test}")
@@ -148,16 +140,16 @@ def test_each_environment_has_its_own_modules(minion, tree, tmp_path):
         assert states["settings-checked"]["comment"] == f"Settings under rancher {words}"
 
 
-def test_two_environments_with_the_tree(minion, tree, line, tmp_path):
+def test_two_environments_with_the_tree(minion, masterless, tree, tmp_path):
     """Nobody said which is the minion's: nothing is done, and README has that message."""
     roots, pillar = {"base": [tree], "prod": [tree]}, {"rancher": {"roles": ["common"]}}
     with pytest.raises(AssertionError, match="Detected conflicting IDs"):
         minion(roots, pillar)()
     assert "Detected conflicting IDs" in (ROOT / "README.md").read_text()
-    config = yaml.safe_load((tmp_path / "conf/minion").read_text())
-    for env in ("prod", "base"):
-        (tmp_path / env).mkdir()
-        call = masterless.call(tmp_path / env, line, **{**config, "saltenv": env})
+    roots = {env: [str(tree)] for env in roots}
+    pillars = {"base": [str(tmp_path / "pillar")]}
+    for env in roots:
+        call = masterless(tmp_path / env, file_roots=roots, pillar_roots=pillars, saltenv=env)
         report = call("state.apply", "test=True")
         assert "swap-file-active" in {state["__id__"] for state in report.values()}, report
 
@@ -171,12 +163,12 @@ def test_an_environment_without_the_modules(minion, tree, test):
     assert words.startswith("environment 'prod' of this run has no salt://_modules/_boot_files.py")
 
 
-def test_an_orchestration_of_an_environment_that_is_not_base(tmp_path, line, tree, shop):
+def test_an_orchestration_of_an_environment_that_is_not_base(runner, tree, shop):
     """Its preview found no runner; and the sync deleted what a shop has in base only."""
     name = "_runners/of_the_shop.py"
     (shop(name) / name).write_text("def here():\n    return 'still here'\n")
     roots = {"base": [str(shop())], "prod": [str(tree)]}
-    run = masterless.runner(tmp_path, line, file_roots=roots)
+    run = runner(file_roots=roots)
     run("saltutil.sync_runners")
     for sls, words in (("deploy", ["test=True"]), ("sync", [])):
         answer = run("state.orchestrate", f"orch.{sls}", "saltenv=prod", *words)
@@ -309,9 +301,8 @@ def shipped(tmp_path):
 
 
 @pytest.mark.parametrize(("env", "size"), [("base", "512M"), ("prod", "2G")])
-def test_a_master_compiles_the_pillar_of_each_branch(tmp_path, line, shipped, env, size):
-    run = masterless.runner(tmp_path, line, **shipped)
-    found = run("pillar.show_pillar", "node1", f"pillarenv={env}")
+def test_a_master_compiles_the_pillar_of_each_branch(runner, shipped, env, size):
+    found = runner(**shipped)("pillar.show_pillar", "node1", f"pillarenv={env}")
     assert "_errors" not in found, found
     assert found["rancher"]["roles"] == ["common"] and found["rancher"]["swap"]["size"] == size
 

@@ -10,17 +10,16 @@ import zipfile
 
 import pytest
 from fakes import ROOT
-from fleet_kit import LINES
 
-from . import hosts, masterless, rpms
+from . import hosts, rpms
 from .overlay import EnterpriseLinux
 
 STAYS = "; one that is no longer asked for stays until you remove it"
 
 
-@pytest.fixture(params=LINES)
-def call(tmp_path, request):
-    return masterless.call(tmp_path, request.param, module_dirs=[str(ROOT)])
+@pytest.fixture
+def call(masterless):
+    return masterless(module_dirs=[str(ROOT)])
 
 
 @pytest.mark.parametrize("test", [True, False])
@@ -122,11 +121,11 @@ class Debian:
         return {name: row for name, row in real.items() if row["changes"]}
 
 
-@pytest.fixture(params=LINES)
-def debian(tmp_path, request):
+@pytest.fixture
+def debian(tmp_path, line):
     if hosts.missing():
         pytest.skip(hosts.missing())
-    salt = hosts.environment(request.param)
+    salt = hosts.environment(line)
     with hosts.Network(tmp_path) as network, hosts.Host(tmp_path, network, salt) as host:
         yield Debian(host, tmp_path)
 

@@ -2,7 +2,7 @@
 A real Salt master and several real minions on this machine, each with its own directories, and
 stand-ins for the roles whose real ones need a host of their own.
 
-    with Fleet(folder, "3008.3", ["s1", "a1"], pillars) as fleet:
+    with Fleet(salt_factories, ["s1", "a1"], pillars) as fleet:
         report = fleet.orchestrate("orch.deploy")
 
 The stand-in of the role agent registers at the double of Rancher as the real bootstrap does: it
@@ -10,20 +10,21 @@ takes `rancher:agent:registration_url` from the pillar, reads the script there, 
 the token that it finds.
 """
 
+import concurrent.futures
 import contextlib
 import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 
+import attr
+from factories import Master, Minion, environ
 from fakes import ROOT
-from lab.process import Daemon, LabError, wait_until
+from lab.process import LabError, wait_until
 
-LINES = ("3006.28", "3008.3")
 STATES = '''
 """Stand-ins for hosts: a role writes down what it did, and fails or dawdles when told to."""
 import base64, json, os, re, time, urllib.request
@@ -121,35 +122,38 @@ ROLES = {
 
 
 class Fleet:
-    """A master and minions of one Salt line, or minions of another (`minion_line`)."""
+    """A master and minions made by `factories`; the minions may be of those of another Salt."""
 
-    def __init__(self, folder, line, minions, pillars, minion_line=None, config=None):
-        self.folder = pathlib.Path(folder)
-        self.line, self.minion_line = line, minion_line or line
-        self.sockets = pathlib.Path(tempfile.mkdtemp(prefix="fleet-"))
-        self.publish, self.answers = _free_port(), _free_port()
-        self.config = config or {}
+    def __init__(self, factories, minions=(), pillars=None, of_minions=None, **config):
+        # Of its own and short: sockets are below it.
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="fleet-"))
+        self.home = self.folder / "fleet"
         self._pillars = self.folder / "pillar"
-        self.pillars(pillars)
+        self.pillars(pillars or dict.fromkeys(minions, {}))
         self._stand_ins()
-        self._master = Daemon(self.folder / "master.pid", self.folder / "master.out")
-        self.minions = {
-            name: Daemon(self.folder / f"{name}.pid", self.folder / f"{name}.out")
-            for name in minions
-        }
+        self.master = attr.evolve(factories, root_dir=self.folder).salt_master_daemon(
+            "fleet", overrides={**self._settings(), **config}, factory_class=Master
+        )
+        self._makers = attr.evolve(of_minions or factories, root_dir=self.folder)
+        self.minions = {name: self._minion(name) for name in minions}
+        self._salt = self.master.salt_cli(environ=environ())
+        self._run = self.master.salt_run_cli(environ=environ())
 
     def __enter__(self):
         try:
-            self._start()
+            self.master.start()
+            if self.minions:
+                self._start(self.minions.values())
+                self.salt("*", "saltutil.sync_states")
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_):
-        for daemon in [*self.minions.values(), self._master]:
-            daemon.kill()
-        shutil.rmtree(self.sockets, ignore_errors=True)
+        for daemon in [*self.minions.values(), self.master]:
+            daemon.terminate()
+        shutil.rmtree(self.folder)
 
     # What a test says and asks.
 
@@ -160,8 +164,7 @@ class Fleet:
         for made in ("made-*", "notes", "agent-of"):
             for path in self.folder.glob(f"*/cache/{made}"):
                 path.unlink()
-        if not all(daemon.pid for daemon in self.minions.values()):
-            self._start_minions()
+        self._start(daemon for daemon in self.minions.values() if not daemon.is_running())
 
     def pillars(self, pillars):
         """By minion id; `*` for everybody and `MASTER` for the master itself."""
@@ -176,27 +179,31 @@ class Fleet:
             (self._pillars / f"{file}.sls").write_text("#!json\n" + json.dumps(data))
         (self._pillars / "top.sls").write_text("#!json\n" + json.dumps({"base": top}))
 
-    def shown(self, *words, timeout=300):
+    @contextlib.contextmanager
+    def guest(self, name):
+        """One more minion for a while."""
+        daemon = self._minion(name)
+        with daemon.started():
+            yield daemon
+        self.master.salt_key_cli().run("--yes", "--delete", name)
+        shutil.rmtree(self.folder / name)
+
+    def shown(self, *words):
         """`salt-run` as an operator sees it, without colours."""
-        return self._run("--no-color", *words, timeout=timeout).stdout
+        command = self.master.salt_run_cli(environ=environ())
+        command.__cli_output_supported__ = False
+        return command.run("--no-color", "--timeout=15", *words, _timeout=300).stdout
 
-    def _run(self, *words, timeout):
-        argv = [_program(self.line, "salt-run"), "-c", self.folder / "etc", *words]
-        return subprocess.run(
-            list(map(str, argv)), capture_output=True, text=True, timeout=timeout, check=False
-        )
-
-    def runner(self, *words, timeout=300):
+    def runner(self, *words):
         """`salt-run`; gives its JSON and its exit code."""
-        done = self._run("--out=json", *words, timeout=timeout)
-        try:
-            return json.loads(done.stdout), done.returncode
-        except ValueError:
-            raise LabError(f"{words}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}") from None
+        done = self._run.run("--timeout=15", *words, _timeout=300)
+        if done.data is None:
+            raise LabError(f"{words}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+        return done.data, done.returncode
 
-    def orchestrate(self, sls, *words, timeout=300, **pillar):
+    def orchestrate(self, sls, *words, **pillar):
         """The states of an orchestration by id, and the exit code."""
-        answer, code = self.runner(*self._orchestration(sls, pillar), *words, timeout=timeout)
+        answer, code = self.runner(*self._orchestration(sls, pillar), *words)
         ((_, states),) = answer["data"].items()
         if not isinstance(states, dict):
             raise LabError(f"{sls}: {states}")
@@ -204,23 +211,15 @@ class Fleet:
 
     def begin(self, sls, **pillar):
         """The same as a process of its own, to be killed."""
-        argv = [_program(self.line, "salt-run"), "-c", self.folder / "etc"]
-        argv += self._orchestration(sls, pillar)
-        with open(self.folder / "begun.out", "ab") as out:
-            return subprocess.Popen(
-                list(map(str, argv)), stdout=out, stderr=out, start_new_session=True
-            )
+        return self._begin("begun.out", *self._orchestration(sls, pillar))
 
     @staticmethod
     def _orchestration(sls, pillar):
         return ["state.orchestrate", sls, f"pillar={json.dumps(pillar)}"]
 
-    def salt(self, *words, timeout=120):
-        argv = [_program(self.line, "salt"), "-c", self.folder / "etc", "--out=json", "--static"]
-        done = subprocess.run(
-            [*map(str, argv), *words], capture_output=True, text=True, timeout=timeout, check=False
-        )
-        return json.loads(done.stdout)
+    def salt(self, target, *words):
+        words = ["--static", "--timeout=15", *words]
+        return json.loads(self._salt.run(*words, minion_tgt=target, _timeout=120).stdout)
 
     def notes(self, minion):
         """What the stand-ins did there."""
@@ -231,12 +230,8 @@ class Fleet:
     def listening(self):
         """Everything on the master's event bus meanwhile, in one file."""
         file = self.folder / "events"
-        with open(file, "wb") as out:
-            argv = [_program(self.line, "salt-run"), "-c", self.folder / "etc"]
-            argv += ["state.event", "quiet=False"]
-            ear = subprocess.Popen(
-                list(map(str, argv)), stdout=out, stderr=out, start_new_session=True
-            )
+        file.unlink(missing_ok=True)
+        ear = self._begin("events", "state.event", "quiet=False")
         try:
             wait_until(self._heard, timeout=60, what="an event")
             yield file
@@ -247,48 +242,26 @@ class Fleet:
 
     # Behind it.
 
+    def _begin(self, output, *words):
+        with open(self.folder / output, "ab") as out:
+            argv = self._run.cmdline(*words)
+            return subprocess.Popen(argv, stdout=out, stderr=out, start_new_session=True)
+
     def _heard(self):
         self.salt("*", "test.ping")
         return (self.folder / "events").stat().st_size
 
-    def _start(self):
-        self._write("etc/master", self._master_settings())
-        program = _program(self.line, "salt-master")
-        self._master.start([program, "-c", self.folder / "etc", "-l", "warning"], kept=False)
-        ready = self.sockets / "m"
-        wait_until(
-            lambda: (ready / "publish_pull.ipc").exists() and (ready / "workers.ipc").exists(),
-            timeout=120,
-            what="start of salt-master",
+    @staticmethod
+    def _start(daemons):
+        """All at once."""
+        with concurrent.futures.ThreadPoolExecutor() as threads:
+            list(threads.map(lambda daemon: daemon.start(), daemons))
+
+    def _minion(self, name):
+        config = {"grains_cache": True, "disable_modules": ["zabbix"], "loop_interval": 1}
+        return self._makers.salt_minion_daemon(
+            name, master=self.master, overrides=config, factory_class=Minion
         )
-        self._start_minions()
-        self.salt("*", "saltutil.sync_states")
-
-    def _start_minions(self):
-        for name, daemon in self.minions.items():
-            if not daemon.pid:
-                self._write(f"{name}/etc/minion", self._minion_settings(name))
-                program = _program(self.minion_line, "salt-minion")
-                config = self.folder / name / "etc"
-                daemon.start([program, "-c", config, "-l", "warning"], kept=False)
-        wait_until(self._all_answer, timeout=180, what="first answer of all minions", every=1)
-
-    def _all_answer(self):
-        accepted = self.folder / "pki/minions"
-        names = set(self.minions)
-        if not accepted.exists() or set(os.listdir(accepted)) != names:
-            return False
-        try:
-            answers = self.salt("*", "test.ping", "--timeout=5")
-        except ValueError:
-            # On a machine with much to do the first question may get lost.
-            return False
-        return {name for name, answer in answers.items() if answer is True} == names
-
-    def _write(self, name, settings):
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(settings, indent=1))
 
     def _stand_ins(self):
         roots = self.folder / "roots"
@@ -301,62 +274,13 @@ class Fleet:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("#!json\n" + json.dumps(data))
 
-    def _master_settings(self):
+    def _settings(self):
         return {
-            "id": "fleet",
-            "interface": "127.0.0.1",
-            "publish_port": self.publish,
-            "ret_port": self.answers,
-            "root_dir": "/",
-            "sock_dir": str(self.sockets / "m"),
-            "pidfile": str(self.sockets / "master"),
-            "pki_dir": str(self.folder / "pki"),
-            "cachedir": str(self.folder / "cache"),
-            "extension_modules": str(self.folder / "cache/extmods"),
-            "token_dir": str(self.folder / "cache/tokens"),
-            "syndic_dir": str(self.folder / "cache/syndics"),
-            "sqlite_queue_dir": str(self.folder / "cache/queues"),
-            "log_file": str(self.folder / "master.log"),
-            "key_logfile": str(self.folder / "key.log"),
             "file_roots": {"base": [str(self.folder / "roots"), str(ROOT / "salt")]},
             "pillar_roots": {"base": [str(self._pillars)]},
             "ext_pillar": [{"rancher_handover": str(self.folder / "handover")}],
-            "fileserver_list_cache_time": 0,
             "auto_accept": True,
             "worker_threads": 3,
             "timeout": 15,
             "enable_ssh_minions": False,
-            **self.config,
         }
-
-    def _minion_settings(self, name):
-        home = self.folder / name
-        return {
-            "id": name,
-            "master": "127.0.0.1",
-            "publish_port": self.publish,
-            "master_port": self.answers,
-            "root_dir": "/",
-            "sock_dir": str(self.sockets / name),
-            "pidfile": str(self.sockets / f"{name}.pid"),
-            "pki_dir": str(home / "pki"),
-            "cachedir": str(home / "cache"),
-            "conf_file": str(home / "etc/minion"),
-            "extension_modules": str(home / "cache/extmods"),
-            "sqlite_queue_dir": str(home / "cache/queues"),
-            "log_file": str(home / "minion.log"),
-            "grains_cache": True,
-            "disable_modules": ["zabbix"],
-            "acceptance_wait_time": 1,
-            "multiprocessing": True,
-        }
-
-
-def _program(line, name):
-    return ROOT / ".venv" / line / "bin" / name
-
-
-def _free_port():
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
