@@ -4,6 +4,7 @@ import pytest
 
 import _docker_containers
 import _docker_engine
+import _rancher_role
 
 from .test_rancher_agent import IMAGE, host, pytestmark  # noqa: F401 - fixtures
 
@@ -41,3 +42,22 @@ def test_after_a_restart_of_the_daemon_everything_runs_that_ran(engine):
     assert at(engine, _docker_containers.start_again, ids) == ["by-hand"]
     assert [one["name"] for one in at(engine, _docker_containers.running)] == ["by-hand", "service"]
     assert at(engine, _docker_containers.start_again, ids) == []
+
+
+def test_what_runs_for_a_role_that_was_taken_away_is_named_until_it_is_stopped(engine):
+    client = engine.client
+
+    def named(*roles):
+        found = at(engine, _rancher_role.notes, roles, "node1")
+        return [line.split()[1] for line in found]
+
+    assert named() == []
+    for name in ("rancher-agent", "rancher-server", "rancher-server-2"):
+        client.create_container(IMAGE, name=name, **SLEEP)
+        client.start(name)
+    assert named("common") == ["rancher-server", "rancher-agent"]
+    assert named("agent") == ["rancher-server"]
+    assert named("agent", "server") == []
+    # As the line itself says.
+    client.stop("rancher-server", timeout=1)
+    assert named("common") == ["rancher-agent"]
