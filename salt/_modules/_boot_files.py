@@ -48,7 +48,8 @@ def written_later(paths):
         for line in _lines(name):
             words = _systemd_unit.words(line) or [""]
             if len(words) > 6 and words[0].startswith("w"):
-                found += _written(name, words[1], " ".join(words[6:]), paths)
+                # The last field is the rest of the line, quotes and all.
+                found += _written(name, words[1], line.split(None, 6)[-1].rstrip(), paths)
     for name, section, key, value in _tuned():
         if section == "sysfs":
             found += _written(name, key, value, paths)

@@ -2,8 +2,11 @@
 
 import os
 import subprocess
+import tempfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import _boot_files
 
@@ -41,16 +44,50 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_what_counts_at_boot(name, tmp_path, monkeypatch):
-    folder = tmp_path / "etc/sysctl.d"
-    folder.mkdir(parents=True)
-    files = [folder / "10.conf", folder / "20.conf"]
-    for file, text in zip(files, CASES[name], strict=True):
-        file.write_text(f"{text}\n")
+def real(folder):
+    """What the kernel has after systemd-sysctl has read both files; 60 before."""
+    files = [f"{folder}/etc/sysctl.d/{name}.conf" for name in ("10", "20")]
     script = f"echo 60 > {PATH}; {SYSCTL} {files[0]} {files[1]}; cat {PATH}"
     argv = ["unshare", "--net", "--mount", "sh", "-c", script]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    monkeypatch.setattr(_boot_files, "ROOT", str(tmp_path))
-    found = _boot_files.sysctl_last([KEY])
-    assert done.stdout.split()[-1:] == [found[0]["value"] if found else "60"], done.stderr
+    return done.stdout.split()[-1:]
+
+
+def put(folder, texts):
+    os.makedirs(f"{folder}/etc/sysctl.d")
+    for name, text in zip(("10", "20"), texts, strict=True):
+        with open(f"{folder}/etc/sysctl.d/{name}.conf", "w") as out:
+            out.write(f"{text}\n")
+
+
+def ours(folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_boot_files, "ROOT", str(folder))
+        found = _boot_files.sysctl_last([KEY])
+    return [found[0]["value"] if found else "60"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_counts_at_boot(name, tmp_path):
+    put(tmp_path, CASES[name])
+    assert ours(tmp_path) == real(tmp_path)
+
+
+NAMES = st.sampled_from(
+    [KEY, "net/ipv4/tcp_fin_timeout", "net.ipv4.tcp_fin_*", "net.*.tcp_fin_timeout", "net.ipv4.*out"]
+    + ["net.*", "net.ipv4.tcp_fin_timeou?", "/net//ipv4/tcp_fin_timeou[t]", "net.ipv4.tcp_syncookie?"]
+)  # fmt: skip
+LINES = st.tuples(
+    st.sampled_from(["", "-", "- ", " ", "#", ";"]),
+    NAMES,
+    st.sampled_from(["", "=11", " = 12", "=\t13 ", "=14"]),
+).map("".join)
+FILES = st.lists(LINES, max_size=4).map("\n".join)
+
+
+@given(st.tuples(FILES, FILES))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_lines_in_any_order_count_as_systemd_counts_them(texts):
+    with tempfile.TemporaryDirectory() as folder:
+        put(folder, texts)
+        assert ours(folder) == real(folder)
