@@ -12,7 +12,9 @@ import pytest
 import salt.modules
 import salt.states
 import yaml
-from fakes import DEFAULTS, ROOT, load
+from fakes import DEFAULTS, ROOT
+
+import _settings
 
 SALT = ROOT / "salt"
 # What is ours has names that nobody else has; beside it the short names that operators type.
@@ -298,7 +300,7 @@ def keys(tree, path=""):
 def test_the_example_pillar_is_complete_and_valid():
     example = yaml.safe_load((ROOT / "pillar/example.sls").read_text())["rancher"]
     assert set(keys(DEFAULTS)) <= set(keys(example))
-    assert load("_settings").problems(example, DEFAULTS) == []
+    assert _settings.problems(example, DEFAULTS) == []
 
 
 def test_every_default_has_its_words():

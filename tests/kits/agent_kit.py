@@ -18,10 +18,10 @@ import urllib.request
 import uuid
 
 import docker
+import rancher_kit  # noqa: F401 - the same looks, closer together
 import requests
 from fake_docker import pong
-from fakes import LOCK, Killed, load_state
-from rancher_kit import face
+from fakes import LOCK, Killed, state_over
 
 import _converge
 import _docker_engine
@@ -31,6 +31,7 @@ import _rancher_agent_cgroup
 import _rancher_agent_host
 import _rancher_agent_look
 import _rancher_agent_script
+import rancher
 
 IMAGE = "rancher/agent:v1.2.11"
 BOOTSTRAP = "rancher-agent-bootstrap"
@@ -380,9 +381,9 @@ class Kit:
 
     def run(self, test=False):
         """The state, as Salt would call it: its face does the work."""
-        rancher = face("rancher", __pillar__=self.pillar)
-        faces = {"rancher.agent_registered": rancher.agent_registered}
-        return load_state("rancher", faces, test).agent_registered("rancher-agent", **self.given)
+        dunders = {"__pillar__": self.pillar, "__context__": {}, "__opts__": {}}
+        vars(rancher).update(dunders)
+        return state_over(rancher, test).agent_registered("rancher-agent", **self.given)
 
     def posts(self):
         return [seen for seen in self.fake.journal if seen.method != "GET"]

@@ -5,12 +5,11 @@ their options, it boots, and the run on it can be ended before any step.
 Our own modules run on it unchanged: fresh copies of them, whose `_host` is the machine.
 """
 
-import importlib.util
 import os
 import re
 import types
 
-from fakes import ROOT, Killed, load_state
+from fakes import Killed, copy, state_over
 from salt.exceptions import CommandExecutionError
 
 GIB = 1 << 30
@@ -30,15 +29,7 @@ TIMEOUTS = {
 }
 
 
-def fresh(name):
-    """A copy of a file of ours for one machine alone."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"_modules/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-HOST = fresh("_host")
+HOST = copy("_modules/_host")
 # A power cut is not imitated here.
 HOST.os = types.SimpleNamespace(**{**vars(os), "fsync": lambda handle: None})
 
@@ -137,12 +128,17 @@ class Machine:
     # What the state calls.
 
     def state(self, test, **arguments):
-        salt = {"conntrack.tuned": self.face.tuned}
-        return load_state("conntrack", salt, test).tuned("conntrack", **arguments)
+        return state_over(self.face, test).tuned("conntrack", **arguments)
 
     def _load(self):
-        self.boot_files, self.conntrack = fresh("_boot_files"), fresh("_conntrack_size")
-        self.conntrack_host, self.face = fresh("_conntrack_host"), fresh("conntrack")
+        self.boot_files, self.conntrack = (
+            copy("_modules/_boot_files"),
+            copy("_modules/_conntrack_size"),
+        )
+        self.conntrack_host, self.face = (
+            copy("_modules/_conntrack_host"),
+            copy("_modules/conntrack"),
+        )
         self.lines = HOST.lines
         for module in (self.boot_files, self.conntrack, self.conntrack_host):
             module.ROOT, module.os, module._host = self.root, _Os(self), self

@@ -6,9 +6,8 @@ The real Rancher modules for tests against the double.
 """
 
 import functools
-import importlib.util
 
-from fakes import ROOT
+from fakes import copy
 
 import _rancher_api
 
@@ -20,22 +19,13 @@ _rancher_api.PAUSES = (0.002, 0.005, 0.01)
 _rancher_api.SHORTEST = 0.25
 
 
-def face(name, **dunders):
-    """A face of `_modules` as the loader makes it: a copy of its own with these dunders."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"salt/_modules/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    vars(module).update({"__opts__": {}, "__context__": {}, **dunders})
-    spec.loader.exec_module(module)
-    return module
-
-
 class Kit:
     """`agent` is what the pillar holds under rancher:agent."""
 
     def __init__(self, agent=None):
         self.pillar = {"rancher": {"agent": agent}}
-        self.rancher = face("rancher", __pillar__=self.pillar)
-        self.host = face("rancher_host", __pillar__=self.pillar)
+        self.rancher = copy("_modules/rancher", __pillar__=self.pillar)
+        self.host = copy("_modules/rancher_host", __pillar__=self.pillar)
         self.connect = functools.partial(_rancher_api.connect, self.pillar)
 
 

@@ -7,6 +7,7 @@ line, or as another value than the one that was given.
 
 import functools
 import http.server
+import importlib
 import json
 import re
 import tempfile
@@ -14,12 +15,14 @@ import threading
 
 import salt.config
 import salt.state
-from fakes import DEFAULTS, GOOD_PILLAR, ROOT, load
+from fakes import DEFAULTS, GOOD_PILLAR, ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
+import _fstab
 import _rancher
+import _settings
 
 SECTION = "hostile input"
 MANY, SOME = 2000, 200
@@ -138,14 +141,13 @@ class Rendered:
 
 def pillar_checks(tried, lost):
     """Any value for any key: lines, never a traceback; the key is named, secrets are not."""
-    module = load("_settings")
-    paths = list(leaves(module.SCHEMA))
+    paths = list(leaves(_settings.SCHEMA))
 
     @settings(max_examples=MANY, deadline=None, database=None, derandomize=True)
     @given(st.sampled_from(paths), _values())
     def check(path, value):
         tried.append(1)
-        lines = module.problems(mutated(path, value), DEFAULTS)
+        lines = _settings.problems(mutated(path, value), DEFAULTS)
         secret = path[-1] in ("password", "access_key", "secret_key", "registration_url")
         for line in lines:
             if "\n" in line or not line.isprintable() or not line.startswith("rancher"):
@@ -158,14 +160,13 @@ def pillar_checks(tried, lost):
 
 def pillar_shapes(tried, lost):
     """Any value in place of the pillar, of a section, of a name."""
-    module = load("_settings")
     sections = st.sampled_from([*DEFAULTS, "swapp", "", "{{ x }}", "a\nb", 5, None])
 
     @settings(max_examples=MANY, deadline=None, database=None, derandomize=True)
     @given(st.dictionaries(sections, _values(), max_size=3) | _values())
     def check(pillar):
         tried.append(1)
-        for line in module.problems(pillar, DEFAULTS):
+        for line in _settings.problems(pillar, DEFAULTS):
             if "\n" in line or not line.isprintable():
                 lost.append(f"{pillar!r}: {line!r}")
 
@@ -174,8 +175,7 @@ def pillar_shapes(tried, lost):
 
 def rendered_values(tried, lost):
     """What is allowed comes down the tree as it was given; what is not is named, and never crashes."""
-    module = load("_settings")
-    paths = list(leaves(module.SCHEMA))
+    paths = list(leaves(_settings.SCHEMA))
     free = [p for p in paths if p[-1] in ("daemon", "repository", "labels", "project", "options")]
     with tempfile.TemporaryDirectory() as folder:
         render = Rendered(folder)
@@ -191,7 +191,7 @@ def rendered_values(tried, lost):
         def check(path, value):
             tried.append(1)
             pillar = mutated(path, value)
-            problems = module.problems(pillar, DEFAULTS)
+            problems = _settings.problems(pillar, DEFAULTS)
             high, errors = render(pillar, "probe")
             if errors:
                 lost.append(f"{path} {value!r}: {str(errors)[-200:]}")
@@ -222,8 +222,7 @@ def same(one, other):
 
 def whole_tree(tried, lost):
     """Every step of `common` compiles, whatever one setting holds."""
-    module = load("_settings")
-    paths = list(leaves(module.SCHEMA))
+    paths = list(leaves(_settings.SCHEMA))
     with tempfile.TemporaryDirectory() as folder:
         render = Rendered(folder)
         try:
@@ -257,7 +256,8 @@ PIECES = st.sampled_from(
 def parsers(tried, lost):
     """Any text from a tool, a disk or a file: understood, or an error of one line."""
     known = {
-        name: getattr(load(name.partition(".")[0]), name.partition(".")[2]) for name in PARSERS
+        name: getattr(importlib.import_module(name.partition(".")[0]), name.partition(".")[2])
+        for name in PARSERS
     }
 
     @settings(max_examples=MANY, deadline=None, database=None, derandomize=True)
@@ -308,7 +308,6 @@ def refusal_texts(tried, lost):
 
 def fstab_lines(tried, lost):
     """Any mount point, spec and options: read back they are the same, and no other line moves."""
-    module = load("_fstab")
     word = st.sampled_from([s for s in SURPRISES if s and "\0" not in s]) | st.text(
         min_size=1, max_size=20
     )
@@ -328,8 +327,8 @@ def fstab_lines(tried, lost):
             "passno": 0,
         }
         old = "# one\nproc /proc proc defaults 0 0\n"
-        new = module.replaced(old, {"file": file}, entry)
-        back = module.parse(new)
+        new = _fstab.replaced(old, {"file": file}, entry)
+        back = _fstab.parse(new)
         if not new.startswith(old) or (back[-1:] != [entry] and file != "/proc"):
             lost.append(f"{entry!r}: {new!r}")
 

@@ -9,8 +9,9 @@ import pathlib
 import tempfile
 
 from disk_kit import MIB, must
-from fakes import load
 from salt.exceptions import CommandExecutionError
+
+import _host
 
 from . import dry_runs, lying_tools, refusals
 
@@ -65,7 +66,6 @@ def relieve(root):
 def writing(name, trouble, old):
     """A file of ours is to be written, or replaced, when nothing fits any more."""
     path, size = FILES[name]
-    host = load("_host")
     options, act = TROUBLES[trouble]
     with tempfile.TemporaryDirectory() as folder, small(folder, options) as root:
         target = root / path
@@ -75,7 +75,7 @@ def writing(name, trouble, old):
         globals()[act](root)
         before = sorted(map(str, target.parent.rglob("*")))
         try:
-            host.write(str(target), "new\n" * (size // 4))
+            _host.write(str(target), "new\n" * (size // 4))
             yield "was written all the same"
         except CommandExecutionError as exc:
             if "\n" in str(exc) or str(target) not in str(exc):
@@ -85,7 +85,7 @@ def writing(name, trouble, old):
         if old and target.read_text() != "old\n":
             yield "the old file is damaged"
         relieve(root)
-        host.write(str(target), "new\n" * (size // 4))
+        _host.write(str(target), "new\n" * (size // 4))
         if target.read_text() != "new\n" * (size // 4):
             yield "not right after relief"
 

@@ -2,13 +2,11 @@
 
 import functools
 import importlib
-import importlib.util
 import inspect
-import os
 
 import one_line
 import pytest
-from fakes import LOCK, ROOT
+from fakes import LOCK, state_over
 from hypothesis import settings
 
 import _converge
@@ -62,29 +60,16 @@ def _fitting(real, fake):
     return call
 
 
-@functools.cache
-def _state_file(name):
-    """A plain import of that name is the face, so the state is imported by its path."""
-    path = os.path.join(ROOT, "salt/_states", f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"states_{name}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def state(monkeypatch):
     """Give a state over its real face: ``state("docker_group", test=True, __salt__={...})``."""
 
     def get(name, test, **dunders):
-        face, file = importlib.import_module(name), _state_file(name)
+        face = importlib.import_module(name)
         known = {"__salt__": {}, "__grains__": {}, "__context__": {}, "__opts__": {"test": test}}
         for each, value in {**known, **dunders}.items():
             monkeypatch.setattr(face, each, value, raising=False)
-        functions = {f"{name}.{each}": value for each, value in vars(face).items()}
-        monkeypatch.setattr(file, "__salt__", functions, raising=False)
-        monkeypatch.setattr(file, "__opts__", {"test": test}, raising=False)
-        return file
+        return state_over(face, test)
 
     return get
 

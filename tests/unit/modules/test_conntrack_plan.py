@@ -3,10 +3,10 @@
 import copy
 
 import pytest
-from fakes import load
 from salt.exceptions import SaltInvocationError
 
-module = load("_conntrack_plan")
+import _conntrack_plan
+
 TIMEOUTS = {
     "tcp_timeout_established": 86400,
     "tcp_timeout_close_wait": 60,
@@ -71,7 +71,7 @@ def new(changes, key):
     ],
 )
 def test_entries(over, wanted, entries):
-    changes = module.plan(seen(**over), {**COMPUTED, "max": wanted})
+    changes = _conntrack_plan.plan(seen(**over), {**COMPUTED, "max": wanted})
     assert new(changes, MAX) == entries
 
 
@@ -89,14 +89,14 @@ def test_entries(over, wanted, entries):
     ],
 )
 def test_buckets_are_a_quarter_and_never_lowered(over, wanted, buckets):
-    changes = module.plan(seen(**over), {**COMPUTED, "max": wanted})
+    changes = _conntrack_plan.plan(seen(**over), {**COMPUTED, "max": wanted})
     assert new(changes, "nf_conntrack hashsize") == buckets
     recorded = f"options nf_conntrack hashsize={buckets or seen(**over)['buckets']}\n"
     assert new(changes, "/o.conf").endswith(recorded)
 
 
 def test_the_files_are_whole_and_come_first():
-    changes = module.plan(seen(), COMPUTED)
+    changes = _conntrack_plan.plan(seen(), COMPUTED)
     assert list(changes) == ["/s.conf", "/o.conf", "/m.conf", "nf_conntrack hashsize", MAX]
     assert new(changes, "/s.conf") == (
         "# Written by Salt (common.conntrack). Change the pillar rancher:conntrack instead.\n"
@@ -110,23 +110,23 @@ def test_the_files_are_whole_and_come_first():
 
 def test_what_cannot_be_set_does_not_matter_when_nothing_is_to_be_set():
     done = seen(values={"max": 131072}, buckets=32768, blocked="read-only")
-    for path, change in module.plan(seen(), COMPUTED).items():
+    for path, change in _conntrack_plan.plan(seen(), COMPUTED).items():
         if path in done["files"]:
             done["files"][path] = change["new"]
-    assert module.plan(done, COMPUTED) == {}
+    assert _conntrack_plan.plan(done, COMPUTED) == {}
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, "60", None, True, 2**31])
 def test_an_impossible_timeout(value):
     with pytest.raises(SaltInvocationError, match="tcp_timeout_fin_wait is .*; allowed: a whole"):
-        module.plan(seen(), {**COMPUTED, "tcp_timeout_fin_wait": value})
+        _conntrack_plan.plan(seen(), {**COMPUTED, "tcp_timeout_fin_wait": value})
 
 
 def test_a_computed_value_names_its_source():
-    assert module.notes(seen(), COMPUTED) == [
+    assert _conntrack_plan.notes(seen(), COMPUTED) == [
         "131072 entries are computed from 8 GiB of RAM (memory blocks), share 0.5"
     ]
 
 
 def test_an_explicit_value_needs_no_words():
-    assert module.notes(seen(), {**COMPUTED, "max": 2048}) == []
+    assert _conntrack_plan.notes(seen(), {**COMPUTED, "max": 2048}) == []

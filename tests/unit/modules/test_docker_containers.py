@@ -1,11 +1,11 @@
 """What ran over a restart of Docker; the daemon is a fake."""
 
 import pytest
-from rancher_kit import face
 
 import _docker_change
 import _docker_containers
 import _docker_engine
+import docker_containers
 
 LISTED = [
     {"Id": "c2", "Names": ["/web"], "Status": "Up 3 days"},
@@ -13,6 +13,11 @@ LISTED = [
     {"Id": "c3", "Names": ["/job"], "Status": "Exited (0) 3 minutes ago"},
     {"Id": "c4", "Names": None, "Status": "Created"},
 ]
+
+
+@pytest.fixture
+def configure_loader_modules():
+    return {docker_containers: {}}
 
 
 @pytest.fixture
@@ -26,7 +31,7 @@ def started(monkeypatch):
 
 
 def test_running(started):
-    assert face("docker_containers").running() == [
+    assert docker_containers.running() == [
         {"id": "c1", "name": "db"},
         {"id": "c2", "name": "web"},
     ]
@@ -34,7 +39,7 @@ def test_running(started):
 
 def test_only_what_does_not_run_is_started(started):
     # c9 was removed meanwhile.
-    assert face("docker_containers").start_again(["c1", "c2", "c3", "c4", "c9"]) == ["c4", "job"]
+    assert docker_containers.start_again(["c1", "c2", "c3", "c4", "c9"]) == ["c4", "job"]
     assert started == ["c3", "c4"]
 
 

@@ -4,21 +4,24 @@ import os
 import stat
 
 import pytest
-from fakes import LOCK, load_state
-from rancher_kit import face
+from fakes import state_over
 
-import _converge
 import _docker_proxy
+import docker_proxy
 
 PROXY = {"http_proxy": "http://me:s3cret@proxy:3128", "https_proxy": None, "no_proxy": "10.0.0.0/8"}
 TEXT = '# Managed by Salt.\nHTTP_PROXY="http://me:s3cret@proxy:3128"\nNO_PROXY="10.0.0.0/8"\n'
 
 
 @pytest.fixture
+def configure_loader_modules():
+    return {docker_proxy: {"__pillar__": {}}}
+
+
+@pytest.fixture
 def files(tmp_path, monkeypatch):
     """The reloads that systemd was asked for."""
     reloads = []
-    monkeypatch.setattr(_converge, "LOCK", LOCK)
     monkeypatch.setattr(_docker_proxy, "DROP_IN", str(tmp_path / "docker.service.d/proxy.conf"))
     monkeypatch.setattr(_docker_proxy, "VARIABLES", str(tmp_path / "docker/proxy.env"))
     monkeypatch.setattr(_docker_proxy._docker_service, "reload", lambda: reloads.append(1))
@@ -26,8 +29,8 @@ def files(tmp_path, monkeypatch):
 
 
 def run(proxy, test=False):
-    present = face("docker_proxy", __pillar__={"rancher": {"docker": {"proxy": proxy}}}).present
-    ret = load_state("docker_proxy", {"docker_proxy.present": present}, test).present("docker")
+    docker_proxy.__pillar__["rancher"] = {"docker": {"proxy": proxy}}
+    ret = state_over(docker_proxy, test).present("docker")
     assert "s3cret" not in repr(ret)
     return ret
 

@@ -3,12 +3,13 @@ import copy
 
 import pytest
 import yaml
-from fakes import DEFAULTS, ROOT, load
+from fakes import DEFAULTS, ROOT
 from fakes import GOOD_PILLAR as GOOD
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 from salt.utils import dictupdate
 
 import _settings as settings
+import settings as settings_face
 
 BROKEN = yaml.safe_load((ROOT / "tests/pillar/broken.yaml").read_text())
 
@@ -95,11 +96,15 @@ def test_no_size(text):
 # -- settings.problems without arguments ---------------------------------------------------------
 
 
+@pytest.fixture
+def configure_loader_modules():
+    grains = {"os_family": "Debian", "osmajorrelease": 12}
+    salt = {"slsutil.merge": dictupdate.merge}
+    return {settings_face: {"__opts__": {"saltenv": None}, "__grains__": grains, "__salt__": salt}}
+
+
 def face(pillar, files=None):
     """The face on a minion of Debian 12 whose master serves the tree's own files."""
-    module = load("settings", __pillar__=pillar, __opts__={"saltenv": None})
-    module.__grains__ = {"os_family": "Debian", "osmajorrelease": 12}
-    module._settings = settings
 
     def get_file_str(path, saltenv):
         assert saltenv == "base"
@@ -107,8 +112,9 @@ def face(pillar, files=None):
             (ROOT / "salt" / path.removeprefix("salt://")).read_text() if files is None else files
         )
 
-    module.__salt__ = {"cp.get_file_str": get_file_str, "slsutil.merge": dictupdate.merge}
-    return module
+    settings_face.__salt__["cp.get_file_str"] = get_file_str
+    settings_face.__pillar__ = pillar
+    return settings_face
 
 
 def test_without_arguments_the_pillar_of_the_minion_was_not_looked_at():

@@ -3,9 +3,9 @@ import os
 import time
 
 import pytest
-from fakes import _load
+from fakes import imported
 
-handover = _load("_pillar", "rancher_handover", None, {})
+handover = imported("_pillar/rancher_handover")
 DATA = {"rancher": {"agent": {"registration_url": "http://r/v1/scripts/T"}}}
 
 

@@ -1,9 +1,10 @@
 import hashlib
 
 import pytest
-from fakes import Salt, load_state
+from fakes import imported
 
 HASH = f"sha256={hashlib.sha256(b'new').hexdigest()}"
+ctop = imported("_states/ctop")
 SOURCE = "http://files.example.test/ctop"
 
 
@@ -26,9 +27,15 @@ class Host:
             ).hexdigest(),
             "file.get_mode": lambda name: f"0{self.path.stat().st_mode & 0o777:o}",
         }
-        states = {"file.managed": self.managed}
-        ctop = load_state("ctop", Salt(salt), test, __states__=states)
+        ctop.__salt__.update(salt)
+        ctop.__states__["file.managed"] = self.managed
+        ctop.__opts__["test"] = test
         return ctop.installed(str(self.path), source, HASH, "0.7.7")
+
+
+@pytest.fixture
+def configure_loader_modules():
+    return {ctop: {"__salt__": {}, "__states__": {}, "__opts__": {}}}
 
 
 @pytest.fixture
@@ -63,5 +70,5 @@ def test_a_binary_that_does_not_come_is_a_failure(host):
 
 
 def test_without_a_source_nothing_is_looked_at(host):
-    ret = load_state("ctop", Salt({})).installed("/usr/local/bin/ctop")
+    ret = ctop.installed("/usr/local/bin/ctop")
     assert (ret["result"], ret["changes"]) == (True, {})

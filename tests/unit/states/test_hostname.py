@@ -1,6 +1,6 @@
 import pytest
 import yaml
-from fakes import ROOT, load_state
+from fakes import ROOT, state_over
 from salt.exceptions import CommandExecutionError
 
 import _cloud_init
@@ -25,8 +25,7 @@ class Host:
         self.breaks_at = None
 
     def state(self, test, hostname=NAME):
-        salt = {"hostname.configured": face.configured}
-        return load_state("hostname", salt, test).configured("hostname", hostname)
+        return state_over(face, test).configured("hostname", hostname)
 
     # What the module asks of `os`.
 
@@ -66,10 +65,13 @@ class Host:
 
 
 @pytest.fixture
+def configure_loader_modules():
+    return {face: {"__grains__": {}, "__opts__": {"id": "minion-7"}}}
+
+
+@pytest.fixture
 def host(monkeypatch):
     host = Host()
-    monkeypatch.setattr(face, "__grains__", {}, raising=False)
-    monkeypatch.setattr(face, "__opts__", {"id": "minion-7"}, raising=False)
     monkeypatch.setattr(_hostname, "os", host)
     monkeypatch.setattr(_cloud_init, "os", host)
     for function in ("read", "write", "run"):

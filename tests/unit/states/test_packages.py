@@ -3,12 +3,20 @@
 import sys
 
 import pytest
-from fakes import Salt, load_state
+from fakes import imported
 from salt.exceptions import CommandExecutionError, CommandNotFoundError
 
 import _packages_unfinished
 
 STAYS = "; one that is no longer asked for stays until you remove it"
+
+
+packages = imported("_states/packages")
+
+
+@pytest.fixture
+def configure_loader_modules():
+    return {packages: {}}
 
 
 class Core:
@@ -32,14 +40,15 @@ def on(list_pkgs, core, test=False, family="Debian", plan=None, loose=None, cont
         return loose or {}
 
     salt = {"pkg.list_pkgs": list_pkgs, "docker_package.loose": docker}
-    return load_state(
-        "packages",
-        Salt(salt | {"packages.upgradable": plan}),
-        test,
-        __context__={} if context is None else context,
-        __grains__={"os_family": family},
-        __states__={"pkg.installed": core.installed, "pkg.uptodate": core.uptodate},
-    )
+    dunders = {
+        "__salt__": salt | {"packages.upgradable": plan},
+        "__opts__": {"test": test},
+        "__context__": {} if context is None else context,
+        "__grains__": {"os_family": family},
+        "__states__": {"pkg.installed": core.installed, "pkg.uptodate": core.uptodate},
+    }
+    vars(packages).update(dunders)
+    return packages
 
 
 def test_what_is_there_is_not_asked_of_core():

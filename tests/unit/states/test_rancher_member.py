@@ -1,11 +1,10 @@
 """The state over its face and the private file; Docker is a fake."""
 
 import pytest
-from fakes import LOCK, load_state
-from rancher_kit import face
+from fakes import state_over
 
-import _converge
 import _rancher_member
+import rancher_member
 
 LEFT = {
     "containers": [{"id": "3", "name": "rancher-agent"}],
@@ -16,15 +15,18 @@ LEFT = {
 NOTHING = {"containers": [], "volumes": [], "staying": [], "state": False}
 
 
+@pytest.fixture
+def configure_loader_modules():
+    return {rancher_member: {"__pillar__": {}}}
+
+
 def absent(test, pillar=None):
-    function = face("rancher_member", __pillar__=pillar or {}).absent
-    state = load_state("rancher_member", {"rancher_member.absent": function}, test=test)
-    return state.absent("rancher-agent")
+    rancher_member.__pillar__.update(pillar or {})
+    return state_over(rancher_member, test).absent("rancher-agent")
 
 
 @pytest.fixture
 def seen(monkeypatch):
-    monkeypatch.setattr(_converge, "LOCK", LOCK)
     found = [LEFT]
     monkeypatch.setattr(_rancher_member, "observe", lambda: found[-1])
     return found

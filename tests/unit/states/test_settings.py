@@ -1,11 +1,17 @@
 import pytest
-from fakes import DEFAULTS, load, load_state
+from fakes import DEFAULTS, state_over
 from fakes import GOOD_PILLAR as GOOD
 from salt.utils import immutabletypes
 
 import _settings
+import settings
 
 GRAINS = {"os": "Fedora", "os_family": "RedHat", "osmajorrelease": 40}
+
+
+@pytest.fixture
+def configure_loader_modules():
+    return {settings: {"__grains__": GRAINS, "__pillar__": {}}}
 
 
 def valid(pillar, test, supported=True):
@@ -13,9 +19,8 @@ def valid(pillar, test, supported=True):
 
 
 def state(test, **pillar):
-    settings = load("settings", __grains__=GRAINS, __pillar__=pillar)
-    settings._settings = _settings
-    return load_state("settings", {"settings.valid": settings.valid}, test)
+    settings.__pillar__.update(pillar)
+    return state_over(settings, test)
 
 
 @pytest.mark.parametrize("test", [True, False])
@@ -66,9 +71,10 @@ def chunks():
     ("test", "pillar", "left"),
     [(True, {"swap": 5}, ["sync", "settings"]), (True, {}, 4), (False, {"swap": 5}, 4)],
 )
-def test_a_dry_run_with_bad_settings_was_twenty_blocks_long(test, pillar, left):
+def test_a_dry_run_with_bad_settings_was_twenty_blocks_long(test, pillar, left, monkeypatch):
     module, lowstate = state(test, rancher=pillar), chunks()
-    module.__lowstate__, module.__low__ = lowstate, {"__id__": "settings"}
+    monkeypatch.setattr(module, "__lowstate__", lowstate, raising=False)
+    monkeypatch.setattr(module, "__low__", {"__id__": "settings"}, raising=False)
     module.valid("rancher", DEFAULTS)
     names = [chunk["__id__"] for chunk in lowstate]
     assert (names if isinstance(left, list) else len(names)) == left
