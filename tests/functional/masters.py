@@ -1,8 +1,9 @@
 """
 A real master, its command line, and salt-ssh: with the tree's own etc/master, in a Network.
 
-Not pytest-salt-factories: its daemons have no network of their own, and it runs a minion on
-this very machine, where `common` must not be applied.
+Not pytest-salt-factories, as everywhere else: it writes the configuration itself, where this one
+is to be tried, and hears by an event over the machine's own network that a daemon is up, which
+none in a Network can send.
 """
 
 import json
