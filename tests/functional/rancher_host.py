@@ -21,6 +21,8 @@ import urllib.parse
 
 import docker
 import yaml
+from factories import Master as MasterFactory
+from factories import Minion as MinionFactory
 from fakes import ROOT
 from lab.services import Database
 
@@ -269,64 +271,62 @@ class Minion:
 class Cluster(Minion):
     """The same minion with a master; whatever passes over the event bus goes into a file."""
 
-    def __init__(self, sock):
+    def __init__(self, factories, sock):
         # A short path: sockets are below it.
         base = pathlib.Path(tempfile.mkdtemp(prefix="rs-test-"))
         super().__init__(base, sock)
-        ports = {"publish_port": free_port(), "ret_port": free_port()}
         config = yaml.safe_load((base / "conf/minion").read_text())
-        shared = {"user": "root", **ports}
-        master = {
-            **{key: config[key] for key in ("root_dir", "file_roots", "pillar_roots")},
-            **{key: config[key] for key in ("ext_pillar", "extension_modules")},
-            **{**shared, "interface": "127.0.0.1", "auto_accept": True, "worker_threads": 2},
-            # The master's own copy of every pillar is Salt's affair.
-            **{"minion_data_cache": False, "log_file": str(base / "master.log")},
-            "log_level_logfile": "debug",
-        }
-        del config["ext_pillar"], config["file_roots"], config["pillar_roots"]
-        minion = {**config, **shared, "master": "127.0.0.1", "file_client": "remote"}
-        minion["master_port"] = ports["ret_port"]
-        (base / "conf/master").write_text(yaml.safe_dump(master))
-        (base / "conf/minion").write_text(yaml.safe_dump(minion))
-        self.processes = [
-            self._start("salt-master"),
-            self._start("salt-minion"),
-            self._start("salt-run", "state.event", "pretty=True"),
-        ]
+        of_master = ("file_roots", "pillar_roots", "ext_pillar")
+        of_minion = ("module_dirs", "docker.url", "log_level_logfile")
+        # Salt takes no folder outside of the root that it has.
+        shutil.copytree(base / "ext", base / "m/ext")
+        self.master = factories.salt_master_daemon(
+            "m",
+            defaults={"root_dir": base / "m"},
+            overrides={
+                **{key: config[key] for key in of_master},
+                **{"auto_accept": True, "worker_threads": 2, "log_level_logfile": "debug"},
+                "extension_modules": str(base / "m/ext"),
+                # The master's own copy of every pillar is Salt's affair.
+                "minion_data_cache": False,
+            },
+            factory_class=MasterFactory,
+        )
+        self.minion = self.master.salt_minion_daemon(
+            "node1",
+            defaults={"root_dir": base / "node1"},
+            overrides={key: config[key] for key in of_minion},
+            factory_class=MinionFactory,
+        )
+        self.salt = self.master.salt_cli(timeout=240, system_encoding="utf-8")
+        self.bus = base / "bus"
         try:
-            await_("the minion", 120, lambda: self._ask("test.ping") is True)
+            self.master.start()
+            with open(self.bus, "w") as out:
+                argv = self.master.salt_run_cli().cmdline("state.event", "pretty=True")
+                self.ear = subprocess.Popen(argv, stdout=out, stderr=out, start_new_session=True)
+            self.minion.start()
         except BaseException:
             # Nobody has this object yet who could.
             self.close()
             raise
 
-    def _start(self, name, *words):
-        argv = [str(self.salt_call.with_name(name)), "-c", str(self.base / "conf")]
-        with open(self.base / f"{name}.out", "w") as out:
-            return subprocess.Popen(
-                [*argv, "--log-level=debug", *words], stdout=out, stderr=out, start_new_session=True
-            )
-
-    def _ask(self, *words, level="quiet"):
-        argv = [str(self.salt_call.with_name("salt")), "-c", str(self.base / "conf")]
-        argv += ["--out=json", "--static", "--timeout=60", f"--log-level={level}", "node1"]
-        done = subprocess.run(
-            [*argv, *words], capture_output=True, encoding="utf-8", timeout=240, check=False
-        )
-        self.output = done.stdout + done.stderr
-        start = done.stdout.find("{")
-        return json.loads(done.stdout[start:]).get("node1") if start >= 0 else None
-
     def apply(self, states, test=False, level="quiet"):
         (self.base / "states/now.sls").write_text(yaml.safe_dump(states))
-        report = self._ask("state.apply", "now", f"test={test}", level=level)
+        words = ["--timeout=60", f"--log-level={level}", "state.apply", "now", f"test={test}"]
+        done = self.salt.run(*words, minion_tgt="node1")
+        self.output = done.stdout + done.stderr
+        report = done.data
         assert isinstance(report, dict), self.output
         return {state["__id__"]: state for state in report.values()}
 
     def close(self):
-        for process in reversed(self.processes):
-            end(process)
+        if hasattr(self, "ear"):
+            end(self.ear)
+        for daemon in (self.minion, self.master):
+            if daemon.is_running():
+                said = daemon.terminate()
+                (self.base / f"{daemon.id}.out").write_text(said.stdout + said.stderr)
 
 
 def forms(secrets):

@@ -330,15 +330,15 @@ def test_nobody_sees_a_password_that_is_rotated(host, mariadb):  # noqa: F811
     assert_secret(secrets, host.minion, output)
 
 
-def test_nor_on_the_event_bus_or_in_the_job_cache(host, mariadb):  # noqa: F811
-    host.minion = minion = Cluster(host.minion.sock)
+@pytest.mark.parametrize("line", ["3006.28"], indirect=True)
+def test_nor_on_the_event_bus_or_in_the_job_cache(host, mariadb, salt_factories):  # noqa: F811
+    host.minion = minion = Cluster(salt_factories, host.minion.sock)
     try:
         secrets, output = rotate(host, mariadb)
-        bus = minion.base / "salt-run.out"
-        await_("the last return", 20, lambda: "replaced" in bus.read_text())
+        await_("the last return", 20, lambda: "replaced" in minion.bus.read_text())
     finally:
         minion.close()
-    jobs = list(minion.base.rglob("master/jobs/**/return.p"))
+    jobs = list(minion.base.rglob("cache/jobs/**/return.p"))
     assert any(b"replaced" in path.read_bytes() for path in jobs)
     assert_secret(secrets, minion, output)
     shutil.rmtree(minion.base)
