@@ -74,8 +74,10 @@ render: $(SALT_LINES:%=$(VENV)/%/ready)  ## Render and compile every SLS on both
 render-%: $(VENV)/%/ready
 	@echo "== render tests on Salt $*"; $(VENV)/$*/bin/python -m pytest -q tests/render
 
+# A worker's own folder makes paths longer, and a socket's ends at 107 characters.
 functional: $(SALT_LINES:%=$(VENV)/%/ready)  ## Real disks, packages and daemons on this machine; as root
-	$(PYTHON) -m pytest -v -m 'not long' tests/functional
+	folder=$$(mktemp -d) && $(PYTHON) -m pytest -v -n 2 --dist loadfile --no-loadscope-reorder \
+	  --basetemp=$$folder -m 'not long' tests/functional && rm -rf $$folder
 
 vm: $(PYTHON)  ## Whole hosts in QEMU guests
 	$(PYTHON) -m pytest -v -m 'not long' tests/vm

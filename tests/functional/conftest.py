@@ -1,6 +1,14 @@
-"""Salt itself by pytest-salt-factories, on both lines; the table of the ways that it is run."""
+"""
+Salt itself by pytest-salt-factories, on both lines; the table of the ways that it is run.
 
+The tests run in two processes, file by file: they wait for disks and daemons most of the time.
+"""
+
+import ctypes
+import dataclasses
+import os
 import pathlib
+import subprocess
 import tempfile
 
 import factories
@@ -10,6 +18,37 @@ from fakes import ROOT
 from saltfactories.plugins.event_listener import EventListener
 
 from functional.hosts import environment
+
+NEW_MOUNTS = 0x20000  # CLONE_NEWNS
+# First, so that both processes come to an end at about the same time.
+LONGEST = ("test_ways", "test_fleet", "test_prove", "test_killed")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
+def pytest_sessionstart(session):
+    """
+    Each of the two has its mounts for itself: a host in namespaces that its neighbour starts would
+    go on with copies of them, and a disk that was unmounted here would stay in use.
+    """
+    if hasattr(session.config, "workerinput") and os.getuid() == 0:
+        if ctypes.CDLL(None).unshare(NEW_MOUNTS):
+            raise OSError("a mount namespace of its own is refused")
+        subprocess.run(["mount", "--make-rprivate", "/"], check=True, timeout=20)
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        rows = [dataclasses.asdict(row) for row in ways_table.ROWS]
+        session.config.workeroutput["ways"] = rows
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    for row in getattr(node, "workeroutput", {}).get("ways", ()):
+        ways_table.Row(**row)
 
 
 def pytest_terminal_summary(terminalreporter):

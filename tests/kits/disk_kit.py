@@ -20,7 +20,6 @@ from fakes import Killed
 import _converge
 import _disk_make
 import _disk_marks
-import _disk_users
 import _fstab
 import _host
 import datadisk
@@ -154,7 +153,6 @@ class Tree:
         return laid(
             (_fstab, {"FSTAB": str(self.fstab)}),
             (_disk_make, {"WAIT": 5}),
-            (_disk_users, {"PAUSE": 0.1}),
             (_converge, {"LOCK": fakes.LOCK}),
             (datadisk, {"__pillar__": self.pillar}),
             *self.over,

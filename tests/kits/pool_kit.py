@@ -15,7 +15,6 @@ from fakes import Killed
 
 import _converge
 import _disk_make
-import _disk_users
 import _host
 import _lvm
 import thinpool
@@ -58,8 +57,7 @@ class Tree:
             return _host, {"run": self.run, "write": self._no_profile, "tool": tool}
 
         lock = (_converge, {"LOCK": fakes.LOCK})
-        quick = (_disk_make, {"WAIT": 5}), (_disk_users, {"PAUSE": 0.1})
-        return disk_kit.laid(*quick, lock, *self.over, own)
+        return disk_kit.laid((_disk_make, {"WAIT": 5}), lock, *self.over, own)
 
     def _no_profile(self, path, *args, **more):
         assert not path.endswith(".profile"), "no pool, no profile"
