@@ -7,7 +7,6 @@ import collections
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 import yaml
@@ -16,6 +15,7 @@ from fake_rancher import FakeRancher, environment
 from fakes import ROOT
 from fleet_kit import Fleet
 from kube_discovery import Discovery
+from lab.process import wait_until
 
 from .test_fleet import ACCESS, SECRET, files_with
 
@@ -55,7 +55,8 @@ def test_the_recorded_environment_from_the_command_line(salt_factories, rancher,
             assert bytes_of(out) == before
             wrong, code = it.runner("fleet.export", str(out), "project=Nobody")
             assert code == 1 and "shows no project 'Nobody'" in wrong["failed"]["all"]
-            time.sleep(2)
+            # Of the last one of the three.
+            wait_until(lambda: "Nobody" in events.read_text(), timeout=60, what="the events")
             heard = events.read_text()
             assert "fleet.export" in heard
             for secret in (PASSWORD, SECRET):

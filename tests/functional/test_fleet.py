@@ -107,10 +107,10 @@ def test_deploy_and_again_and_no_secret_on_the_way(fleet, rancher):
 
         (token,) = rancher.show()["tokens"]
         token = rancher.world.token_text(token).partition(":")[0]
-        time.sleep(2)
         jobs = it.home / "cache/jobs"
-        assert files_with(jobs, "CANARY-IN-ARGUMENTS")
-        assert "CANARY-IN-ARGUMENTS" in events.read_text()
+        canary = "CANARY-IN-ARGUMENTS"
+        wait_until(lambda: files_with(jobs, canary), timeout=60, what="the job cache")
+        wait_until(lambda: canary in events.read_text(), timeout=60, what="the events")
         assert "agents-registered" in events.read_text() or "fleet.register" in events.read_text()
         for secret in (token, SECRET):
             assert files_with(jobs, secret) == []

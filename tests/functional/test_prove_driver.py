@@ -1,6 +1,7 @@
 """The driver that holds and kills runs in the guest, here, over a tree of three harmless states."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import shlex
@@ -9,7 +10,7 @@ import sys
 import time
 
 import pytest
-from lab.process import LabError
+from lab.process import LabError, wait_until
 from prove import host as prove_host
 from prove.host import Host
 
@@ -69,7 +70,7 @@ def host(tmp_path, monkeypatch):
         "    ret = {'name': name, 'changes': changes, 'comment': '', 'result': True}\n"
         "    if __opts__['test'] and not there: return {**ret, 'result': None}\n"
         "    if not there:\n"
-        "        argv = ['bash', '-c', f'sleep 1 & wait; touch {name}.new']\n"
+        "        argv = ['bash', '-c', f'sleep 4 & wait; touch {name}.new']\n"
         "        assert subprocess.Popen(argv).wait() == 0\n"
         "        os.replace(name + '.new', name)\n"
         "    return ret\n"
@@ -121,7 +122,7 @@ def test_a_run_is_recorded_held_and_killed(host):
         host.go(run)
     host.go(run, "middle 0.3")
     host.gone(run)
-    time.sleep(1.5)
+    time.sleep(5)
     assert names(host.out) == ["one"]
     # Recorded, it goes on undisturbed.
     run = host.order("apply", test=False, record=True)
@@ -135,9 +136,15 @@ def test_a_run_is_recorded_held_and_killed(host):
         ("before", "replace"),
         ("after", "replace"),
     ]
-    assert points[1]["took"] >= 1
+    assert points[1]["took"] >= 4
     again, _ = host.apply()
     assert not any(state["changes"] for state in again.values())
+
+
+def _opened(pipe):
+    """A descriptor of the pipe, None as long as nobody reads there."""
+    with contextlib.suppress(OSError):
+        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
 
 
 def test_a_pipe_that_is_closed_without_a_word_lets_nothing_go_on(tmp_path, monkeypatch):
@@ -149,7 +156,11 @@ def test_a_pipe_that_is_closed_without_a_word_lets_nothing_go_on(tmp_path, monke
     with concurrent.futures.ThreadPoolExecutor() as pool:
         word = pool.submit(Points(str(path), hold=True).reach, "before", "parted")
         open(f"{path}.go", "w").close()
-        assert not concurrent.futures.wait([word], timeout=0.3).done
-        with open(f"{path}.go", "w") as pipe:
+        # Who goes on does not open it again.
+        again = wait_until(
+            lambda: word.done() or _opened(f"{path}.go"), timeout=60, what="the other side"
+        )
+        assert again is not True, "it went on"
+        with os.fdopen(again, "w") as pipe:
             pipe.write("on\n")
-        assert word.result(timeout=10) == "on"
+        assert word.result(timeout=60) == "on"

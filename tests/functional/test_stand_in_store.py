@@ -96,6 +96,7 @@ def test_a_second_server_is_refused_while_the_first_one_checks_in(database, monk
 
     living = threading.Thread(target=beat, daemon=True)
     living.start()
+    monkeypatch.setattr(_rancher_server_alive, "LIMIT", 60)
     try:
         with pytest.raises(CommandExecutionError) as caught:
             _rancher_server_alive.check(settings, blind=True)

@@ -20,6 +20,7 @@ import uuid
 import docker
 import rancher_kit  # noqa: F401 - the same looks, closer together
 import requests
+from clocks import Waits
 from fake_docker import pong
 from fakes import LOCK, Killed, state_over
 
@@ -362,6 +363,14 @@ class Kit:
         patch(_rancher_agent_host, "_names", lambda: self.names)
         patch(_rancher_agent_cgroup, "is_unified", lambda: self.cgroup_is_unified)
         # Patience for tests: the same looks, closer together.
+        self.clock = Waits()
+        for module in (
+            _rancher_agent,
+            _rancher_agent_bootstrap,
+            _rancher_agent_host,
+            _rancher_agent_script,
+        ):
+            patch(module, "time", self.clock)
         patch(_rancher_agent, "PAUSES", (0.005, 0.01))
         patch(_rancher_agent, "STEADY", 0.05)
         patch(_rancher_agent_host, "PAUSE", 0.005)

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -31,11 +32,11 @@ def gdapi(monkeypatch):
 
 
 def get(fake, path, **options):
-    return requests.get(fake.url + path, timeout=5, **options)
+    return requests.get(fake.url + path, timeout=30, **options)
 
 
 def post(fake, path, body=None, **options):
-    return requests.post(fake.url + path, json=body, timeout=5, **options)
+    return requests.post(fake.url + path, json=body, timeout=30, **options)
 
 
 # With Rancher's own Python client.
@@ -48,7 +49,7 @@ def test_gdapi_creates_awaits_and_cancels_a_token(fake, gdapi):
     fake.advance(2)
     token = client.reload(token)
     assert token.state == "active" and token.registrationUrl in token.command
-    assert requests.get(token.registrationUrl, timeout=5).text.startswith("#!/bin/sh\n")
+    assert requests.get(token.registrationUrl, timeout=30).text.startswith("#!/bin/sh\n")
     assert client.action(token, "deactivate").state == "deactivating"
     fake.advance(2)
     client.action(client.reload(token), "remove")
@@ -121,7 +122,7 @@ def test_ping_is_plain_and_open(fake):
 
 def test_a_client_may_take_it_for_its_proxy(fake):
     other = "http://10.0.3.11:8080/v2-beta"
-    answer = requests.get(other, timeout=5, proxies={"http": fake.url})
+    answer = requests.get(other, timeout=30, proxies={"http": fake.url})
     assert answer.json()["links"]["self"] == other
 
 
@@ -244,7 +245,7 @@ def test_containers_come_in_pages(fake):
         fake.add_instance("1h1", f"c{number}")
     first = get(fake, f"{HOSTS}/1h1/instances").json()
     assert len(first["data"]) == 100
-    last = requests.get(first["pagination"]["next"], timeout=5).json()
+    last = requests.get(first["pagination"]["next"], timeout=30).json()
     assert [row["name"] for row in last["data"]] == [f"c{number}" for number in range(100, 130)]
 
 
@@ -260,7 +261,7 @@ def test_statuses_for_wrong_requests(fake):
     assert post(fake, "/v2-beta/registrationtokens?projectId=1a5").status_code == 201
     token = f"{TOKENS}/1c1/?action="
     assert post(fake, f"{token}fly").json()["code"] == "InvalidAction"
-    answer = requests.post(fake.url + TOKENS, data="{", timeout=5)
+    answer = requests.post(fake.url + TOKENS, data="{", timeout=30)
     assert (answer.status_code, answer.json()["code"]) == (400, "InvalidBodyContent")
     error = get(fake, "/v2-beta/nonsense").json()
     assert (error["type"], error["baseType"], error["status"]) == ("error", "error", 404)
@@ -303,14 +304,14 @@ def test_the_token_text_changes_while_old_ones_stay_valid(fake):
     fake.configure(restless_tokens=True)
     urls = {get(fake, TOKENS).json()["data"][0]["registrationUrl"] for _ in range(3)}
     assert len(urls) == 3
-    assert {requests.get(url, timeout=5).status_code for url in urls} == {200}
+    assert {requests.get(url, timeout=30).status_code for url in urls} == {200}
 
 
 def test_the_script_is_a_script(fake):
     fake.add_token(state="active")
     url = get(fake, TOKENS).json()["data"][0]["registrationUrl"]
     fake.configure(access_control=True)
-    answer = requests.get(url, headers={"X-Forwarded-For": "203.0.113.7, 10.0.0.1"}, timeout=5)
+    answer = requests.get(url, headers={"X-Forwarded-For": "203.0.113.7, 10.0.0.1"}, timeout=30)
     assert answer.headers["Content-Type"] == "text/plain"
     shell = subprocess.run(
         ["sh", "-s"],
@@ -323,16 +324,16 @@ def test_the_script_is_a_script(fake):
     where, who = shell.stdout.splitlines()
     assert where == f"{fake.url}/v2-beta 203.0.113.7"
     assert who == f"registrationToken {url.rpartition('/')[2]}"
-    assert requests.get(url + "x", timeout=5).json()["status"] == 404
+    assert requests.get(url + "x", timeout=30).json()["status"] == 404
     fake.change("1c1", state="inactive")
-    assert requests.get(url, timeout=5).status_code == 404
+    assert requests.get(url, timeout=30).status_code == 404
 
 
 def test_api_host_moves_the_registration_url(fake):
     fake.add_token(state="active")
     setting = f"{fake.url}/v2-beta/settings/api.host"
-    assert requests.get(setting, timeout=5).json()["value"] is None
-    requests.put(setting, json={"value": "http://rancher.example.test:8080"}, timeout=5)
+    assert requests.get(setting, timeout=30).json()["value"] is None
+    requests.put(setting, json={"value": "http://rancher.example.test:8080"}, timeout=30)
     url = get(fake, TOKENS).json()["data"][0]["registrationUrl"]
     assert url.startswith("http://rancher.example.test:8080/v1/scripts/")
 
@@ -344,9 +345,9 @@ def test_hosts_appear_become_active_and_keep_labels(fake):
     assert get(fake, HOSTS).json()["data"][0]["state"] == "registering"
     fake.advance(5)
     assert get(fake, HOSTS).json()["data"][0]["state"] == "active"
-    requests.put(f"{fake.url}{HOSTS}/1h1", json={"labels": {"a": "b"}}, timeout=5)
+    requests.put(f"{fake.url}{HOSTS}/1h1", json={"labels": {"a": "b"}}, timeout=30)
     assert get(fake, f"{HOSTS}/1h1").json()["labels"] == {"a": "b"}
-    assert requests.put(f"{fake.url}/v2-beta/hosts/1h1", json={}, timeout=5).status_code == 405
+    assert requests.put(f"{fake.url}/v2-beta/hosts/1h1", json={}, timeout=30).status_code == 405
 
 
 def test_the_same_machine_registers_as_the_same_host(fake):
@@ -433,11 +434,18 @@ def test_an_agent_that_is_lost_and_comes_back(fake):
     ]
 
 
-def test_slow_start_in_real_time():
+def test_a_slow_start_stage_by_stage(monkeypatch):
+    seen, waited, next_one = [], [], threading.Semaphore(0)
+
+    def wait(seconds):
+        waited.append(seconds)
+        return not next_one.acquire(timeout=60)
+
     with FakeRancher() as fake:
-        fake.slow_start([["refuse", 0.15], ["close", 0.15], ["502", 0.15]])
-        seen = []
-        end = time.monotonic() + 5
+        # A stage is over when it was seen, however long that takes.
+        monkeypatch.setattr(fake.stopping, "wait", wait)
+        fake.slow_start([["refuse", 1], ["close", 2], ["502", 3]])
+        end = time.monotonic() + 60
         while time.monotonic() < end and "pong\n" not in seen:
             try:
                 answer = get(fake, "/ping")
@@ -446,8 +454,9 @@ def test_slow_start_in_real_time():
                 what = "refused" if "refused" in str(exc) else "closed"
             if what not in seen:
                 seen.append(what)
+                next_one.release()
             time.sleep(0.01)
-        assert seen == ["refused", "closed", "502", "pong\n"]
+        assert (seen, waited) == (["refused", "closed", "502", "pong\n"], [1, 2, 3])
 
 
 def test_faults_come_and_go(fake):
@@ -463,7 +472,7 @@ def test_faults_come_and_go(fake):
 
 
 def control(url, **fields):
-    with urllib.request.urlopen(url, data=json.dumps(fields).encode(), timeout=5) as answer:
+    with urllib.request.urlopen(url, data=json.dumps(fields).encode(), timeout=30) as answer:
         return json.load(answer)
 
 
@@ -475,7 +484,7 @@ def test_the_control_port(fake):
     assert "there is no knob 'explode'" in caught.value.read().decode()
     with pytest.raises(urllib.error.HTTPError):
         control(f"{fake.control_url}/configure", nonsense=1)
-    with urllib.request.urlopen(f"{fake.control_url}/show", timeout=5) as answer:
+    with urllib.request.urlopen(f"{fake.control_url}/show", timeout=30) as answer:
         assert json.load(answer)["requests"] == [f"GET {HOSTS} 200"]
 
 
@@ -494,7 +503,7 @@ def test_it_runs_by_itself(tmp_path):
         url, port = words[2], words[-1]
         token = f"{url}{TOKENS}"
         options = {"auth": ("access", "secret"), "verify": str(authority), "timeout": 5}
-        assert requests.get(token, verify=str(authority), timeout=5).status_code == 401
+        assert requests.get(token, verify=str(authority), timeout=30).status_code == 401
         requests.post(token, **options)
         control(f"{port}/advance", seconds=2)
         answer = requests.get(token, **options).json()["data"][0]

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 
 import pytest
 from disk_kit import MIB, Tree, advised, must
@@ -227,11 +226,10 @@ def test_refused_when_another_process_has_it_open(tree, point, disk, flags, whol
     if not whole:
         mark_partition(disk)
     device = disk.path if whole else disk.partitions()[0]
-    holder = subprocess.Popen(
-        [sys.executable, "-c", f"import os,time;os.open({device!r},{flags});time.sleep(60)"]
-    )
+    holds = f"import os,time;os.open({device!r},{flags});print('open',flush=True);time.sleep(600)"
+    holder = subprocess.Popen([sys.executable, "-c", holds], stdout=subprocess.PIPE)
     try:
-        time.sleep(0.5)
+        assert holder.stdout.readline() == b"open\n"
         refused(tree, point, disk, f"it is in use by process {holder.pid} (python")
     finally:
         holder.kill()

@@ -216,7 +216,8 @@ def test_a_child_that_outlives_a_killed_run_holds_nothing(locked, tmp_path):
 @contextlib.contextmanager
 def orphan(lock, folder, seconds):
     """A command of ours that goes on when its run was killed."""
-    argv = ["sh", "-c", f"echo begun > {folder}/begun; sleep {seconds}; echo over > {folder}/over"]
+    command = f"echo $$ > {folder}/new; mv {folder}/new {folder}/begun; sleep {seconds}"
+    argv = ["sh", "-c", f"{command}; echo over > {folder}/over"]
     then = f"_host.run({argv!r}, timeout=90)"
     with another_run(lock, then=then) as other:
         while not (folder / "begun").exists():
@@ -224,6 +225,8 @@ def orphan(lock, folder, seconds):
         other.kill()
         other.wait()
         yield other
+    if not (folder / "over").exists():
+        os.killpg(int((folder / "begun").read_text()), 9)
 
 
 @needs_root
@@ -237,7 +240,7 @@ def test_parted_of_a_killed_run_went_on_beside_the_next_run(locked, tmp_path):
 @needs_root
 def test_a_command_that_never_ends_after_its_run_was_killed_is_told(locked, tmp_path, monkeypatch):
     monkeypatch.setattr(locked, "ORPHAN_WAIT", 0.2)
-    with orphan(locked.LOCK, tmp_path, 3) as other:
+    with orphan(locked.LOCK, tmp_path, 600) as other:
         ret, done = converged(locked)
     assert (ret["result"], done) == (False, [])
     assert f"that a killed run had started (pid {other.pid}) is still at work" in ret["comment"]

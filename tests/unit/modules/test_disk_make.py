@@ -3,6 +3,7 @@ import os
 from unittest import mock
 
 import pytest
+from clocks import Waits
 from disk_kit import LVM, MIB, formatted, found, part
 from salt.exceptions import CommandExecutionError
 
@@ -27,6 +28,8 @@ class Machine:
 
     def __init__(self, *looks, nodes=(True,)):
         self.looks, self.nodes, self.ran, self.looked = list(looks), list(nodes), [], []
+        self.clock = Waits()
+        self.clock.pace = 0
 
     def make(self, checked=None, part_type="linux"):
         with self.installed():
@@ -43,7 +46,7 @@ class Machine:
             mock.patch.object(_disk, "examine", self._examine),
             mock.patch.object(_host, "run", self._run),
             mock.patch.multiple(_disk_kernel, devno=devno, nodes=self._nodes),
-            mock.patch.object(_disk_make, "WAIT", 0.5),
+            mock.patch.object(_disk_make, "time", self.clock),
         ):
             yield
 

@@ -208,7 +208,7 @@ def test_a_daemon_that_lies_is_not_one_without_containers(lying, about):
         with pytest.raises(CommandExecutionError, match="^Docker could not ") as caught:
             ask(lying)
         assert str(caught.value).isprintable(), "one line, without control characters"
-        assert time.monotonic() - began < 10, lie
+        assert time.monotonic() - began < 60, lie
     lying.daemon.lie = None
     assert ask(lying) == true
 

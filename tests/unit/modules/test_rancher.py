@@ -3,15 +3,16 @@
 import itertools
 import json
 import threading
-import time
 
 import pytest
 from fake_rancher import FakeRancher
 from fake_rancher.certificates import Authority, self_signed
+from lab.process import wait_until
 from rancher_kit import ACCESS, SECRET, Kit, everything
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _rancher
+import _rancher_api
 import _rancher_http
 
 TOKENS = "registrationtokens"
@@ -69,12 +70,12 @@ def test_not_ready_has_a_reason(fake, rancher, stage, reason):
     assert rancher.ready(fake.url) == {"ready": False, "reason": reason}
 
 
-def test_ready_is_bounded_and_looks_once(fake, rancher):
+def test_ready_is_bounded_and_looks_once(fake, rancher, monkeypatch):
     fake.fail("slow-body", value=0.2)
-    start = time.monotonic()
-    answer = rancher.ready(fake.url, timeout=0.3)
+    monkeypatch.setattr(_rancher_api, "ONE_EXCHANGE", 0.3)
+    answer = rancher.ready(fake.url)
     assert answer == {"ready": False, "reason": "no complete answer within 0.3 s"}
-    assert time.monotonic() - start < 3
+    wait_until(lambda: fake.journal, timeout=30, what="the one look")
     assert len(fake.journal) == 1
 
 
@@ -295,14 +296,12 @@ def test_active_but_not_yet_filled(fake, rancher):
 
 def test_a_token_that_never_becomes_active(fake, rancher):
     fake.configure(token_mode="stuck")
-    start = time.monotonic()
     with pytest.raises(CommandExecutionError) as caught:
         rancher.registration(fake.url, timeout=0.4)
     assert str(caught.value) == (
         f"{fake.url}: waited 0.4 s for a registration token of project 1a5: "
         "1c1 is registering; the server's log knows more"
     )
-    assert time.monotonic() - start < 3
     assert len(posts(fake)) == 1
 
 
@@ -487,23 +486,21 @@ def test_what_no_patience_helps_fails_at_once(fake, rancher, name, kind, words):
         ("registration", "slow-head", "no complete answer within"),
     ],
 )
-def test_patience_ends_in_time(fake, rancher, name, kind, words):
+def test_patience_ends_in_time(fake, rancher, monkeypatch, name, kind, words):
     fake.fail(kind, path=CALLS[name], value=0.1)
-    start = time.monotonic()
+    if "slow" in kind:
+        monkeypatch.setattr(_rancher_api, "ONE_EXCHANGE", 3)
     with pytest.raises(CommandExecutionError) as caught:
         getattr(rancher, name)(fake.url, timeout=0.3)
     assert str(caught.value).startswith(f"{fake.url}: waited 0.3 s for an answer: ")
     assert words in str(caught.value)
-    assert time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_refusing_port_is_explained_in_time(fake, rancher, name):
     fake.set_stage("refuse")
-    start = time.monotonic()
     with pytest.raises(CommandExecutionError, match="connection refused; does the server run"):
         getattr(rancher, name)(fake.url, timeout=0.2)
-    assert time.monotonic() - start < 3
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -532,12 +529,11 @@ def test_everything_over_tls_whose_links_say_http():
         assert len(rancher.hosts(fake.url)) == 150
 
 
-def test_an_untrusted_certificate_is_no_reason_to_wait(rancher):
+def test_an_untrusted_certificate_is_no_reason_to_wait(rancher, monkeypatch):
+    monkeypatch.setattr(_rancher_api.time, "sleep", lambda seconds: pytest.fail("it waits"))
     with FakeRancher(tls=self_signed()) as fake:
-        start = time.monotonic()
         with pytest.raises(CommandExecutionError, match="certificate is not trusted .self"):
             rancher.hosts(fake.url)
-        assert time.monotonic() - start < 3
         assert "not trusted" in rancher.ready(fake.url)["reason"]
 
 
@@ -547,7 +543,7 @@ def test_an_untrusted_certificate_is_no_reason_to_wait(rancher):
 @pytest.mark.parametrize(
     "kind", [None, "401", "403", "409", "422", "500", "close", "truncated", "slow-body", "redirect"]
 )
-def test_no_secret_leaks(fake, caplog, capfd, kind):
+def test_no_secret_leaks(fake, caplog, capfd, monkeypatch, kind):
     caplog.set_level(1)
     caplog.set_level(1, "urllib3")
     fake.add_key(ACCESS, SECRET)
@@ -555,6 +551,8 @@ def test_no_secret_leaks(fake, caplog, capfd, kind):
     value = {"redirect": "http://localhost:1", "slow-body": 0.05}.get(kind, f"{ACCESS}:{SECRET}")
     if kind:
         fake.fail(kind, path=TOKENS, value=value)
+    if kind == "slow-body":
+        monkeypatch.setattr(_rancher_api, "ONE_EXCHANGE", 3)
     rancher = Kit({"access_key": ACCESS, "secret_key": SECRET}).rancher
     texts = [repr(rancher.project(fake.url)), repr(rancher.hosts(fake.url))]
     try:

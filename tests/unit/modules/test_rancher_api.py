@@ -5,6 +5,7 @@ import logging
 import pytest
 from fake_rancher import FakeRancher
 from fake_rancher.certificates import Authority
+from lab.process import wait_until
 from rancher_kit import ACCESS, SECRET, Kit, everything
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
@@ -210,7 +211,7 @@ def test_patience_ends_with_the_time(fake, kind, why, monkeypatch):
     with pytest.raises(CommandExecutionError) as caught:
         api.get(fake.url + PROJECTS)
     assert str(caught.value) == f"{fake.url}: waited 6 s for an answer: {why}"
-    assert len(fake.journal) > 1
+    wait_until(lambda: len(fake.journal) > 1, timeout=30, what="a second look")
 
 
 def test_waiting_tells_how_long(fake, caplog):
