@@ -1,5 +1,6 @@
 """
-salt-ssh onto a host whose python3 is too old: one line with the way out, and nothing is copied.
+salt-ssh onto a host whose python3 is too old, or whose key is not known: a line with the way out,
+and nothing is copied.
 
 The real Pythons 3.6, 3.8 and 3.9, and none at all, were tried by hand on both lines; here a
 script says that it is one.
@@ -34,8 +35,10 @@ def ssh(bare, tmp_path, request):
     salt = Salt(tmp_path, bare.network, request.param)
     salt.settings({"roles": ["common"]})
 
-    def run(*words, **options):
+    def run(*words, known=True, **options):
         salt.roster({"node1": bare})
+        if not known:
+            (salt.config / "known_hosts").write_text("")
         path = salt.config / "roster"
         entry = yaml.safe_load(path.read_text())["node1"]
         del entry["set_path"]
@@ -57,3 +60,10 @@ def test_an_old_python_was_a_traceback_of_a_library(bare, ssh):
 
 def test_the_way_out_of_the_line_works(ssh):
     assert ssh("test.ping", set_path="/usr/bin:/bin:/usr/sbin:/sbin") is True
+
+
+def test_a_host_key_that_nobody_knows_was_waited_for_for_ever(ssh):
+    """Salt 3006 does not recognise what OpenSSH asks then."""
+    answer = ssh("test.ping", known=False)
+    assert answer["stderr"].splitlines()[-1].strip() == "Host key verification failed."
+    assert (answer["stdout"], answer["retcode"]) == ("", 255)
