@@ -204,8 +204,9 @@ def test_a_foreign_container_under_the_name(host):
 
 
 def test_a_port_that_is_taken(host):
+    name = pathlib.Path("/proc/self/comm").read_text().strip()
     with socket.create_server(("0.0.0.0", host.port)):
-        refused(host, f"port {host.port} is in use by python", f"pid {os.getpid()}")
+        refused(host, f"port {host.port} is in use by {name}", f"pid {os.getpid()}")
     other = host.api.create_container(
         "rancher/server:v1",
         name="other",
