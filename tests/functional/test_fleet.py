@@ -198,7 +198,7 @@ def test_a_host_that_is_down_is_named_and_nothing_follows(fleet, rancher):
 
 @pytest.mark.parametrize("where", ["begin common", "begin agent"])
 def test_killed_in_the_middle_and_started_again(fleet, rancher, where):
-    slow = {name: {"seconds": 4} for name in NAMES}
+    slow = {name: {"seconds": 2} for name in NAMES}
     it = fleet(**slow)
     run = it.begin("orch.deploy", fleet={"batch": 2})
     wait_until(lambda: where in it.notes("a1"), timeout=120, what=where)
