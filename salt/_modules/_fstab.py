@@ -13,7 +13,7 @@ FSTAB = "/etc/fstab"
 SYSTEMD = "/run/systemd/system"
 TAGS = ("UUID", "LABEL", "PARTUUID", "PARTLABEL")
 FIELDS = ("spec", "file", "type", "options", "freq", "passno")
-_ESCAPED = {"\\": "\\134", " ": "\\040", "\t": "\\011", "\n": "\\012", "#": "\\043"}
+_ESCAPED = {letter: f"\\{ord(letter):03o}" for letter in "\\ \t\n\r#"}
 
 
 # --- Pure ---
@@ -29,7 +29,7 @@ def parse(text):
 
 def _parse_line(line):
     # Only these separate: a name may hold any other kind of space.
-    words = re.split("[ \t]+", line.strip(" \t\r"))
+    words = re.split("[ \t]+", line.removesuffix("\r").strip(" \t"))
     if len(words) < 3 or words[0].startswith("#"):
         return None
     words = [*words[:6], *("defaults", "0", "0")[len(words[:6]) - 3 :]]

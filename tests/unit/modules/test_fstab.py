@@ -177,6 +177,7 @@ def test_no_systemd_is_not_told(host):
         "/\u2028ü",
         "/a\u00a0b",
         "/a\rb",
+        "\rx",
         "'\"$(x)`",
     ],
 )
@@ -229,7 +230,7 @@ def test_a_line_for_the_same_mount_point_in_another_spelling(spelling):
 
 
 WORDS = st.text(
-    st.sampled_from([*"/a1=\"'#,", "\\", *"0437", "é", "\u2028"]), min_size=1, max_size=9
+    st.sampled_from([*"/a1=\"'#,", "\\", *"0437", "é", "\r", "\u2028"]), min_size=1, max_size=9
 )
 SPELLED = st.sampled_from(
     [
