@@ -15,7 +15,7 @@ sys.path[:0] = [
     str(ROOT / folder) for folder in ("tests", "tests/kits", "salt/_modules", "salt/_runners", ".")
 ]
 
-# Left to `make long`, so that `make test` stays under three quarters of an hour.
+# Left to `make long`, so that `make test` stays short.
 LONG = {
     "functional": ("pool_growth",),
     "vm": ("conntrack", "deploy", "docker", "pool_growth", "swap_hostname", "ways"),

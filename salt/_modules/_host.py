@@ -46,6 +46,7 @@ def run(argv, timeout=60, accept=(0,)):
         process = subprocess.Popen(
             argv,
             stdin=_stdin(),
+            pass_fds=_kept(argv[0]),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PATH": _search_path(), **_ENVIRONMENT},
@@ -108,6 +109,12 @@ def _stdin():
     further descriptor it would not do, LVM closes those; daemons close this one.
     """
     return getattr(threading.current_thread(), LOCK, subprocess.DEVNULL)
+
+
+def _kept(tool):
+    """dd puts its input in the place of descriptor 0, so it gets the lock as a further one."""
+    lock = _stdin()
+    return (lock,) if tool == "dd" and lock != subprocess.DEVNULL else ()
 
 
 def _search_path():

@@ -143,7 +143,7 @@ def attempt(name, number, how, seconds):
         dry = it.apply(test=True)
         real = it.apply()
         if not it.right(dry["changes"], real):
-            yield f"predicted {list(dry['changes'])}, made {list(real['changes'])}: {real['comment']}"
+            yield f"predicted {dry['changes']}, made {real['changes']}: {real['comment']}"
         again = it.apply()
         if not isinstance(it, dry_runs.ThinPool) and (again["result"], again["changes"]) != (
             True,

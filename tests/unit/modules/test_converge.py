@@ -1,4 +1,5 @@
 import contextlib
+import fcntl
 import os
 import subprocess
 import sys
@@ -227,6 +228,26 @@ def orphan(lock, folder, seconds):
         yield other
     if not (folder / "over").exists():
         os.killpg(int((folder / "begun").read_text()), 9)
+
+
+@needs_root
+def test_dd_of_a_killed_run_went_on_beside_the_next_run(locked, tmp_path):
+    # It opens what it reads as descriptor 0, in the place of the lock.
+    pipe, made = tmp_path / "pipe", tmp_path / "made"
+    os.mkfifo(pipe)
+    then = f"_host.run(['dd', 'if={pipe}', 'of={made}', 'bs=1'], timeout=90)"
+    with another_run(locked.LOCK, then=then) as other:
+        with open(pipe, "wb") as end:
+            end.write(b"a")
+            end.flush()
+            while not made.exists() or not made.stat().st_size:
+                time.sleep(0.02)
+            other.kill()
+            other.wait()
+            with open(locked.LOCK, "ab") as lock, pytest.raises(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        ret, _ = converged(locked)
+    assert ret["result"] is True
 
 
 @needs_root
