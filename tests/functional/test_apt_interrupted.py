@@ -45,8 +45,13 @@ MOMENTS = [
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_an_interrupted_apt_needed_a_hand(host, moment):
-    host.must(["sh", "-c", KILL, "sh", moment], timeout=120)
-    barred = host.run(["apt-get", "-qy", "install", "gdisk"], timeout=60)
+    for _ in range(5):
+        host.must(["sh", "-c", KILL, "sh", moment], timeout=120)
+        barred = host.run(["apt-get", "-qy", "install", "gdisk"], timeout=60)
+        if "dpkg was interrupted" in barred.stderr:
+            break
+        # On a busy machine the kill can come when all is done.
+        host.must(["apt-get", "-qy", "purge", "gdisk", "lvm2", "dmeventd"], timeout=120)
     assert "dpkg was interrupted" in barred.stderr
     dry = apply(host, test=True)
     assert dry["packages-finished"] == (None, COMPLETED)
