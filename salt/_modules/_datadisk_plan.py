@@ -162,9 +162,7 @@ def _content(seen, part, filesystem, label):
         if part["busy"]:
             _refuse(disk, f"another program holds its partition {seen['mark']} open, perhaps mkfs")
         if part["finished"]:
-            _refuse(
-                disk, *_disk_refusals.unreadable(part, repair(_path(disk, part), filesystem, part))
-            )
+            _refuse(disk, *_disk_refusals.unreadable(part, _repair(disk, part, filesystem, part)))
         return "unfinished" if part["content"] else "blank"
     if kinds != {filesystem} or part["filesystem"] != filesystem:
         _refuse(disk, *_another(disk, part, kinds, filesystem))
@@ -173,7 +171,7 @@ def _content(seen, part, filesystem, label):
             _refuse(disk, f"a file system is just being made on its partition {seen['mark']}")
         if part["finished"]:
             reason = f"the {filesystem} on its partition {part['label']} is marked as half copied"
-            advice = f"{_disk_refusals.REPAIR} {repair(_path(disk, part), filesystem)}."
+            advice = f"{_disk_refusals.REPAIR} {_repair(disk, part, filesystem)}."
             _refuse(disk, reason, advice)
         return "unfinished"
     if part["fs_label"] != label:
@@ -183,8 +181,12 @@ def _content(seen, part, filesystem, label):
     return "ours"
 
 
-def _path(disk, part):
-    return part["path"] or disk["asked"]
+def _repair(disk, part, filesystem, known=None):
+    """Never of the whole disk: a partition that the kernel has not read is made known before."""
+    if part["path"]:
+        return repair(part["path"], filesystem, known)
+    path = f"{disk['path']}{'p' if disk['path'][-1].isdigit() else ''}{part['number']}"
+    return f"blockdev --rereadpt {disk['path']}; {repair(path, filesystem, known)}"
 
 
 def _another(disk, part, kinds, filesystem):
@@ -194,7 +196,10 @@ def _another(disk, part, kinds, filesystem):
     if part["finished"]:
         known = f"If that is its data, set the pillar key rancher:data_disk:filesystem to {found}. "
         return reason, known * (found in MINIMUM) + _disk_refusals.erase_advice(disk)
-    return reason, f"If it may be erased, run on this host: wipefs -a {_path(disk, part)}."
+    return (
+        reason,
+        f"If it may be erased, run on this host: wipefs -a {part['path'] or disk['asked']}.",
+    )
 
 
 def repair(path, filesystem, part=None):

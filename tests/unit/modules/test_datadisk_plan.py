@@ -114,3 +114,11 @@ def test_the_line_for_fstab(filesystem, options, written, last):
         "freq": 0,
         "passno": last,
     }
+
+
+@pytest.mark.parametrize(
+    ("disk", "path"), [("/dev/vdb", "/dev/vdb1"), ("/dev/nvme0n1", "/dev/nvme0n1p1")]
+)
+def test_the_repair_of_a_partition_that_the_kernel_has_not_read_named_the_disk(disk, path):
+    command = _datadisk_plan._repair({"path": disk}, part("rancher-data", path=None), "xfs")
+    assert command == f"blockdev --rereadpt {disk}; xfs_repair {path}"
