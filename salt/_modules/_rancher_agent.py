@@ -12,13 +12,14 @@ import _docker_change
 import _docker_engine
 import _docker_pull
 import _host
-import _rancher
 import _rancher_agent_bootstrap
 import _rancher_agent_host
 import _rancher_agent_look
 import _rancher_agent_match
 import _rancher_agent_plan
 import _rancher_api
+import _rancher_project
+import _rancher_registration
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def _ready_to_run(want):
         image, url = want["image"] or DEFAULT_IMAGE, want["registration_url"]
     else:
         api = _rancher_api.connect(want["pillar"], want["server_url"], timeout=left)
-        token = _rancher.Project(api, want["project"]).registration()
+        token = _rancher_registration.token(_rancher_project.Project(api, want["project"]))
         image, url = want["image"] or token["image"], token["url"]
     _rancher_agent_look.prove(url, want, left)
     if _docker_engine.image(image) is None:

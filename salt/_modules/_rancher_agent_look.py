@@ -12,7 +12,6 @@ from salt.exceptions import CommandExecutionError
 
 import _docker_engine
 import _host
-import _rancher
 import _rancher_agent_bootstrap
 import _rancher_agent_cgroup
 import _rancher_agent_host
@@ -21,6 +20,8 @@ import _rancher_agent_plan
 import _rancher_agent_script
 import _rancher_api
 import _rancher_http
+import _rancher_project
+import _rancher_registration
 
 STATE = "/var/lib/rancher"
 # Seconds for a look at a host that is a member already.
@@ -114,7 +115,7 @@ def _ask(want, seen, test):
             seen["unsure"] = origin(agent_url)
         return
     seen["asked"] = True
-    project = _rancher.Project(api, want["project"])
+    project = _rancher_project.Project(api, want["project"])
     found = _rancher_agent_match.find(project.hosts(), seen["me"])
     if found["by"] == "name" and absent:
         # Another machine may have that name; before the agent runs it proves nothing.
@@ -149,7 +150,7 @@ def _other_server(want, seen, api=None):
             _rancher_agent_script.fetch(script, want["authority"], want["proxy"], LOOK)
         )
     else:
-        known = _rancher.registration_host(api)
+        known = _rancher_registration.host(api)
     if known and origin(agent["url"]) == origin(known):
         return None
     return f"the server {origin(agent['url'])}"
@@ -170,13 +171,13 @@ def _answers_later(want):
 
 def _check_way(want, project, patience):
     """Raise what on the way to the server would make a bootstrap fail."""
-    token = project.registration(create=False)
+    token = _rancher_registration.token(project, create=False)
     if token:
         prove(token["url"], want, patience)
         return
     # No token yet: what its URL will begin with, and the clock, are known all the same.
     api = project.api
-    base = _rancher.registration_host(api) or api.base
+    base = _rancher_registration.host(api) or api.base
     problem = _rancher_agent_script.wrong_url(base)
     if problem is None:
         before = time.time()

@@ -12,6 +12,7 @@ from salt.exceptions import CommandExecutionError
 
 import _database_client
 import _rancher_database
+import _rancher_database_grants
 
 KEY = "rancher:server:database_admin"
 DENIED, NOT_FROM_HERE, UNKNOWN_VARIABLE = 1045, 1130, 1193
@@ -52,7 +53,7 @@ def observe(database, admin):
         chosen = account_of(user, seen)
         if grants is None:
             grants = ask("SHOW GRANTS FOR %s@%s", *chosen) if chosen else []
-        lacking = _rancher_database.missing((row[0] for row in grants), name, bool(folded))
+        lacking = _rancher_database_grants.missing((row[0] for row in grants), name, bool(folded))
         return {**seen, "lacking": lacking}
 
 

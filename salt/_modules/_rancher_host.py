@@ -8,8 +8,8 @@ import itertools
 
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-import _rancher
 import _rancher_api
+import _rancher_project
 
 GONE = ("removed", "purging", "purged")
 # On every container that a service made, and makes again.
@@ -32,7 +32,7 @@ def at(
     """A host of a project, in a conversation of its own; see ``rancher_host.deactivate``."""
     pick([], host)
     api = _rancher_api.connect(pillar, url, access_key, secret_key, ca_certificate, timeout)
-    return Host(_rancher.Project(api, project), host)
+    return Host(_rancher_project.Project(api, project), host)
 
 
 def pick(rows, host):

@@ -12,7 +12,7 @@ from salt.exceptions import CommandExecutionError
 
 import _database_client
 import _docker_engine
-import _rancher_server
+import _rancher_server_plan
 
 # Seconds in which a server that lives has checked in twice, and between two looks.
 LIMIT, PAUSE = 12, 1
@@ -45,7 +45,7 @@ def _own():
     mine = [
         each["Id"]
         for each in _docker_engine.containers()
-        if (each.get("Labels") or {}).get(_rancher_server.LABEL) == _rancher_server.ROLE
+        if (each.get("Labels") or {}).get(_rancher_server_plan.LABEL) == _rancher_server_plan.ROLE
         and (each.get("Status") or "").startswith("Up")
     ]
     return sum(_is_external(_docker_engine.container(each)) for each in mine)
@@ -53,7 +53,7 @@ def _own():
 
 def _is_external(found):
     environment = (found or {"Config": {}})["Config"].get("Env") or []
-    return any(each.startswith(f"{_rancher_server.HOST}=") for each in environment)
+    return any(each.startswith(f"{_rancher_server_plan.HOST}=") for each in environment)
 
 
 def _alive(ask, name, own):

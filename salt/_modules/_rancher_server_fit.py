@@ -7,15 +7,15 @@ from salt.exceptions import CommandExecutionError
 import _docker_engine
 import _port_use
 import _rancher_database
-import _rancher_server
 import _rancher_server_alive
+import _rancher_server_plan
 
 
 def check(name, seen, want, coming=False):
     """Refuse a container that could not work. Returns a list of str, sentences for the operator."""
     said = []
     have = seen["container"]
-    if not (have and have["port"] == want["port"] and have["state"] in _rancher_server.RUNS):
+    if not (have and have["port"] == want["port"] and have["state"] in _rancher_server_plan.RUNS):
         _port_is_free(name, seen, want["port"])
     if seen["blind"]:
         said.append("Docker does not answer yet: predicted for a host without containers")

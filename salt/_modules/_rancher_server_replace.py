@@ -14,7 +14,7 @@ import _docker_change
 import _docker_engine
 import _docker_pull
 import _rancher_server_data
-from _rancher_server import DATA, LABEL, NEW, OLD, RESTART, ROLE
+from _rancher_server_plan import DATA, LABEL, NEW, OLD, RESTART, ROLE
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import urllib.parse
 from salt.exceptions import CommandExecutionError
 
 import _docker_engine
-import _rancher
+import _rancher_project
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def until_ready(pillar, name, url, limit):
     trouble = code = None
     first = _look(name)
     while True:
-        answer = _rancher.ready(pillar, url, timeout=5)
+        answer = _rancher_project.ready(pillar, url, timeout=5)
         passed = time.monotonic() - start
         if answer["ready"]:
             return round(passed)

@@ -8,7 +8,7 @@ from _fresh import checked  # noqa: F401
 from salt.exceptions import CommandExecutionError
 
 import _converge
-import _docker_daemon
+import _docker_daemon_json
 import _docker_engine
 import _docker_fit
 import _docker_package
@@ -67,7 +67,7 @@ def suitable(
         pool = bool((thin_pool or {}).get("device"))
         _docker_version.plan(package, version, seen, pool)
         wanted = _wanted(package, version, daemon, thin_pool)
-        _docker_daemon.check_data(wanted, thin_pool)
+        _docker_daemon_json.check_data(wanted, thin_pool)
         notes[:] = _docker_fit.check(wanted, data_disk)
         return {}
 
@@ -100,19 +100,19 @@ def configured(name, package, version=None, daemon=None, thin_pool=None, test=Fa
 
     def observe():
         wanted = _wanted(package, version, daemon, thin_pool)
-        text = _docker_daemon.render(wanted["config"])
+        text = _docker_daemon_json.render(wanted["config"])
         return {**wanted, "have": _host.read(name), "text": text}
 
     def plan(seen):
-        changes = _docker_daemon.plan(seen["have"], seen["config"])
+        changes = _docker_daemon_json.plan(seen["have"], seen["config"])
         if changes:
-            _docker_daemon.check_data(seen, thin_pool)
-            _docker_daemon.validate(seen["text"], seen["upstream"])
+            _docker_daemon_json.check_data(seen, thin_pool)
+            _docker_daemon_json.validate(seen["text"], seen["upstream"])
         return changes
 
     def apply(seen, changes):
         if seen["have"] is not None:
-            kept.append(f"The file as it was is kept as {_docker_daemon.keep(name)}")
+            kept.append(f"The file as it was is kept as {_docker_daemon_json.keep(name)}")
         _host.write(name, seen["text"], mode=None)
 
     return _converge.run(name, name, observe, plan, apply, test=test, notes=lambda seen: kept)
@@ -200,7 +200,7 @@ def running(name, restart=False, roles=None, test=False):
         reasons.append(_why(seen))
         text = _host.read(_CONFIG)
         if text is not None:
-            _docker_daemon.validate(text)
+            _docker_daemon_json.validate(text)
         _docker_service.start("restart" if seen["state"] == "running" else "start")
 
     def notes(seen):
@@ -262,4 +262,6 @@ def _report(ret, happened, test):
 
 
 def _wanted(*settings):
-    return _docker_daemon.wanted(__grains__["kernelrelease"], __salt__["pkg.version"], *settings)
+    return _docker_daemon_json.wanted(
+        __grains__["kernelrelease"], __salt__["pkg.version"], *settings
+    )

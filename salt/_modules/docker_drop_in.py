@@ -6,7 +6,7 @@ from _fresh import checked  # noqa: F401
 
 # isort: split
 import _converge
-import _docker_daemon
+import _docker_daemon_json
 import _docker_drop_in
 
 
@@ -45,7 +45,9 @@ def waiting(
         if package is not None:
             settings = (package, version, daemon, thin_pool)
             kernel, installed = __grains__["kernelrelease"], __salt__["pkg.version"]
-            directories.append(_docker_daemon.wanted(kernel, installed, *settings)["will"]["base"])
+            directories.append(
+                _docker_daemon_json.wanted(kernel, installed, *settings)["will"]["base"]
+            )
         directories = _docker_drop_in.resolved(directories)
         text = _docker_drop_in.waiting(directories)
         known = {"wanted": text, "paths": directories, "points": _docker_drop_in.mount_points()}

@@ -6,7 +6,7 @@ from _fresh import checked  # noqa: F401
 
 # isort: split
 import _converge
-import _docker_daemon
+import _docker_daemon_json
 import _docker_leftovers
 import _docker_service
 
@@ -32,7 +32,7 @@ def cleared(name, package, version=None, daemon=None, thin_pool=None, test=False
     moved = []
 
     def observe():
-        wanted = _docker_daemon.wanted(
+        wanted = _docker_daemon_json.wanted(
             __grains__["kernelrelease"],
             __salt__["pkg.version"],
             package,
@@ -51,7 +51,7 @@ def cleared(name, package, version=None, daemon=None, thin_pool=None, test=False
             path: {"old": reason, "new": "moved aside"} for path, reason in seen["files"].items()
         }
         if seen["files"]:
-            _docker_daemon.check_data(seen, thin_pool)
+            _docker_daemon_json.check_data(seen, thin_pool)
         if seen["storage_setup"]:
             changes["docker-storage-setup.service"] = {"old": "enabled", "new": "disabled"}
         return changes

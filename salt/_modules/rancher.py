@@ -9,13 +9,14 @@ from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _converge
 import _docker_engine
-import _rancher
 import _rancher_agent
 import _rancher_agent_look
 import _rancher_agent_plan
-import _rancher_server
+import _rancher_project
+import _rancher_registration
 import _rancher_server_data
 import _rancher_server_fit
+import _rancher_server_plan
 import _rancher_server_replace
 import _rancher_server_wait
 
@@ -50,7 +51,7 @@ def ready(url, ca_certificate=None, timeout=10):
 
     Source: Rancher 1.6 documentation, "Installing Rancher Server"; cattle's ping servlet
     """
-    return _rancher.ready(__pillar__, url, ca_certificate, timeout)
+    return _rancher_project.ready(__pillar__, url, ca_certificate, timeout)
 
 
 def project(url, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60):
@@ -84,7 +85,7 @@ def project(url, project=None, access_key=None, secret_key=None, ca_certificate=
     Source: Rancher 1.6 documentation, API, "Project"; cattle's start data (adminProject)
     """
     keys = (access_key, secret_key, ca_certificate)
-    return _rancher.at(__pillar__, url, project, *keys, timeout).id
+    return _rancher_project.at(__pillar__, url, project, *keys, timeout).id
 
 
 def registration(
@@ -128,7 +129,9 @@ def registration(
     Source: Rancher 1.6 documentation, API, "RegistrationToken"
     """
     keys = (access_key, secret_key, ca_certificate)
-    return _rancher.registration(__pillar__, url, project, *keys, timeout, create=create)
+    return _rancher_registration.registration(
+        __pillar__, url, project, *keys, timeout, create=create
+    )
 
 
 def hosts(url, project=None, access_key=None, secret_key=None, ca_certificate=None, timeout=60):
@@ -161,7 +164,7 @@ def hosts(url, project=None, access_key=None, secret_key=None, ca_certificate=No
     Source: Rancher 1.6 documentation, API, "Host"
     """
     keys = (access_key, secret_key, ca_certificate)
-    return _rancher.hosts(__pillar__, url, project, *keys, timeout)
+    return _rancher_project.hosts(__pillar__, url, project, *keys, timeout)
 
 
 def server_running(name, image, port=8080, start=True, data_directory=None, test=False):
@@ -182,11 +185,11 @@ def server_running(name, image, port=8080, start=True, data_directory=None, test
 
     Source: the state ``rancher.server_running``
     """
-    want = _rancher_server.wanted(__pillar__, image, port, start, data_directory)
+    want = _rancher_server_plan.wanted(__pillar__, image, port, start, data_directory)
     said = []
 
     def plan(seen):
-        changes = _rancher_server.plan(name, seen, want)
+        changes = _rancher_server_plan.plan(name, seen, want)
         if __context__.get(_STARTS):
             # It started in this run; once it answers, server_ready does that.
             changes.pop("bind", None)
@@ -201,7 +204,7 @@ def server_running(name, image, port=8080, start=True, data_directory=None, test
         return _converge.run(
             name,
             f"Container {name}" if start else f"Image {image}",
-            observe=lambda: _rancher_server.observe(name, want, test),
+            observe=lambda: _rancher_server_plan.observe(name, want, test),
             plan=plan,
             apply=lambda seen, changes: _rancher_server_replace.carry_out(
                 name, want, seen, changes
@@ -237,14 +240,14 @@ def server_ready(name, port=8080, start=True, timeout=600, test=False):
     # Not through converge.run: only the server changes, and others need not wait for that.
     try:
         started_anew = __context__.pop(_STARTS, False)
-        if not started_anew and _rancher.ready(__pillar__, url)["ready"]:
+        if not started_anew and _rancher_project.ready(__pillar__, url)["ready"]:
             return {**ret, "comment": f"Server at {url} answers already"}
         if test:
             comment = f"Server at {url} would be waited for, up to {timeout} s"
             return {**ret, "result": None, "changes": changes, "comment": comment}
         with _docker_engine.at(__opts__):
             seconds = _rancher_server_wait.until_ready(__pillar__, name, url, timeout)
-            _rancher_server.protect(name)
+            _rancher_server_plan.protect(name)
     except (CommandExecutionError, SaltInvocationError) as exc:
         return {**ret, "result": False, "comment": str(exc)}
     return {**ret, "changes": changes, "comment": f"Server at {url} answered after {seconds} s"}

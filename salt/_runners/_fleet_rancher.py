@@ -41,7 +41,7 @@ class Rancher:
         """Wait until a server answers; raises CommandExecutionError after `timeout` seconds."""
         until = time.monotonic() + timeout
         while True:
-            answer = self._private("_rancher").ready(self._pillar, url)
+            answer = self._private("_rancher_project").ready(self._pillar, url)
             if answer["ready"]:
                 return
             if time.monotonic() + _PAUSE > until:
@@ -78,7 +78,7 @@ class Rancher:
 
     def _hosts(self, member, timeout=60):
         url, project = _server_of(member), member["project"]
-        return self._private("_rancher").hosts(self._pillar, url, project, timeout=timeout)
+        return self._private("_rancher_project").hosts(self._pillar, url, project, timeout=timeout)
 
     def _row(self, rows, member):
         return self._private("_rancher_host").pick(rows, member["hostname"])
@@ -163,7 +163,7 @@ class Rancher:
         """(registration, None) or (None, reason)."""
         try:
             url = _server_of(member)
-            rancher = self._private("_rancher")
+            rancher = self._private("_rancher_registration")
             return rancher.registration(self._pillar, url, member["project"], timeout=300), None
         except (CommandExecutionError, SaltInvocationError) as exc:
             return None, str(exc)

@@ -24,24 +24,25 @@ OURS = "rancher_salt."
 # Every file of _modules and _states; tests/test_tree.py compares.
 FILES = {
     "modules": """
-        _boot_files _cloud_init _conntrack_host _conntrack_plan _conntrack_size _converge _database_client
-        _datadisk _datadisk_make _datadisk_plan _disk _disk_blank _disk_kernel _disk_make _disk_marks _disk_read _disk_refusals
-        _disk_table _disk_users _docker_change _docker_config _docker_containers _docker_daemon _docker_data
-        _docker_drop_in _docker_engine _docker_fit
-        _docker_flags _docker_group _docker_leftovers _docker_package _docker_proxy _docker_pull
-        _docker_repository _docker_service _docker_storage _docker_unit _docker_version _fresh _fstab
-        _host _hostname _hosts_file _lvm _lvm_backup _packages_unfinished _packages_upgrade _port_use
-        _rancher _rancher_agent _rancher_agent_bootstrap _rancher_agent_cgroup _rancher_agent_host
-        _rancher_agent_look _rancher_agent_match _rancher_agent_plan _rancher_agent_script _rancher_api
-        _rancher_database _rancher_database_account _rancher_host _rancher_http
-        _rancher_member _rancher_role _rancher_server _rancher_server_alive _rancher_server_data _rancher_server_fit
-        _rancher_server_replace _rancher_server_wait _selinux_mode _settings _swapfile
-        _swapfile_make _swapfile_plan _systemd_unit _thinpool _thinpool_extend
-        _thinpool_look _thinpool_make _thinpool_plan _thinpool_profile
-        _thinpool_refusals _thinpool_size capacity conntrack datadisk docker_containers docker_daemon
-        docker_drop_in docker_group docker_leftovers docker_package docker_proxy docker_repository hostname
-        packages rancher rancher_database rancher_host rancher_member selinux_mode settings swapfile
-        thinpool
+        _boot_files _cloud_init _conntrack_host _conntrack_plan _conntrack_size _converge
+        _database_client _datadisk _datadisk_make _datadisk_plan _disk _disk_blank _disk_kernel
+        _disk_make _disk_marks _disk_read _disk_refusals _disk_table _disk_users _docker_change
+        _docker_config _docker_containers _docker_daemon_json _docker_data _docker_drop_in
+        _docker_engine _docker_fit _docker_flags _docker_group _docker_leftovers _docker_package
+        _docker_proxy _docker_pull _docker_repository _docker_service _docker_storage _docker_unit
+        _docker_version _fresh _fstab _host _hostname _hosts_file _lvm _lvm_backup
+        _packages_unfinished _packages_upgrade _port_use _rancher_agent _rancher_agent_bootstrap
+        _rancher_agent_cgroup _rancher_agent_host _rancher_agent_look _rancher_agent_match
+        _rancher_agent_plan _rancher_agent_script _rancher_api _rancher_database
+        _rancher_database_account _rancher_database_grants _rancher_host _rancher_http
+        _rancher_member _rancher_project _rancher_registration _rancher_role _rancher_server_alive
+        _rancher_server_data _rancher_server_fit _rancher_server_plan _rancher_server_replace
+        _rancher_server_wait _selinux_mode _settings _swapfile _swapfile_make _swapfile_plan
+        _systemd_unit _thinpool _thinpool_extend _thinpool_look _thinpool_make _thinpool_plan
+        _thinpool_profile _thinpool_refusals _thinpool_size capacity conntrack datadisk
+        docker_containers docker_daemon docker_drop_in docker_group docker_leftovers docker_package
+        docker_proxy docker_repository hostname packages rancher rancher_database rancher_host
+        rancher_member selinux_mode settings swapfile thinpool
     """.split(),
     "states": """
         conntrack ctop datadisk docker_daemon docker_drop_in docker_group docker_leftovers docker_package

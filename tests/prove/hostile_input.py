@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
 import _fstab
-import _rancher
+import _rancher_project
+import _rancher_registration
 import _settings
 
 SECTION = "hostile input"
@@ -380,16 +381,20 @@ class Liar:
 
 def rancher():
     """The API client, without a pillar."""
-    names = (name.partition(".")[2] for name in CALLS)
-    return {f"_rancher.{name}": functools.partial(getattr(_rancher, name), {}) for name in names}
+    modules = {"_rancher_project": _rancher_project, "_rancher_registration": _rancher_registration}
+    parts = {call: call.split(".") for call in CALLS}
+    return {
+        call: functools.partial(getattr(modules[file], name), {})
+        for call, (file, name) in parts.items()
+    }
 
 
 KEYS = {"access_key": "AKEY-7f3", "secret_key": "SKEY-hunter2"}
 CALLS = {
-    "_rancher.ready": {},
-    "_rancher.at": KEYS,
-    "_rancher.hosts": {**KEYS, "project": "1a5"},
-    "_rancher.registration": {**KEYS, "project": "1a5"},
+    "_rancher_project.ready": {},
+    "_rancher_project.at": KEYS,
+    "_rancher_project.hosts": {**KEYS, "project": "1a5"},
+    "_rancher_registration.registration": {**KEYS, "project": "1a5"},
 }
 
 

@@ -16,7 +16,7 @@ from salt.exceptions import CommandExecutionError
 import _boot_files
 import _cloud_init
 import _datadisk_plan
-import _docker_daemon
+import _docker_daemon_json
 import _docker_data
 import _docker_drop_in
 import _docker_leftovers
@@ -31,7 +31,7 @@ import _lvm
 import _rancher_agent_host
 import _rancher_agent_match
 import _rancher_agent_plan
-import _rancher_database
+import _rancher_database_grants
 
 REPORTS = yaml.safe_load((ROOT / "tests/unit/cases/public_reports.yaml").read_text())
 DROP_IN = "/etc/systemd/system/docker.service.d/report.conf"
@@ -66,9 +66,11 @@ def docker(tmp_path, replace):
 
     def check(path, name):
         files[path] = REPORTS[name].replace("/data/docker", str(root))
-        wanted = _docker_daemon.wanted("6.1.0", lambda package: "", "docker-ce", "3:20.10.24-1")
+        wanted = _docker_daemon_json.wanted(
+            "6.1.0", lambda package: "", "docker-ce", "3:20.10.24-1"
+        )
         with pytest.raises(CommandExecutionError) as caught:
-            _docker_daemon.check_data(wanted)
+            _docker_daemon_json.check_data(wanted)
         assert str(caught.value).startswith(f"Docker's data is in {root}")
         assert "1 container" in str(caught.value) and "nothing was changed" in str(caught.value)
         return wanted
@@ -97,10 +99,10 @@ def test_05_a_mapped_data_root_beside_a_pool_was_refused_in_the_second_run(repla
     files = {}
     replace(_host, read=files.get)
     given = ("docker-ce", "3:20.10.24-1", pillar["docker"]["daemon"], thin_pool)
-    first = _docker_daemon.wanted("6.1.0", lambda package: "", *given)
+    first = _docker_daemon_json.wanted("6.1.0", lambda package: "", *given)
     files["/etc/docker/daemon.json"] = json.dumps(first["config"])
-    second = _docker_daemon.wanted("6.1.0", lambda package: "", *given)
-    _docker_daemon.check_data(second, thin_pool)
+    second = _docker_daemon_json.wanted("6.1.0", lambda package: "", *given)
+    _docker_daemon_json.check_data(second, thin_pool)
     assert asked == ["/var/lib/docker/231072.231072"]
 
 
@@ -159,8 +161,8 @@ def test_12_a_group_that_reaches_past_its_disk_was_no_doubt():
 
 def test_13_rights_in_double_quotes_were_not_seen():
     grants = REPORTS["13-grants-ansi.txt"].splitlines()
-    assert _rancher_database.missing(grants, "cattle") == []
-    assert _rancher_database.missing(grants, "other") == ["ALL PRIVILEGES"]
+    assert _rancher_database_grants.missing(grants, "cattle") == []
+    assert _rancher_database_grants.missing(grants, "other") == ["ALL PRIVILEGES"]
 
 
 def test_14_of_two_rows_none_was_this_machine():

@@ -16,9 +16,9 @@ from rancher_kit import Kit
 from rancher_replay import based, replay
 from salt.exceptions import CommandExecutionError
 
-import _rancher
 import _rancher_agent_script
 import _rancher_api
+import _rancher_registration
 
 CASES = yaml.safe_load((ROOT / "tests/unit/cases/rancher_api.yaml").read_text())["cases"]
 
@@ -99,7 +99,7 @@ def script(url, case):
 
 
 def address(url, _, keys):
-    return _rancher.registration_host(Kit(keys).connect(url))
+    return _rancher_registration.host(Kit(keys).connect(url))
 
 
 READERS = {

@@ -11,7 +11,7 @@ from fakes import ROOT
 from rancher_kit import ACCESS, SECRET, Kit, everything
 from salt.exceptions import CommandExecutionError
 
-import _rancher
+import _rancher_registration
 
 TABLE = yaml.safe_load((ROOT / "tests/unit/cases/rancher_roles.yaml").read_text())
 NODE = "node1.example.test"
@@ -43,7 +43,7 @@ def call(fake, kit, function):
     if function == "ready":
         return kit.rancher.ready(fake.url)
     if function == "registration address":
-        return _rancher.registration_host(kit.connect(fake.url))
+        return _rancher_registration.host(kit.connect(fake.url))
     if function in ("project", "hosts", "registration"):
         return getattr(kit.rancher, function)(fake.url)
     return getattr(kit.host, function)(fake.url, NODE)

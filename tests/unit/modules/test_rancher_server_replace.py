@@ -5,8 +5,8 @@ from fake_docker import Containers
 from fakes import Killed
 from salt.exceptions import CommandExecutionError
 
-import _rancher_server
 import _rancher_server_data
+import _rancher_server_plan
 import _rancher_server_replace
 
 NAME, V1, V2 = "rancher-server", "rancher/server:v1", "rancher/server:v2"
@@ -28,9 +28,9 @@ class Host:
         self.prepared.append(path)
 
     def apply(self, image):
-        want = _rancher_server.wanted({}, image, 8080, True, DIRECTORY)
-        seen = _rancher_server.observe(NAME, want)
-        changes = _rancher_server.plan(NAME, seen, want)
+        want = _rancher_server_plan.wanted({}, image, 8080, True, DIRECTORY)
+        seen = _rancher_server_plan.observe(NAME, want)
+        changes = _rancher_server_plan.plan(NAME, seen, want)
         _rancher_server_replace.carry_out(NAME, want, seen, changes)
         return changes
 
@@ -59,10 +59,10 @@ def test_create_and_start(host):
 
 def test_pull_and_prepare_come_first(host):
     del host.docker.images[V1]
-    want = _rancher_server.wanted({}, V1, 8080, True, DIRECTORY)
-    seen = _rancher_server.observe(NAME, want)
+    want = _rancher_server_plan.wanted({}, V1, 8080, True, DIRECTORY)
+    seen = _rancher_server_plan.observe(NAME, want)
     changes = {
-        **_rancher_server.plan(NAME, seen, want),
+        **_rancher_server_plan.plan(NAME, seen, want),
         "data directory": {"old": None, "new": "x"},
     }
     _rancher_server_replace.carry_out(NAME, want, seen, changes)

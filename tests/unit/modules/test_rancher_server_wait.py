@@ -5,7 +5,7 @@ import pytest
 from salt.exceptions import CommandExecutionError
 
 import _docker_engine
-import _rancher
+import _rancher_project
 import _rancher_server_wait
 
 SECRET = "p$'\" #{{ x }}%ü\\"
@@ -23,7 +23,7 @@ class Host:
 
     def __init__(self, replace, monkeypatch, ready_at=None, life=lambda now: (condition(), [])):
         self.now, self.ready_at, self.life = 0, ready_at, life
-        replace(_rancher, ready=self.ready)
+        replace(_rancher_project, ready=self.ready)
         logs = lambda name, since=0, tail=400: self.life(self.now)[1]  # noqa: E731
         replace(_docker_engine, logs=logs)
         replace(_rancher_server_wait, _look=lambda name: self.life(self.now)[0])

@@ -7,8 +7,9 @@ from fakes import ROOT
 from salt.exceptions import CommandExecutionError
 
 import _fleet_rancher
-import _rancher
 import _rancher_host
+import _rancher_project
+import _rancher_registration
 
 TOKEN = "http://r/v1/scripts/TOKEN"
 
@@ -52,9 +53,11 @@ def runner(tmp_path, monkeypatch):
         found.ready_after -= 1
         return {"ready": found.ready_after < 0, "reason": "connection refused"}
 
-    monkeypatch.setattr(_rancher, "ready", ready)
-    monkeypatch.setattr(_rancher, "registration", registration)
-    monkeypatch.setattr(_rancher, "hosts", lambda pillar, url, project=None, timeout=0: found.rows)
+    monkeypatch.setattr(_rancher_project, "ready", ready)
+    monkeypatch.setattr(_rancher_registration, "registration", registration)
+    monkeypatch.setattr(
+        _rancher_project, "hosts", lambda pillar, url, project=None, timeout=0: found.rows
+    )
     monkeypatch.setattr(
         _rancher_host,
         "at",
@@ -208,7 +211,7 @@ def down(runner, monkeypatch):
         clock.now += min(timeout, 9)
         raise CommandExecutionError("connection refused")
 
-    monkeypatch.setattr(_rancher, "hosts", hosts)
+    monkeypatch.setattr(_rancher_project, "hosts", hosts)
     monkeypatch.setattr(_fleet_rancher, "time", clock)
     return asked
 

@@ -1,7 +1,7 @@
 import pytest
 from salt.exceptions import CommandExecutionError, SaltInvocationError
 
-import _docker_daemon
+import _docker_daemon_json
 import _docker_engine
 import _docker_fit
 import _docker_package
@@ -63,7 +63,7 @@ def docker(state, replace):
         replace(_docker_package, status=lambda *args: {})
         replace(_docker_version, plan=lambda *args: host._or_refuse("package", {}))
         replace(
-            _docker_daemon,
+            _docker_daemon_json,
             wanted=host.wanted,
             check_data=lambda wanted, thin_pool=None: host._or_refuse("data", None),
             keep=host.keep,

@@ -1,6 +1,6 @@
 import pytest
 
-import _docker_daemon
+import _docker_daemon_json
 import _docker_drop_in
 import _docker_service
 
@@ -28,7 +28,7 @@ def waiting(state, replace):
     def run(host, test, **arguments):
         replace(_docker_drop_in, look=host.look, put=host.put)
         replace(_docker_drop_in, mount_points=lambda: (["/data"], ["/", "/data"]))
-        replace(_docker_daemon, wanted=wanted)
+        replace(_docker_daemon_json, wanted=wanted)
         own = {"__salt__": {"pkg.version": lambda name: ""}, "__grains__": {"kernelrelease": "6.1"}}
         return state("docker_drop_in", test, **own).waiting("docker-data", **arguments)
 

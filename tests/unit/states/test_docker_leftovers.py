@@ -1,7 +1,7 @@
 import pytest
 from salt.exceptions import CommandExecutionError
 
-import _docker_daemon
+import _docker_daemon_json
 import _docker_leftovers
 import _docker_service
 
@@ -38,7 +38,7 @@ class Host:
 @pytest.fixture
 def cleared(state, replace):
     def run(host, test):
-        replace(_docker_daemon, wanted=host.wanted, check_data=host.check_data)
+        replace(_docker_daemon_json, wanted=host.wanted, check_data=host.check_data)
         replace(
             _docker_leftovers,
             storage_setup_enabled=lambda: host.setup,

@@ -8,7 +8,7 @@ from fake_mysql import Server
 from salt.exceptions import CommandExecutionError
 
 import _port_use
-import _rancher
+import _rancher_project
 import _rancher_server_alive
 import _rancher_server_data
 import _rancher_server_wait
@@ -32,7 +32,7 @@ class Host:
         replace(_rancher_server_data, prepare=self.prepare, protect=self.protect)
         replace(_port_use, listener=lambda port: self.listener)
         replace(_rancher_server_alive, check=self.alone)
-        replace(_rancher, ready=self.ready)
+        replace(_rancher_project, ready=self.ready)
         replace(_rancher_server_wait, until_ready=self.wait)
 
     def look(self, path):

@@ -128,7 +128,7 @@ def test_the_token_is_nowhere(make, fake, caplog, alone):
     assert "redirects to another server" in told[-1]["comment"]
     fake.heal()
     fake.fail("close", path="scripts")
-    kit.given["timeout"] = 1
+    kit.given["timeout"] = 0.2
     told.append(kit.run())
     token = url.rpartition("/")[2]
     text = repr(told) + caplog.text

@@ -53,7 +53,7 @@ def test_a_server_that_comes_up(make, fake, stage, monkeypatch):
 
 def test_a_server_that_never_comes_up(make, fake):
     fake.set_stage("refuse")
-    kit = make(timeout=1)
+    kit = make(timeout=0.2)
     ret = kit.run()
     assert (ret["result"], ret["changes"]) == (False, {})
     assert "connection refused" in ret["comment"]
@@ -94,11 +94,11 @@ def test_a_token_that_fails(make, fake):
 
 def test_a_token_that_is_stuck(make, fake, monkeypatch):
     fake.configure(token_mode="stuck")
-    kit = make(timeout=1)
-    monkeypatch.setattr(_rancher_agent_look, "LOOK", 1)
+    kit = make(timeout=0.2)
+    monkeypatch.setattr(_rancher_agent_look, "LOOK", 0.2)
     ret = kit.run()
     assert (ret["result"], ret["changes"]) == (False, {})
-    assert "waited 1 s for a registration token" in ret["comment"]
+    assert "waited 0.2 s for a registration token" in ret["comment"]
     assert kit.docker.changes() == []
 
 
@@ -114,7 +114,7 @@ def test_a_host_that_never_appears(make, fake, monkeypatch):
 
 
 def test_a_host_that_stays_disconnected(make, fake):
-    kit = make(timeout=1)
+    kit = make(timeout=0.2)
     kit.registered(agent_state="reconnecting")
     ret = kit.run()
     assert (ret["result"], ret["changes"]) == (False, {})
@@ -168,7 +168,7 @@ def test_an_agent_that_complains_ends_the_wait(make, fake):
     ],
 )
 def test_a_bootstrap_that_fails(make, says, code, words):
-    kit = make(timeout=2 if "end within" in words else 60)
+    kit = make(timeout=1 if "end within" in words else 60)
     kit.docker.says, kit.docker.exit_code = says, code
     ret = kit.run()
     assert (ret["result"], ret["changes"]) == (False, {})

@@ -1,18 +1,12 @@
 """
-What the answers of a Rancher 1.x server mean: is it up, its projects, their hosts and tokens.
+What the answers of a Rancher 1.x server mean: is it up, its projects and their hosts.
 
 A `Project` is found once in a conversation (`_rancher_api.connect`) and then asked for the rest.
 """
 
-import itertools
-
 from salt.exceptions import CommandExecutionError
 
 import _rancher_api
-
-# Seconds after which a token that somebody else asked for counts as stuck.
-STUCK = 15
-_MEMBER = "take API keys of an owner or a member of the project"
 
 
 def ready(pillar, url, ca_certificate=None, timeout=10):
@@ -38,25 +32,6 @@ def hosts(pillar, url, *project_and_keys, **options):
     return at(pillar, url, *project_and_keys, **options).hosts()
 
 
-def registration(pillar, url, *project_and_keys, create=True, **options):
-    """An active token of a project; the arguments are those of ``at``."""
-    return at(pillar, url, *project_and_keys, **options).registration(create)
-
-
-def registration_host(api):
-    """
-    The setting "Host Registration URL", the address that agents report to, with the
-    scheme that the server puts in front of a bare host. None when it is not set.
-    """
-    answer = api.ask("GET", f"{api.base}/v1/settings/api.host")
-    # Old servers do not show what was never set.
-    if answer["problem"] and answer["status"] != 404:
-        raise CommandExecutionError(f"{api.base}: {answer['problem']}")
-    body = answer["body"] if isinstance(answer["body"], dict) else {}
-    value = body.get("value") or None
-    return f"http://{value}" if value and not value.startswith("http") else value
-
-
 class Project:
     """One project of one server."""
 
@@ -67,7 +42,7 @@ class Project:
         self.id = self.row["id"]
         if self.row.get("state") not in ("active", None):
             raise CommandExecutionError(
-                f"{api.base}: project {_listed([self.row])} is {_plain(self.row['state'])}; activate it in "
+                f"{api.base}: project {listed([self.row])} is {_plain(self.row['state'])}; activate it in "
                 "Rancher (Manage Environments), or set rancher:agent:project to another one"
             )
 
@@ -80,53 +55,6 @@ class Project:
         """Its hosts as the server shows them."""
         return self.api.pages(self.api.link(self.row, "hosts"))
 
-    def registration(self, create=True):
-        """An active token, created and awaited if need be: see ``rancher.registration``."""
-        link = self.api.link(self.row, "registrationTokens")
-        try:
-            if not create and _next_step(self.api.pages(link), None, False)[0] != "use":
-                return None
-            token = self._await_token(link)
-        except _rancher_api.Refused as exc:
-            if exc.status != 404:
-                raise
-            # To a read-only or restricted member the server does not show that there are any.
-            raise CommandExecutionError(
-                f"{self.api.base}: these API keys may not see or make registration tokens of "
-                f"project {_listed([self.row])}, the server shows none (HTTP 404); {_MEMBER}"
-            ) from exc
-        return {
-            "id": token["id"],
-            "image": token["image"],
-            "url": token["registrationUrl"],
-            "command": token["command"],
-        }
-
-    def _await_token(self, link):
-        made, began = None, self.api.passed()
-        what = f"a registration token of project {self.id}"
-        for turn in itertools.count():
-            patient = self.api.passed() - began < STUCK
-            step, token = _next_step(self.api.pages(link), made, patient)
-            if step == "use":
-                return token
-            if step == "create":
-                # Asked once: when the answer gets lost, the list shows whether a token came of it.
-                answer = self.api.ask("POST", link, {"type": "registrationToken"})
-                if answer["problem"] and not answer["passing"]:
-                    raise _rancher_api.Refused(
-                        f"{self.api.base} gave no registration token for project {self.id}: "
-                        f"{answer['problem']}",
-                        answer["status"],
-                    )
-                if answer["problem"] is None and answer["kind"] == "json":
-                    made = answer["body"].get("id")
-                why = answer["problem"] or f"{made} was just created"
-            else:
-                why = f"{token['id']} is {token['state']}; the server's log knows more"
-            self.api.pause(turn, what, why)
-        raise AssertionError("not reached")
-
     def others(self):
         """
         The other projects that these keys may see, of an administrator all: a list of those that
@@ -136,7 +64,7 @@ class Project:
         rows = [row for row in rows if row["id"] != self.id]
         closed = [row for row in rows if row.get("state") not in ("active", None)]
         return [_Other(self.api, row) for row in rows if row not in closed], [
-            f"{_listed([row])}, which is {_plain(row['state'])}" for row in closed
+            f"{listed([row])}, which is {_plain(row['state'])}" for row in closed
         ]
 
 
@@ -168,7 +96,7 @@ def _find(api, wanted):
         return found
     if wanted is not None:
         raise CommandExecutionError(
-            f"{api.base} shows no project {wanted!r}, but: {_listed(projects)}; "
+            f"{api.base} shows no project {wanted!r}, but: {listed(projects)}; "
             "set rancher:agent:project to one of them, or take other API keys"
         )
     raise CommandExecutionError(
@@ -187,47 +115,20 @@ def _choose(projects, wanted):
     if len(found) > 1:
         kind = "project" if wanted is None else f"project named {wanted!r}"
         raise CommandExecutionError(
-            f"there is more than one {kind}: {_listed(found)}; "
+            f"there is more than one {kind}: {listed(found)}; "
             "set rancher:agent:project to the id of the right one"
         )
     return found[0] if found else None
 
 
-def _listed(projects):
+def listed(projects):
+    """Projects as a message names them."""
     return ", ".join(f"{one['id']} ({_plain(one.get('name'))})" for one in projects) or "none"
 
 
 def _plain(text):
     """On one line and without control characters, whatever somebody called it."""
     return "".join(c if c.isprintable() else "?" for c in str(text))[:80]
-
-
-def _next_step(tokens, made, patient):
-    """
-    What to do about a project's tokens: ("use", one), ("wait", one) or ("create", None); pure.
-    `made` is the id of the one that we created; `patient`: those of others are waited for, too.
-    """
-    complete = [one for one in tokens if one.get("state") == "active" and _is_complete(one)]
-    if complete:
-        return "use", min(complete, key=number)
-    for one in tokens:
-        if one["id"] == made and one.get("transitioning") == "error":
-            raise CommandExecutionError(
-                f"the server could not activate registration token {made}: "
-                f"{one.get('transitioningMessage') or 'it gives no reason'}; see the server's log"
-            )
-    coming = [
-        one
-        for one in tokens
-        if one.get("state") in ("requested", "registering", "activating", "active")
-        and one.get("transitioning") != "error"
-        and (patient or one["id"] == made)
-    ]
-    return ("wait", max(coming, key=number)) if coming else ("create", None)
-
-
-def _is_complete(token):
-    return all(token.get(key) for key in ("command", "image", "registrationUrl"))
 
 
 def _host(row):
