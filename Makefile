@@ -62,8 +62,8 @@ unit: $(SALT_LINES:%=$(VENV)/%/ready)  ## Unit tests on both Salt lines
 # What does not touch Salt is tried on one line only; so are private files, tests/kits/one_line.py.
 WITHOUT_SALT := lab stand_ins bench test_prove.py test_fake_rancher.py test_commit_message.py test_readme.py
 unit-3008.3: UNIT = --another-line $(WITHOUT_SALT:%=--ignore=tests/unit/%)
-# A second worker imports and collects everything once more.
-unit-3006.28: UNIT = -n 2
+# Each worker imports and collects everything once more, but a third of the time is waiting.
+unit-3006.28: UNIT = -n 3 --dist worksteal
 
 unit-%: $(VENV)/%/ready
 	@echo "== unit tests on Salt $*"; $(VENV)/$*/bin/python -m pytest -q $(UNIT) tests/unit tests/test_tree.py
