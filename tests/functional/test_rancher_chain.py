@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import pytest
+from stand_ins import build, root
 
 from functional import agent_host, rancher_host
 
@@ -27,6 +28,8 @@ def history(tmp_path_factory):
     ]
     if lacking:
         pytest.skip(f"not installed: {', '.join(lacking)}")
+    # In there is no network to fetch its packages from.
+    root.ensure(build.CACHE)
     namespace = ["unshare", "--mount", "--net", "--propagation", "private"]
     made = [pathlib.Path(place) for place in agent_host.PRIVATE if not pathlib.Path(place).is_dir()]
     for place in made:
