@@ -23,4 +23,5 @@ def watch(points):
 def plain(what):
     """Without what is another in every run."""
     what = re.sub(r"/tmp/(prove-\w+$|\S*/)", "", re.sub(r"/v1\.\d\d/", "/", what))
-    return re.sub(r"\b[0-9a-f]{12,64}\b|(?<=rancher-agent-)\w+", "ID", what).replace("|", "/")
+    any_id = r"\b[0-9a-f]{12,64}\b|(?<=rancher-agent-)\w+|(?<=\.rancher-salt-)[0-9a-f]{8}"
+    return re.sub(any_id, "ID", what).replace("|", "/")

@@ -8,6 +8,8 @@ watch = guest_driver.watch
 
 def both(points):
     guest_driver.watch = watch
+    reach = points.reach
+    points.reach = lambda when, what, **more: reach(when, requested.plain(what), **more)
     requested.watch(points)
 
 

@@ -253,3 +253,8 @@ def later():
         *("hostile", "path", "host", "kills", "fakes", "requested", "journal"),
         *("hosts", "lab", "config"),
     }
+
+
+def test_a_folder_with_another_name_in_each_run_was_another_point():
+    made = [f"mkdir /data/rancher/.rancher-salt-{end}" for end in ("af49a1b3", "9a7ea39e")]
+    assert {requested.plain(what) for what in made} == {"mkdir /data/rancher/.rancher-salt-ID"}
