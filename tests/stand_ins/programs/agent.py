@@ -197,10 +197,10 @@ def registered(given, token):
 
 
 def inspect_host():
-    """Token of the host, from its state directory; a new one when there is none."""
+    """Token of the host, from its state directory; a new one when there is none, or an empty one."""
     STATE.mkdir(parents=True, exist_ok=True)
     path = STATE / ".registration_token"
-    if not path.exists():
+    if not path.exists() or not path.read_text().strip():
         path.write_text(secrets.token_hex(64))
     info(f"env TOKEN={path.read_text().strip()}")
     info("env CATTLE_BOOT2DOCKER=false")

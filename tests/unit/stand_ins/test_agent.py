@@ -321,3 +321,15 @@ def test_a_bootstrap_under_another_host_name_does_not_know_itself(fake, dockerd,
     monkeypatch.setattr(agent.socket, "gethostname", lambda: "node1")
     assert agent.register(url_of(fake)) == 1
     assert dockerd.done == []
+
+
+def test_a_token_that_a_power_cut_emptied_is_made_anew_as_the_original_does(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(agent, "STATE", tmp_path)
+    (tmp_path / ".registration_token").write_text("")
+    assert agent.inspect_host() == 0
+    made = (tmp_path / ".registration_token").read_text()
+    assert len(made) == 128 and made in capsys.readouterr().out
+    agent.inspect_host()
+    assert (tmp_path / ".registration_token").read_text() == made
