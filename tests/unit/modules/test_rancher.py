@@ -20,19 +20,6 @@ def no_proxy(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
 
 
-@pytest.fixture
-def fake():
-    """A server whose clock moves with each request, so that waiting is soon over."""
-    with FakeRancher() as fake:
-        fake.configure(per_request=0.5)
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def rancher():
-    return Kit().rancher
-
-
 def posts(fake):
     return [seen for seen in fake.journal if seen.method == "POST"]
 

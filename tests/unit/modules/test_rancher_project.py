@@ -8,20 +8,6 @@ from salt.exceptions import CommandExecutionError
 import _rancher_project
 
 
-@pytest.fixture
-def fake(monkeypatch):
-    """A server whose clock moves with each request, so that waiting is soon over."""
-    monkeypatch.setenv("no_proxy", "*")
-    with FakeRancher() as fake:
-        fake.configure(per_request=0.5)
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def rancher():
-    return Kit().rancher
-
-
 def test_the_default_project(fake, rancher):
     assert rancher.project(fake.url) == "1a5"
     fake.add_project("Second")

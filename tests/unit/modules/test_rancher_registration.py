@@ -11,20 +11,6 @@ from salt.exceptions import CommandExecutionError
 import _rancher_registration
 
 
-@pytest.fixture
-def fake(monkeypatch):
-    """A server whose clock moves with each request, so that waiting is soon over."""
-    monkeypatch.setenv("no_proxy", "*")
-    with FakeRancher() as fake:
-        fake.configure(per_request=0.5)
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def rancher():
-    return Kit().rancher
-
-
 def posts(fake):
     return [seen for seen in fake.journal if seen.method == "POST"]
 
