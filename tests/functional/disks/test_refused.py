@@ -70,12 +70,18 @@ def test_refused_when_it_is_active_swap(tree, point, disk, partitioned, monkeypa
     if partitioned:
         disk.parted("mklabel", "gpt", "mkpart", "swap", "1MiB", "100%")
     device = disk.partitions()[0] if partitioned else disk.path
-    must("mkswap", device)
+    # 64 KiB of the disk. Behind its header a kernel that reclaims memory writes when it likes.
+    must("mkswap", device, 64)
+    begin = MIB if partitioned else 0
     must("chmod", "600", device)
     must("swapon", device)
-    # Behind its header a kernel that reclaims memory writes when it likes.
-    header = (MIB if partitioned else 0) + 4096
-    monkeypatch.setattr(disk, "hash", lambda: pathlib.Path(disk.path).read_bytes()[:header])
+
+    def untouched():
+        must("blockdev", "--flushbufs", disk.path)
+        found = pathlib.Path(disk.path).read_bytes()
+        return found[: begin + 4096] + found[begin + 65536 :]
+
+    monkeypatch.setattr(disk, "hash", untouched)
     refused(tree, point, disk, "it holds active swap")
 
 
